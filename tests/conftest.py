@@ -1,0 +1,46 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where DEPLOYTRAIL_TEST_COMPLETE says that everything must be there (CI)."""
+    if os.environ.get("DEPLOYTRAIL_TEST_COMPLETE"):
+        pytest.fail(f"{reason}, and DEPLOYTRAIL_TEST_COMPLETE is set")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published vectors and recorded deliveries."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is absent: no vectors and fixtures here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def vectors(shared: Path) -> Path:
+    return shared / "vectors"
+
+
+@pytest.fixture(scope="session")
+def fixtures(shared: Path) -> Path:
+    return shared / "fixtures"
+
+
+def tool(name: str) -> str:
+    """The path of an outside program, or a skip that names it."""
+    path = shutil.which(name)
+    if path is None:
+        missing(f"{name} is not installed")
+    assert path is not None
+    return path
