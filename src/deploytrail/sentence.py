@@ -1,0 +1,166 @@
+"""The sentence about an event: a template of the catalogue, filled with what the event says.
+
+`{field|words}` says what stands there when the field is absent, `{target,unit|words}` tries one
+after the other, `[ in {environment}]` is left out when one of its fields is absent. Pure, and never
+an exception because of an event: every value may be absent, concealed or of another type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+
+def rendered(template: str, event: Mapping[str, Any]) -> str:
+    """The template filled from an event as a plain dict. Foreign text stands in it as it came."""
+    return "".join(_said(piece, event) or "" for piece in _pieces(template))
+
+
+class _Blank(NamedTuple):
+    """A place of a sentence: the fields that may fill it, in order, and the words if none does."""
+
+    fields: tuple[str, ...]
+    otherwise: str | None
+
+
+class _Optional(NamedTuple):
+    """A part of a sentence that is left out when one of its fields is absent."""
+
+    pieces: tuple[str | _Blank, ...]
+
+
+@cache
+def _pieces(sentence: str) -> tuple[str | _Blank | _Optional, ...]:
+    found: list[str | _Blank | _Optional] = []
+    for part in re.split(r"(\[[^\]]*\])", sentence):
+        if part.startswith("["):
+            found.append(_Optional(tuple(_blanks(part[1:-1]))))
+        else:
+            found.extend(_blanks(part))
+    return tuple(found)
+
+
+def _blanks(text: str) -> list[str | _Blank]:
+    return [_blank_or_text(part) for part in re.split(r"(\{[^}]*\})", text) if part]
+
+
+def _blank_or_text(part: str) -> str | _Blank:
+    if not part.startswith("{"):
+        return part
+    fields, _, otherwise = part[1:-1].partition("|")
+    return _Blank(tuple(fields.split(",")), otherwise or None)
+
+
+def _said(piece: str | _Blank | _Optional, event: Mapping[str, Any]) -> str | None:
+    if isinstance(piece, str):
+        return piece
+    if isinstance(piece, _Optional):
+        parts = [_said(inner, event) for inner in piece.pieces]
+        return "".join(part for part in parts if part) if None not in parts else ""
+    values = (FIELDS[field](event) for field in piece.fields)
+    return next((value for value in values if value), piece.otherwise)
+
+
+_TEXT_MAX: Final = 120
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    return value if len(value) <= _TEXT_MAX else value[: _TEXT_MAX - 1] + "…"
+
+
+def _field(*path: str) -> Callable[[Mapping[str, Any]], str | None]:
+    def read(event: Mapping[str, Any]) -> str | None:
+        value: Any = event
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        return _text(value)
+
+    return read
+
+
+def _first(*readers: Callable[[Mapping[str, Any]], str | None]) -> Callable[..., str | None]:
+    return lambda event: next((found for read in readers if (found := read(event))), None)
+
+
+def actor(event: Mapping[str, Any]) -> str:
+    """Who acted, and for whom."""
+    who = _person(event.get("actor"))
+    principal = event.get("on_behalf_of")
+    return f"{who} for {_person(principal)}" if isinstance(principal, Mapping) else who
+
+
+_NOBODY: Final = {
+    "anonymous": "somebody anonymous",
+    "unknown": "somebody unknown",
+    "system": "the system",
+    "user": "somebody erased",
+    "service": "a service erased",
+    "agent": "an agent erased",
+}
+
+
+def _person(actor: Any) -> str:
+    """A name, else an id; else its type tells: only of these types an entry always had an id."""
+    if not isinstance(actor, Mapping):
+        return "someone"
+    kind = actor.get("type")
+    nobody = _NOBODY.get(kind, "someone") if isinstance(kind, str) else "someone"
+    return _text(actor.get("name")) or _text(actor.get("id")) or nobody
+
+
+def _target(event: Mapping[str, Any]) -> str | None:
+    targets = event.get("targets")
+    if not isinstance(targets, list | tuple) or not targets or not isinstance(targets[0], Mapping):
+        return None
+    first = _text(targets[0].get("name")) or _text(targets[0].get("id"))
+    return f"{first} and {len(targets) - 1} more" if first and len(targets) > 1 else first
+
+
+def _artifact(event: Mapping[str, Any]) -> str | None:
+    name = _field("artifact", "id")(event)
+    version = _field("artifact", "version")(event)
+    return f"{name} {version}" if name and version else name or _target(event)
+
+
+_COUNTS: Final = ("import", "add", "change", "replace", "destroy", "move", "forget")
+
+
+def _plan(event: Mapping[str, Any]) -> str | None:
+    plan = event.get("plan")
+    if not isinstance(plan, Mapping):
+        return None
+    counts = {word: plan.get(word) for word in _COUNTS}
+    said = [
+        f"{count} to {word}" for word, count in counts.items() if isinstance(count, int) and count
+    ]
+    return ", ".join(said) or "no changes"
+
+
+def _command(event: Mapping[str, Any]) -> str | None:
+    command = event.get("command")
+    if not isinstance(command, Mapping) or not isinstance(command.get("tool"), str):
+        return None
+    arguments = command.get("arguments")
+    words = arguments if isinstance(arguments, list | tuple) else ()
+    return _text(" ".join([command["tool"], *(word for word in words if isinstance(word, str))]))
+
+
+FIELDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
+    "actor": actor,
+    "target": _target,
+    "unit": _first(_field("where", "unit"), _field("where", "raw", "application")),
+    "environment": _field("where", "environment"),
+    "repository": _first(_field("links", "repository"), _field("where", "raw", "repository")),
+    "ref": _field("links", "ref"),
+    "artifact": _artifact,
+    "plan": _plan,
+    "permission": _field("access", "permission"),
+    "command": _command,
+    "tool": _field("source", "tool"),
+    "agent": _field("agent", "tool"),
+}
+"""What a sentence may speak of, and how it is read from an event."""

@@ -1,0 +1,283 @@
+"""What looks like a secret is masked, what doesn't stays, and no text makes it slow."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploytrail import redact
+from deploytrail.redact import fingerprint, mask, mask_arguments, mask_environment
+
+HEX = "0123456789abcdef"
+# Split, so that scanners of repositories find none in this file.
+TOKENS = {
+    "a GitHub token": "ghp" + "_16C7e42F292c6912E7710c838347Ae178B4a",
+    "a GitHub server token": "ghs" + "_16C7e42F292c6912E7710c838347Ae178B4a",
+    "a fine-grained GitHub token": "github" + "_pat_11ABCDEFG0123456789_abcdefghijklmnop",
+    "a GitLab token": "glpat" + "-0123456789abcdefghij",
+    "an AWS key id": "AKIA" + "IOSFODNN7EXAMPLE",
+    "a temporary AWS key id": "ASIA" + "IOSFODNN7EXAMPLE",
+    "a Slack token": "xoxb" + "-123456789012-abcdefghijkl",
+    "a JWT": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+    "a Google key": "AIza" + "SyA0123456789abcdefghijklmnopqrstuv",
+    "an npm token": "npm" + "_0123456789abcdefghijklmnopqrstuvwxyz",
+    "a PyPI token": "pypi" + "-AgEIcHlwaS5vcmcCJDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw",
+    "a Stripe key": "sk_live" + "_0123456789abcdefghij",
+    "a Vault token": "hvs" + ".CAESIJ0123456789abcdefghij",
+    "an age key": "AGE-SECRET" + "-KEY-1" + "Q" * 58,
+    "a DigitalOcean token": "dop" + "_v1_" + HEX * 4,
+    "a Pulumi token": "pul" + "-" + "0123456789" * 4,
+    "a Docker token": "dckr" + "_pat_0123456789abcdefghij",
+    "a Tailscale key": "tskey" + "-auth-0123456789abcdef",
+    "a model key": "sk-" + "ant-api03-0123456789abcdef",
+}
+
+
+@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS.keys())
+@pytest.mark.parametrize(
+    "around", ["{}", "x {} y", '"{}"', "({})", "a={},b", "line\\n{}\\n", "\n{}\n", "Bob's {}."]
+)
+def test_the_token_of_a_vendor_is_masked_wherever_it_stands(token: str, around: str) -> None:
+    masked = mask(around.format(token))
+
+    assert token[8:] not in masked
+    assert "[masked:" in masked
+
+
+def test_a_token_whose_middle_alone_is_known_loses_its_secret_part() -> None:
+    secret = "0123456789abcdefghijklmnopqrstuvwxyzABCD"
+
+    assert mask("x AbCdEfGhIjKlMn.atlasv1." + secret) == "x AbCdEfGhIjKlMn[masked:token]"
+    assert secret not in mask("abc8Q~" + secret)
+
+
+DASHES = "-" * 5
+PEM = f"{DASHES}BEGIN RSA PRIVATE KEY{DASHES}\n{{}}\n{DASHES}END RSA PRIVATE KEY{DASHES}"
+HOLDING = {
+    "an assignment": "password={} x",
+    "an assignment with blanks": "db_password   =  {}\n",
+    "a quoted assignment": 'client_secret = "{} and more" x',
+    "a quoted assignment that never ends": 'token="{} and more\nnext line',
+    "a single-quoted assignment": "secret: '{} x'",
+    "an environment variable": "export DB_PASSWORD={}",
+    "a JSON field": '{{"user": "alice", "accessToken": "{}", "n": 1}}',
+    "a JSON field in a JSON string": '{{\\"password\\":\\"{}\\",\\"n\\":1}}',
+    "an escaped quote in a value": 'password="a\\"{}" x',
+    "a line of YAML": "  password: correct horse {}\n",
+    "a line in a box": "│ db_password: {} staple",
+    "a Ruby hash": ":api_key => {}",
+    "an AWS configuration": "aws_secret_access_key = {}",
+    "a connection string": "Server=db;User=alice;Password={};Encrypt=true",
+    "an Azure connection string": "AccountName=a;AccountKey={}==;EndpointSuffix=core",
+    "a signed URL": "https://a.example.org/c?sv=2024&sig={}&se=1",
+    "a URL with a password": "https://alice:{}@example.org/x",
+    "a URL with an odd password": "postgres://alice:p@ss:{}@db.example.org/x",
+    "a URL with a token": "https://{}0123456789ab@example.org/x",
+    "a basic header": "Authorization: Basic {}==",
+    "a header of curl": "curl -H 'Authorization: token {}' x",
+    "a bearer token": "sent bearer {}0123456789ab to it",
+    "an API key header": "X-Api-Key: {}",
+    "a private key": PEM,
+    "a private key in one line": PEM.replace("\n", "\\n"),
+    "a private key as a value": "private_key: " + PEM,
+    "a private key that never ends": DASHES + "BEGIN PRIVATE KEY" + DASHES + "\n{}\nAAAA",
+    "a chat webhook": "https://hooks.slack.com/services/T0/B0/{}",
+    "what follows a token": "password=" + TOKENS["an AWS key id"] + "/{}",
+    "what pretends to be masked": "password=[masked:value]{}",
+    "an upper-case name": "API-KEY: {}",
+    "an indexed name": "secrets[prod]={}",
+}
+
+
+@pytest.mark.parametrize("text", HOLDING.values(), ids=HOLDING.keys())
+def test_the_value_is_masked_in(text: str) -> None:
+    masked = mask(text.format("hunter2hunter2"))
+
+    assert "hunter2" not in masked
+    assert "[masked:" in masked
+
+
+HARMLESS = {
+    "a resource that is being created": "aws_secretsmanager_secret.token: Creating...",
+    "a resource that takes long": "aws_x_secret.token: Still creating... [10s elapsed]",
+    "a resource that is done": "random_password.token: Creation complete after 0s [id=none]",
+    "a reference": "  with aws_secretsmanager_secret.db, on main.tf line 3, in resource",
+    "a hidden value": "password = (sensitive value)",
+    "an unknown value": 'token = (known after apply) -> "x"',
+    "no value": "token=null, secret: false",
+    "a count of tests": "passed: 5, failed: 3",
+    "a word that holds another": "compass: north, a bypass = bridge",
+    "a remote without a password": "ssh://git@example.org/acme/x.git git@example.org:acme/x.git",
+    "a digest": "sha256:" + HEX * 4,
+    "a commit": "commit 1f2e3d4c5b6a79880123456789abcdef01234567",
+    "a public key": "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
+    "an ARN": "arn:aws:iam::123456789012:role/deploy",
+    "an id": "019ab2f0-7c3e-7a51-8d0e-3f1b2c4d5e6f",
+}
+
+
+@pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS.keys())
+def test_nothing_is_masked_in(text: str) -> None:
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize("word", ["null", "true", "(sensitive", "Creating", "None"])
+def test_a_secret_that_begins_like_a_harmless_word_is_masked(word: str) -> None:
+    assert "hunter2" not in mask(f"password={word}-hunter2")
+
+
+@given(
+    st.text(
+        st.sampled_from("pasword=: \"'\\n-@/eyJ.ghp_AKIA0123456789token\n[]masked"), max_size=80
+    )
+)
+def test_masking_twice_is_masking_once(text: str) -> None:
+    once = mask(text)
+
+    assert mask(once).count("[masked:") >= once.count("[masked:")
+    assert len(mask(once)) < 40 + 16 * len(text)
+
+
+def _unbounded(source: str) -> list[str]:
+    """The repetitions of a pattern that have no bound and may give back what they took."""
+    sets = re.sub(r"\[\^?(?:\\.|[^\]\\])+\]", "S", source)
+    plain = re.sub(r"\\.", "E", sets)
+    return re.findall(r"(?:[*+]|\{\d+,\})(?!\+)(?<![*+}?]\+)", plain)
+
+
+@pytest.mark.parametrize("pattern", ["a*b", "[*]+", "(?:a|b)+", r"\w{2,}x", "x[^]+]*", "a+?"])
+def test_a_repetition_that_may_backtrack_is_noticed(pattern: str) -> None:
+    assert _unbounded(pattern) != []
+
+
+def test_no_repetition_of_the_pattern_may_backtrack_without_a_bound() -> None:
+    # So the time at one place has a bound, or the text that took it is not looked at again.
+    assert [_unbounded(pattern.pattern) for pattern, _ in redact._PASSES] == [[]] * 9
+
+
+COMMANDS = {
+    "a variable of terraform": "terraform apply -var password=hunter2 plan.out",
+    "a joined variable": "terraform apply -var=password=hunter2",
+    "a variable without a name": "terraform apply -var hunter2",
+    "a secret of a backend": "terraform init -backend-config=secret_key=hunter2",
+    "a flag that nobody knows": "deploy --token hunter2 prod",
+    "a joined flag that nobody knows": "deploy --anything=hunter2",
+    "a short flag": "mysql -p hunter2",
+    "a glued flag": "mysql -phunter2 -uroot",
+    "a literal of kubectl": "kubectl create secret generic s --from-literal=a=hunter2",
+    "a token of kubectl": "kubectl --token=hunter2 get pods",
+    "a value of helm": "helm upgrade web . --set a.b=hunter2,c=hunter2",
+    "extra variables": "ansible-playbook site.yml -e x=hunter2",
+    "extra variables as JSON": 'ansible-playbook site.yml -e {"x":"hunter2"}',
+    "credentials of curl": "curl -u alice:hunter2 https://example.org",
+    "a header": "curl -H Authorization:hunter2 https://example.org",
+    "a URL": "psql postgres://alice:hunter2@db.example.org/x",
+    "a word that assigns": "make deploy DB_PASS=hunter2",
+    "the environment of a command": "env FOO=hunter2 terraform apply",
+    "a system property": "java -Dpassword=hunter2 -jar x.jar",
+    "a secret of pulumi": "pulumi config set --secret key hunter2",
+    "a secret that is set": "aws configure set aws_secret_access_key hunter2",
+    "the tool behind another": "sudo terraform apply -var password=hunter2",
+    "a command in a container": "kubectl exec web-0 -- psql --password=hunter2",
+    "a value like a flag": "mysql --password -hunter2",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+def test_no_secret_stays_in(command: str) -> None:
+    words = command.split(" ")
+    masked = mask_arguments(words)
+
+    assert "hunter2" not in " ".join(masked)
+    assert "[masked:" in " ".join(masked)
+    assert len(masked) == len(words)
+    assert masked[0] == words[0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "terraform -chdir=live/prod apply -auto-approve -input=false -lock-timeout 5s plan.out",
+        "terraform plan -out=p -target aws_x.y -var-file secret.tfvars -var-file=prod.tfvars",
+        "terraform init -backend-config=bucket=states -backend-config=prod.hcl -upgrade",
+        "tofu apply -parallelism=10 -no-color",
+        "kubectl -n prod apply -f web.yaml --server-side --dry-run=server",
+        "helm upgrade --install web ./chart -f values.yaml --atomic --wait --timeout 5m",
+        "ansible-playbook -i inventory site.yml -l web --tags deploy -e @vars.yml --become",
+        "make deploy ENV=prod -j8",
+        "./deploy.sh prod",
+        "git push origin main",
+        "true",
+    ],
+)
+def test_what_tells_what_was_done_stays(command: str) -> None:
+    assert " ".join(mask_arguments(command.split(" "))) == command
+
+
+def test_the_words_of_a_script_are_masked_as_arguments() -> None:
+    script = "terraform apply -var 'password=hunter 2' && curl --token hunter2 https://example.org"
+
+    assert mask_arguments(["bash", "-ec", script])[2] == (
+        "terraform apply -var password=[masked:value] && "
+        "curl --token [masked:value] https://example.org"
+    )
+    assert mask_arguments(["sh", "-c", "echo 'open"])[2] == "[masked:value]"
+
+
+@given(st.lists(st.text(max_size=20), max_size=8))
+def test_any_arguments_give_as_many_words(argv: list[str]) -> None:
+    assert len(mask_arguments(argv)) == len(argv)
+
+
+def test_of_the_environment_only_what_is_listed_is_shown() -> None:
+    environ = {
+        "GITHUB_SHA": "abc",
+        "GITHUB_TOKEN": "hunter2",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
+        "HOME": "/home/alice",
+        "TF_WORKSPACE": "prod",
+        "TF_VAR_db_password": "hunter2",
+        "TF_VAR_größe": "hunter2",
+        "TF_CLI_ARGS_apply": "-auto-approve -var password=hunter2",
+        "TF_CLI_ARGS": "'never closed hunter2",
+        "CI_JOB_URL": "https://alice:hunter2@example.org/1",
+    }
+
+    assert mask_environment(environ) == {
+        "CI_JOB_URL": "https://[masked:userinfo]@example.org/1",
+        "GITHUB_SHA": "abc",
+        "TF_CLI_ARGS": "[masked:value]",
+        "TF_CLI_ARGS_apply": "-auto-approve -var password=[masked:value]",
+        "TF_VAR_db_password": "[masked:value]",
+        "TF_WORKSPACE": "prod",
+    }
+
+
+def test_no_listed_variable_is_named_like_a_secret() -> None:
+    words = re.compile("TOKEN|SECRET|KEY|PASS|CREDENTIAL|AUTH(?!OR)")
+
+    assert len(redact._VARIABLES) > 100
+    assert {name for name in redact._VARIABLES if words.search(name)} == set()
+
+
+def test_a_fingerprint_is_an_hmac_over_length_prefixed_path_and_value() -> None:
+    message = b"\x00\x00\x00\x02/a" + b"\x00\x00\x00\x03\xc3\xbcb"
+
+    assert (
+        fingerprint(b"k" * 32, "/a", "üb")
+        == (hmac.new(b"k" * 32, message, hashlib.sha256).hexdigest()[:24])
+    )
+
+
+def test_equal_secrets_have_equal_fingerprints_at_one_place_and_under_one_key_only() -> None:
+    first = fingerprint(b"key", "/password", "hunter2")
+
+    assert fingerprint(b"key", "/password", "hunter2") == first
+    others = [("key", "/password", "hunter3"), ("key", "/token", "hunter2")]
+    others += [("yek", "/password", "hunter2"), ("key", "/passwordh", "unter2")]
+    assert first not in {fingerprint(key.encode(), path, value) for key, path, value in others}

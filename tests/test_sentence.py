@@ -1,0 +1,147 @@
+"""An event is told in one sentence, whatever is absent, erased or of another type."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploytrail.actions import CATALOGUE, summary
+from deploytrail.event import Event
+
+UPDATED: dict[str, Any] = {
+    "action": "resource.updated",
+    "outcome": "success",
+    "actor": {"type": "user", "id": "github:alice"},
+    "source": {"tool": "terraform", "instance": "local"},
+    "where": {"unit": "network", "environment": "prod"},
+    "targets": [{"type": "aws_instance", "id": "aws_instance.web"}],
+}
+PEOPLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a name": ({"type": "user", "id": "github:alice", "name": "Alice"}, "Alice"),
+    "an id": ({"type": "user", "id": "github:alice"}, "github:alice"),
+    "an erased person": ({"type": "user"}, "somebody erased"),
+    "nobody known": ({"type": "unknown"}, "somebody unknown"),
+    "anonymous": ({"type": "anonymous"}, "somebody anonymous"),
+    "the system": ({"type": "system"}, "the system"),
+    "another shape": ({"type": ["user"]}, "someone"),
+}
+
+
+@pytest.mark.parametrize(("actor", "words"), PEOPLE.values(), ids=PEOPLE.keys())
+def test_a_sentence_names_who_acted(actor: dict[str, Any], words: str) -> None:
+    assert summary({**UPDATED, "actor": actor}) == f"{words} updated aws_instance.web in prod"
+
+
+SENTENCES: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing known": ({}, "someone did something"),
+    "a newer action": ({"action": "code.dreamt"}, "someone did code.dreamt"),
+    "an action alone": ({"action": "resource.updated"}, "someone updated a resource"),
+    "a plan": (
+        {
+            "action": "plan.created",
+            "plan": {"tool": "terraform", "add": 1, "change": 0, "destroy": 2},
+            "where": {"unit": "network", "environment": "prod"},
+        },
+        "someone planned network in prod: 1 to add, 2 to destroy",
+    ),
+    "an empty plan": (
+        {"action": "plan.created", "plan": {"tool": "tofu"}},
+        "someone planned changes: no changes",
+    ),
+    "a command": (
+        {
+            "action": "runtime.command.finished",
+            "outcome": "failure",
+            "command": {"tool": "make", "arguments": ["deploy", "-j8"]},
+        },
+        "someone ran make deploy -j8 (failed)",
+    ),
+    "a command whose arguments were erased": (
+        {"action": "runtime.command.started", "command": {"tool": "make"}},
+        "someone started make",
+    ),
+    "a failure that the action tells": (
+        {"action": "deployment.failed", "outcome": "failure", "where": {"unit": "network"}},
+        "someone could not deploy network",
+    ),
+    "a partial deployment": (
+        {"action": "deployment.failed", "outcome": "partial"},
+        "someone could not deploy a unit (in part)",
+    ),
+    "a refusal": (
+        {"action": "resource.deleted", "outcome": "denied", "targets": [{"type": "x", "id": "db"}]},
+        "someone deleted db (denied)",
+    ),
+    "several targets": (
+        {"action": "resource.read", "targets": [{"id": "a"}, {"id": "b"}, {"id": "c"}]},
+        "someone read a and 2 more",
+    ),
+    "an agent for somebody": (
+        {
+            "action": "agent.tool.called",
+            "actor": {"type": "agent", "id": "agent:deployer"},
+            "on_behalf_of": {"type": "user", "id": "github:alice"},
+            "targets": [{"name": "kubectl"}],
+        },
+        "agent:deployer for github:alice called kubectl",
+    ),
+    "an artifact": (
+        {"action": "build.artifact.signed", "artifact": {"id": "acme/web", "version": "1.2"}},
+        "someone signed acme/web 1.2",
+    ),
+    "a repository of the tool's own words": (
+        {"action": "code.pushed", "where": {"raw": {"repository": "acme/infra"}}},
+        "someone pushed to a branch of acme/infra",
+    ),
+    "a very long name": (
+        {"action": "resource.read", "targets": [{"id": "x" * 500}]},
+        f"someone read {'x' * 119}…",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shown", "words"), SENTENCES.values(), ids=SENTENCES.keys())
+def test_the_sentence_about(shown: dict[str, Any], words: str) -> None:
+    assert summary(shown) == words
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "name", "type", "raw", "unit"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+EVENTS = st.fixed_dictionaries(
+    {"action": st.sampled_from(sorted(CATALOGUE))},
+    # Every field of an event but the action, of any type.
+    optional=dict.fromkeys(Event.__struct_fields__[2:], ANYTHING),
+)
+
+
+@given(EVENTS)
+def test_no_event_keeps_a_sentence_from_being_said(shown: dict[str, Any]) -> None:
+    said = summary(shown)
+
+    assert said
+    assert not said.startswith(" ")
+
+
+def test_every_action_has_a_sentence_without_and_with_everything() -> None:
+    everything = dict(
+        UPDATED,
+        links={"repository": "acme/infra", "ref": "main"},
+        artifact={"id": "acme/web"},
+        plan={"add": 1},
+        access={"permission": "admin"},
+        command={"tool": "make"},
+        agent={"tool": "deployer"},
+    )
+    for name in CATALOGUE:
+        for said in (summary({"action": name}), summary({**everything, "action": name})):
+            assert not re.search(r"[{}\[\]|]|  |None", said), (name, said)
