@@ -1,0 +1,1 @@
+"""Sources: one file per kind of tool, which translates what it tells us into events."""
