@@ -1,0 +1,32 @@
+"""An event that somebody wrote as JSON: what it says of itself is claimed, not proven.
+
+Pure. How well an identity is proven, and through whom the event came, is ours to say.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from deploytrail.errors import Malformed
+from deploytrail.event import Event
+from deploytrail.trail import LOCAL_INSTANCE
+
+
+def claimed(event: Event) -> Event:
+    """The event with assurance 0 and the local instance.
+
+    Raises Malformed for what only the trail itself enters (`audit.…`): forged, an erasure would
+    make a lost disclosure look accounted for.
+    """
+    if event.action.startswith("audit."):
+        raise Malformed(
+            f"action: expected one of your own, found {event.action!r:.70}, which only the trail "
+            "itself enters; choose another from the catalogue"
+        )
+    changed: dict[str, object] = {}
+    for name, actor in (("actor", event.actor), ("on_behalf_of", event.on_behalf_of)):
+        if actor is not None and actor.auth is not None and actor.auth.assurance > 0:
+            changed[name] = structs.replace(actor, auth=structs.replace(actor.auth, assurance=0))
+    if event.source.instance != LOCAL_INSTANCE:
+        changed["source"] = structs.replace(event.source, instance=LOCAL_INSTANCE)
+    return structs.replace(event, **changed) if changed else event

@@ -1,0 +1,245 @@
+"""A trail in a directory: opened, recorded into, read, published.
+
+The composition of SQLite stores, keyring, recorder and publisher. A directory has one face; who
+opens it while nobody else has it open first makes durable what a crash may have left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from deploytrail.app import home as homes
+from deploytrail.app.claimed import claimed
+from deploytrail.app.home import Home
+from deploytrail.app.reading import Showing, find_event
+from deploytrail.app.recording import Recorder, Submission, submission
+from deploytrail.clock import Clock, SystemClock, microseconds
+from deploytrail.entry import unbase64url
+from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError, Tampered
+from deploytrail.event import Event, EventId
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import merkle, note, proof
+from deploytrail.log.publish import Publisher
+from deploytrail.log.reading import entries_from, hashes_of
+from deploytrail.log.store import Checkpoint
+from deploytrail.stores import kept
+from deploytrail.stores.kept import Kept
+from deploytrail.stores.sqlite.database import Guard
+from deploytrail.stores.sqlite.keys import SqliteKeyring
+from deploytrail.stores.sqlite.locks import FileLock
+from deploytrail.stores.sqlite.log import SqliteLog
+from deploytrail.trail import Attachment, Published, Receipt, Shown
+from deploytrail.untrusted import parse_event
+from deploytrail.vault import attachment
+
+_LEASE_SECONDS_MAX = 30.0
+_AT_ONCE = 1024
+
+
+def open_directory(
+    directory: Path | None = None,
+    *,
+    create: bool = True,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
+    wait_seconds_max: float = 10.0,
+) -> DirectoryTrail:
+    """The trail of a directory, made first where there is none and `create` allows it.
+
+    Raises NotFound where there is none, Incomplete where a newer state of this log was seen
+    before (it went back in time), and what keys and stores raise.
+    """
+    environment = os.environ if environment is None else environment
+    clock = SystemClock() if clock is None else clock
+    home = homes.find(directory, environment)
+    if not home.exists:
+        if not create:
+            raise NotFound(
+                f"{home.directory}: expected a trail, found none; 'deploytrail init' makes one, "
+                "and --home or DEPLOYTRAIL_HOME says where"
+            )
+        try:
+            homes.create(home, clock=clock, environment=environment)
+        except Conflict:
+            # Another process may have made it meanwhile; then it is as good as ours.
+            if not home.exists:
+                raise
+    return DirectoryTrail(home, clock, environment, wait_seconds_max=wait_seconds_max)
+
+
+class DirectoryTrail:
+    """`trail.Trail` over the files of one directory."""
+
+    def __init__(
+        self, home: Home, clock: Clock, environment: Mapping[str, str], *, wait_seconds_max: float
+    ) -> None:
+        self.home = home
+        self._clock = clock
+        self._states = kept.state_directory(environment)
+        wrapping = homes.wrapping_key(home, environment)
+        self._guard = Guard(home.directory, wait_seconds_max=wait_seconds_max)
+        # Until it is open, what was opened goes again where the next step fails: a lock left
+        # behind would keep this very process from trying once more.
+        with ExitStack() as opened:
+            opened.callback(self._guard.close)
+            self.store = SqliteLog(home.log, self._guard, clock)
+            opened.callback(self.store.close)
+            self.keyring = SqliteKeyring(home.keys, self._guard, clock, wrapping_key=wrapping)
+            opened.callback(self.keyring.close)
+            self._settle()
+            with self.store.reading() as reader:
+                self._origin = reader.tree().origin
+            self._refuse_older()
+            opened.pop_all()
+        self._recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
+        signers = homes.signers(self._origin, self.keyring.secrets)
+        self._publisher = Publisher(self.store, signers)
+        self._showing = Showing(self.store, self.keyring, self._origin)
+
+    @property
+    def origin(self) -> str:
+        return self._origin
+
+    def record(
+        self,
+        events: Sequence[Event],
+        *,
+        attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
+    ) -> list[Receipt | SenderError]:
+        attached = attachments or {}
+        return self._recorder.record([submission(one, attached.get(one.id, ())) for one in events])
+
+    def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
+        return self._recorder.record([_parsed(body) for body in bodies])
+
+    def publish(self) -> Published:
+        lease = FileLock(self.home.publish_lock)
+        try:
+            with lease.held(seconds_max=_LEASE_SECONDS_MAX):
+                now = microseconds(self._clock.now()) // 1_000_000
+                published = self._publisher.publish(seconds=now)
+                self._keep(published)
+        finally:
+            lease.close()
+        return _published(self._origin, published)
+
+    def size(self) -> int:
+        with self.store.reading() as reader:
+            return reader.tree().size
+
+    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
+        until = self.size() if before is None else min(before, self.size())
+        first = max(0, until - count)
+        for start in range(until, first, -_AT_ONCE):
+            yield from reversed(list(self.entries(first=max(first, start - _AT_ONCE), until=start)))
+
+    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
+        until = self.size() if until is None else min(until, self.size())
+        for start in range(first, until, _AT_ONCE):
+            with self.store.reading() as reader:
+                found = list(entries_from(reader, start, min(start + _AT_ONCE, until)))
+                shown = self._showing.shown(reader, found)
+            yield from shown
+
+    def show(self, event: EventId) -> Shown:
+        with self.store.reading() as reader:
+            index, octets = find_event(reader, event)
+            return self._showing.shown(reader, [(index, octets)])[0]
+
+    def proof(self, event: EventId) -> bytes:
+        with self.store.reading() as reader:
+            index, _ = find_event(reader, event)
+        published = self.publish()
+        with self.store.reading() as reader:
+            hash_at = hashes_of(reader, published.size)
+            hashes = merkle.inclusion_proof(index, published.size, hash_at)
+        return proof.encode(proof.Proof(index, tuple(hashes), published.note.encode()))
+
+    def disclosures(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The JSON of those disclosures that the vault can still open, by digest."""
+        with self.store.reading() as reader:
+            return self._showing.opened(reader, digests)
+
+    def attachment(self, evidence: str) -> bytes:
+        id = unbase64url(evidence)
+        with self.store.reading() as reader:
+            row = reader.attachment(id)
+        if row is None:
+            raise NotFound(f"attachment {evidence}: not in the vault; it was erased or never was")
+        return attachment.unseal(
+            row.id,
+            row.wrapped_key,
+            row.sealed,
+            wrapping_key=self.keyring.secrets.attachment,
+            digest=self._evidence_digest(evidence),
+        )
+
+    def close(self) -> None:
+        self.store.close()
+        self.keyring.close()
+        self._guard.close()
+
+    def __enter__(self) -> DirectoryTrail:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _settle(self) -> None:
+        """Make durable what a crash may have left visible, before anything is acknowledged."""
+        if self._guard.is_alone:
+            if not self.home.fence.exists():
+                self.store.sync_all()
+                self.keyring.sync_all()
+            self._guard.settle()
+
+    def _refuse_older(self) -> None:
+        """A log that is behind what was seen of it was set back: going on would fork it."""
+        seen = kept.load(self._states, self._origin)
+        if seen is None:
+            return
+        with self.store.reading() as reader:
+            size = reader.tree().size
+            if seen.checkpoint.size == size and reader.tree().frontier.root() != (
+                seen.checkpoint.root
+            ):
+                raise Tampered(f"log: size {size} had another root when it was last seen")
+        if seen.checkpoint.size > size:
+            raise Incomplete(
+                f"log: expected at least {seen.checkpoint.size} entries, which this log had when "
+                f"it was last seen here, found {size}; restore a newer copy, or continue it as a "
+                "new origin"
+            )
+
+    def _keep(self, published: Checkpoint) -> None:
+        """Remember what we handed out, unless what is remembered is as new."""
+        seen = kept.load(self._states, self._origin)
+        if seen is not None and seen.checkpoint.size >= published.size:
+            return
+        parsed = checkpoints.decode(note.decode(published.note).text)
+        own = homes.own_policy(self._origin, self.keyring.secrets)
+        kept.replace(self._states, Kept(parsed, published.note, own))
+
+    def _evidence_digest(self, evidence: str) -> str:
+        for shown in self.newest(count=self.size()):
+            found = shown.event.get("evidence")
+            for each in found if isinstance(found, list) else ():
+                if each["id"] == evidence:
+                    return str(each["digest"])
+        raise NotFound(f"attachment {evidence}: no entry names it")
+
+
+def _parsed(body: bytes) -> Submission | SenderError:
+    try:
+        return Submission(claimed(parse_event(body)), body)
+    except SenderError as error:
+        return error
+
+
+def _published(origin: str, found: Checkpoint) -> Published:
+    return Published(
+        origin=origin, size=found.size, root=found.frontier.root().hex(), note=found.note.decode()
+    )

@@ -1,0 +1,190 @@
+"""What is wrong with a trail's directory, and the two things that only an operator may decide.
+
+Letting writers in again after a fence, and calling a clock right that jumped. Both are entered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from deploytrail.actions import OWN_TOOL
+from deploytrail.app import home as homes
+from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.home import Home
+from deploytrail.app.verifying import verify
+from deploytrail.clock import Clock, SystemClock
+from deploytrail.errors import DeploytrailError, Fenced, SenderError, Tampered
+from deploytrail.event import Actor, Event, Reason, Source
+from deploytrail.stores.sqlite.place import filesystem, sync_directory
+from deploytrail.trail import LOCAL_INSTANCE, Receipt
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One thing looked at. `advice` says what to do where it is not well."""
+
+    what: str
+    state: Literal["ok", "note", "bad"]
+    found: str
+    advice: str = ""
+
+
+def examine(
+    directory: Path | None = None, *, environment: Mapping[str, str] | None = None
+) -> list[Check]:
+    """Everything that can be looked at without changing anything."""
+    environment = os.environ if environment is None else environment
+    home = homes.find(directory, environment)
+    checks = [_place(home), _modes(home), _key(home, environment), _fence(home)]
+    checks.extend(_verification(home, environment))
+    checks.extend(_unrecorded(home))
+    return checks
+
+
+def clear_fence(
+    directory: Path | None, *, actor: Actor, reason: str | None, clock: Clock | None = None
+) -> Receipt:
+    """Verify the log, and if it is sound, remove the fence and enter that it was cleared.
+
+    Raises Fenced where the log is not sound: then it stays fenced.
+    """
+    clock = SystemClock() if clock is None else clock
+    home = homes.find(directory, os.environ)
+    report = verify(home.directory, clock=clock)
+    if report.exit_code != 0:
+        first = report.found[0].what if report.found else ", ".join(report.not_checked)
+        raise Fenced(
+            f"the log stays fenced: verification ended with {report.exit_code}: {first}. Restore "
+            "it from a backup, or keep it as evidence and begin a new origin"
+        )
+    with open_directory(home.directory, create=False, clock=clock) as trail:
+        # Moving the write-ahead log into the database syncs what is about to be trusted again;
+        # stopped here, the fence still stands.
+        trail.store.sync_all()
+        trail.keyring.sync_all()
+    home.fence.unlink(missing_ok=True)
+    sync_directory(home.directory)
+    with open_directory(home.directory, create=False, clock=clock) as trail:
+        return _enter(trail, clock, "audit.fence.cleared", actor, reason)
+
+
+def accept_clock(
+    directory: Path | None, *, actor: Actor, reason: str | None, clock: Clock | None = None
+) -> Receipt:
+    """Take the clock for right as it stands, and enter who said so."""
+    clock = SystemClock() if clock is None else clock
+    with open_directory(directory, create=False, clock=clock) as trail:
+        with trail.store.writing() as writer:
+            writer.accept_clock()
+        return _enter(trail, clock, "audit.clock.accepted", actor, reason)
+
+
+def _enter(
+    trail: DirectoryTrail, clock: Clock, action: str, actor: Actor, reason: str | None
+) -> Receipt:
+    stated = Reason(from_="stated", text=reason) if reason else Reason(from_="none")
+    event = Event(
+        id=clock.event_id(),
+        action=action,
+        outcome="success",
+        time=clock.now(),
+        actor=actor,
+        source=Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE),
+        reason=stated,
+    )
+    (answer,) = trail.record([event])
+    if isinstance(answer, SenderError):
+        raise answer
+    trail.publish()
+    return answer
+
+
+def _place(home: Home) -> Check:
+    kind = filesystem(home.directory) if home.directory.exists() else ""
+    return Check(what="place", state="ok", found=f"{home.directory} on {kind or 'a local disk'}")
+
+
+def _modes(home: Home) -> Check:
+    open_to_others = [
+        path.name
+        for path in (home.directory, home.key, home.keys, home.log)
+        if path.exists() and path.stat().st_mode & 0o077
+    ]
+    if not open_to_others:
+        return Check(what="modes", state="ok", found="readable by the owner alone")
+    return Check(
+        what="modes",
+        state="bad",
+        found=f"others may read {', '.join(open_to_others)}",
+        advice=f"chmod -R go= {home.directory}",
+    )
+
+
+def _key(home: Home, environment: Mapping[str, str]) -> Check:
+    try:
+        homes.wrapping_key(home, environment)
+    except DeploytrailError as error:
+        return Check(what="key", state="bad", found=str(error), advice="restore the key")
+    if environment.get("DEPLOYTRAIL_KEY") or not home.key.exists():
+        return Check(what="key", state="ok", found="kept outside the trail's directory")
+    return Check(
+        what="key",
+        state="note",
+        found="not protected at rest: the key lies beside what it protects",
+        advice="on a server, move it away and set DEPLOYTRAIL_KEY=file:PATH, env: or command:",
+    )
+
+
+def _fence(home: Home) -> Check:
+    if not home.fence.exists():
+        return Check(what="fence", state="ok", found="writers are let in")
+    reason = home.fence.read_text(encoding="utf-8", errors="replace").strip()
+    return Check(what="fence", state="bad", found=reason, advice="deploytrail doctor --clear-fence")
+
+
+def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]:
+    try:
+        report = verify(home.directory, environment=environment)
+    except DeploytrailError as error:
+        state: Literal["bad", "note"] = "bad" if isinstance(error, Tampered) else "note"
+        yield Check(what="log", state=state, found=str(error), advice="see the message")
+        return
+    if report.exit_code:
+        first = report.found[0].what if report.found else "; ".join(report.not_checked)
+        yield Check(
+            what="log",
+            state="bad",
+            found=f"verification ended with {report.exit_code}: {first}",
+            advice="deploytrail verify --disclosures",
+        )
+    else:
+        yield Check(what="log", state="ok", found=f"{report.size} entries, all verified")
+    if report.size > report.size_signed:
+        yield Check(
+            what="published",
+            state="note",
+            found=f"{report.size - report.size_signed} entries are not under a checkpoint yet",
+            advice="the next command that appends publishes them",
+        )
+    if report.anchoring == "UNANCHORED":
+        yield Check(
+            what="anchoring",
+            state="note",
+            found="UNANCHORED: whoever owns this machine could rewrite the whole log",
+            advice="keep receipts or exports elsewhere; witnesses come with the server",
+        )
+
+
+def _unrecorded(home: Home) -> Iterator[Check]:
+    waiting = sorted((home.directory / "unrecorded").glob("*.jsonl"))
+    if waiting:
+        yield Check(
+            what="unrecorded",
+            state="note",
+            found=f"{len(waiting)} runs wait to be appended",
+            advice="the next command that appends takes them in",
+        )

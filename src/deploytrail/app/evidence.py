@@ -1,0 +1,178 @@
+"""What is verified, as `log.verify.Evidence`: a log's own file, or an export of it."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from deploytrail.entry import unbase64url
+from deploytrail.errors import DeploytrailError, Malformed, Tampered
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import note as notes
+from deploytrail.log.reading import tail_entries
+from deploytrail.log.store import Inventory
+from deploytrail.log.tiles import (
+    WIDTH,
+    Bundle,
+    Tile,
+    bundles_of,
+    decode_path,
+    encode_bundle,
+    encode_path,
+    tiles_of,
+)
+from deploytrail.stores.sqlite.examined import ExaminedLog, unreadable
+
+EXPORT_FORMAT: Final = b"deploytrail-export/1\n"
+_MEMBER_BYTES_MAX: Final = 1024 * 1024 * 1024
+_READS_A_MOMENT: Final = 512
+
+
+class StoredEvidence:
+    """A log's file, as it stood when it was opened; later entries are not part of it."""
+
+    def __init__(self, log: ExaminedLog) -> None:
+        self._log = log
+        self._reads = 0
+        with unreadable("log.db"):
+            self.tree = log.tree()
+            self._tail = tail_entries(log)
+            self._notes = [
+                octets + b"".join(log.cosignatures(size)) for size, octets in log.notes()
+            ]
+            self._inventory = log.inventory()
+            newest = log.checkpoint()
+        self._size_published = 0 if newest is None else newest.size
+
+    @property
+    def size(self) -> int:
+        return self.tree.size
+
+    @property
+    def root(self) -> bytes | None:
+        return self.tree.frontier.root()
+
+    @property
+    def origin(self) -> str:
+        return self.tree.origin
+
+    def bundle(self, number: int, width: int) -> bytes | None:
+        if width < WIDTH:
+            return encode_bundle(self._tail) if self._tail else None
+        self._reads += 1
+        # Bundles and tiles never change once they are full, so a new moment shows the same ones.
+        if self._reads % _READS_A_MOMENT == 0:
+            self._log.renew()
+        with unreadable(f"bundle {number}"):
+            return self._log.bundle(number)
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        with unreadable(f"tile {level}/{number}"):
+            return self._log.tile(level, number)
+
+    def notes(self) -> Sequence[bytes]:
+        return self._notes
+
+    def surplus(self) -> Iterator[str]:
+        """Rows that the log's size does not account for."""
+        size, found = self.size, self._inventory
+        expected = Inventory(
+            bundles=size // WIDTH,
+            entries=size % WIDTH,
+            tiles=sum(tile.is_full for tile in tiles_of(size)),
+            deliveries=size,
+            disclosures=found.disclosures,
+        )
+        for kind, wanted, counted in zip(Inventory._fields, expected, found, strict=True):
+            if wanted != counted:
+                yield f"{kind}: expected {wanted} for {size} entries, found {counted}"
+        if self._size_published > size:
+            yield f"checkpoint: its size is {self._size_published}, but the log has {size} entries"
+
+
+class ExportedEvidence:
+    """An export: a tar of C2SP paths, `policy`, `disclosures.jsonl` and `format`."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._tar = tarfile.open(path, "r:")  # noqa: SIM115 (closed by `close`)
+        except (tarfile.TarError, OSError) as error:
+            raise Malformed(f"{path}: expected a trail's directory or export; {error}") from None
+        try:
+            self._members = {member.name: member for member in self._tar}
+        except tarfile.TarError as error:
+            raise Malformed(f"{path}: the export ends in the middle; {error}") from None
+        if self._read("format") != EXPORT_FORMAT:
+            raise Malformed(f"{path}: expected an export of format 1, found another file")
+        self._checkpoint = self._required("checkpoint")
+        self.policy = self._required("policy")
+        self.origin = checkpoints.decode(notes.decode(self._checkpoint).text).origin
+        self.size = self._size()
+
+    @property
+    def root(self) -> bytes | None:
+        return None
+
+    def bundle(self, number: int, width: int) -> bytes | None:
+        return self._read(encode_path(Bundle(number, width)))
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        width = min((self.size >> 8 * level) - number * WIDTH, WIDTH)
+        return self._read(encode_path(Tile(level, number, width))) if width > 0 else None
+
+    def notes(self) -> Sequence[bytes]:
+        return [self._checkpoint]
+
+    def surplus(self) -> Iterator[str]:
+        known = {"format", "checkpoint", "policy", "disclosures.jsonl"}
+        known |= {encode_path(tile) for tile in tiles_of(self.size)}
+        known |= {encode_path(bundle) for bundle in bundles_of(self.size)}
+        for name in sorted(self._members.keys() - known):
+            yield f"{name[:80]!r}: not part of an export of {self.size} entries"
+
+    def disclosures(self) -> dict[bytes, bytes]:
+        """The disclosures that came along: the JSON by its digest as claimed."""
+        found = {}
+        for line in (self._read("disclosures.jsonl") or b"").split(b"\n"):
+            if line:
+                try:
+                    digest, text = msgspec.json.decode(line, type=tuple[str, str])
+                except msgspec.DecodeError:
+                    raise Tampered("disclosures.jsonl: expected [digest, disclosure]") from None
+                found[unbase64url(digest)] = unbase64url(text)
+        return found
+
+    def close(self) -> None:
+        self._tar.close()
+
+    def _size(self) -> int:
+        """How many entries the bundles hold, by their paths."""
+        size = 0
+        for name in self._members:
+            try:
+                part = decode_path(name) if name.startswith("tile/entries/") else None
+            except DeploytrailError:
+                continue
+            if isinstance(part, Bundle):
+                size = max(size, part.index * WIDTH + part.width)
+        return size
+
+    def _required(self, name: str) -> bytes:
+        found = self._read(name)
+        if found is None:
+            raise Malformed(f"export: expected the file {name!r}, found none")
+        return found
+
+    def _read(self, name: str) -> bytes | None:
+        member = self._members.get(name)
+        if member is None or not member.isfile() or member.size > _MEMBER_BYTES_MAX:
+            return None
+        stream = self._tar.extractfile(member)
+        octets = b"" if stream is None else stream.read()
+        if len(octets) != member.size:
+            raise Tampered(f"{name}: expected {member.size} bytes, found {len(octets)}")
+        return octets

@@ -1,0 +1,149 @@
+"""The deeper check on real evidence: where disclosures, deliveries and keys are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import NamedTuple, Protocol
+
+from deploytrail.app import home as homes
+from deploytrail.app.evidence import ExportedEvidence
+from deploytrail.app.home import Home
+from deploytrail.entry import unbase64url
+from deploytrail.errors import DeploytrailError
+from deploytrail.log.replay import Finding, State
+from deploytrail.log.store import VaultRow
+from deploytrail.log.verify import Evidence
+from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
+from deploytrail.vault import attachment, disclosure
+from deploytrail.vault.check import DeepCheck, Looked
+
+
+class ListedEvidence(Evidence, Protocol):
+    """Evidence that can also tell what it holds beyond what its size accounts for."""
+
+    def surplus(self) -> Iterator[str]: ...
+
+
+class Deep(Protocol):
+    """A deeper check: fed each bundle, then asked."""
+
+    @property
+    def disclosures(self) -> int: ...
+    def each(self, first: int, entries: list[bytes]) -> None: ...
+    def findings(self, erased: set[str]) -> list[Finding]: ...
+
+
+class Examination(NamedTuple):
+    """Evidence, the policy that came with it, its origin, and how to look deeper."""
+
+    evidence: ListedEvidence
+    policy: bytes | None
+    origin: str
+    deep: Callable[[], Deep]
+    deep_checks: tuple[str, ...] = ("every disclosure, delivery and attachment",)
+
+
+def deep_of_log(
+    log: ExaminedLog, home: Home, environment: Mapping[str, str], stack: ExitStack
+) -> Callable[[], Deep]:
+    def deep() -> Deep:
+        wrapping = homes.wrapping_key(home, environment)
+        connection = stack.enter_context(examined(home.keys))
+        return _LogDeep(log, ExaminedKeys(connection, wrapping))
+
+    return deep
+
+
+def deep_of_export(export: ExportedEvidence) -> Callable[[], Deep]:
+    return lambda: _ExportDeep(export)
+
+
+class _LogDeep:
+    """Rows and keys of a directory. Broken pages and rows are findings, wherever they lie."""
+
+    def __init__(self, log: ExaminedLog, keyring: ExaminedKeys) -> None:
+        self._log = log
+        self._keyring = keyring
+        self._origin = log.tree().origin
+        self._check = DeepCheck(self._origin)
+        self._own: list[Finding] = []
+        self._attachments_gone: list[tuple[int, str]] = []
+        self._size = 0
+
+    @property
+    def disclosures(self) -> int:
+        return self._check.disclosures
+
+    def each(self, first: int, entries: list[bytes]) -> None:
+        self._size = first + len(entries)
+        looked = self._check.look(first, entries)
+        known = [one for one in looked if one is not None]
+        try:
+            with unreadable(f"entries {first} to {first + len(entries)}"):
+                deliveries = self._log.deliveries(one.key for one in known)
+                rows = self._log.disclosures(digest for one in known for digest in one.digests)
+        except DeploytrailError as error:
+            self._own.append(Finding("CORRUPT", first, first + len(entries), str(error)))
+            return
+        for at, one in enumerate(looked, first):
+            if one is not None:
+                self._check.check(at, one, deliveries, lambda digest: self._opened(rows, digest))
+                self._check_attachments(at, one)
+
+    def findings(self, erased: set[str]) -> list[Finding]:
+        self._check.judge(erased, absent="MISSING")
+        for index, what in self._attachments_gone:
+            state: State = "REDACTED" if erased else "MISSING"
+            self._own.append(Finding(state, index, index + 1, what))
+        for what in self._log.structure():
+            self._own.append(Finding("CORRUPT", 0, self._size, f"log.db: {what}"))
+        try:
+            self._keyring.identities_checked()
+        except DeploytrailError as error:
+            self._own.append(Finding("CORRUPT", 0, self._size, f"keys.db: {error}"))
+        return [*self._check.findings, *self._own]
+
+    def _opened(self, rows: Mapping[bytes, VaultRow], digest: bytes) -> bytes | None:
+        row = rows.get(digest)
+        if row is None:
+            return None
+        subject = self._keyring.subject(row.subject)
+        if subject is None:
+            return None
+        return disclosure.unseal(subject, row.sealed, origin=self._origin, digest_expected=digest)
+
+    def _check_attachments(self, index: int, one: Looked) -> None:
+        for each in one.fields.get("evidence", ()):
+            row = self._log.attachment(unbase64url(each["id"]))
+            if row is None:
+                self._attachments_gone.append((index, f"attachment {each['id']}: it is not there"))
+                continue
+            try:
+                key = self._keyring.secrets.attachment
+                attachment.unseal(
+                    row.id, row.wrapped_key, row.sealed, wrapping_key=key, digest=each["digest"]
+                )
+            except DeploytrailError as error:
+                self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
+
+
+class _ExportDeep:
+    """An export's own disclosures; what it doesn't carry is withheld, not missing."""
+
+    def __init__(self, export: ExportedEvidence) -> None:
+        self._disclosures = export.disclosures()
+        self._check = DeepCheck(export.origin)
+
+    @property
+    def disclosures(self) -> int:
+        return self._check.disclosures
+
+    def each(self, first: int, entries: list[bytes]) -> None:
+        for at, one in enumerate(self._check.look(first, entries), first):
+            if one is not None:
+                self._check.check(at, one, None, self._disclosures.get)
+
+    def findings(self, erased: set[str]) -> list[Finding]:
+        self._check.judge(erased, absent="WITHHELD")
+        return self._check.findings

@@ -1,0 +1,189 @@
+"""The trail's directory: where it is, what lies in it, and how it is made.
+
+`log.db keys.db key policy log.lock open.lock publish.lock fence`, all for the owner alone. The
+log's file appears last and by a rename: a directory has a trail if and only if it has `log.db`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from deploytrail.clock import Clock
+from deploytrail.errors import Conflict, Misconfigured, NotFound
+from deploytrail.log import policy
+from deploytrail.log.note import COSIGNATURE_V1, Signer
+from deploytrail.log.policy import NO_QUORUM, Log, Policy, Witness
+from deploytrail.log.publish import Signers
+from deploytrail.stores.files import replace_file
+from deploytrail.stores.sqlite.keys import SqliteKeyring
+from deploytrail.stores.sqlite.locks import FileLock
+from deploytrail.stores.sqlite.log import SqliteLog
+from deploytrail.stores.sqlite.place import refuse_network, sync_directory
+from deploytrail.vault import keys
+from deploytrail.vault.keys import Secrets
+
+OWN_WITNESS: Final = b"self"
+"""How a policy calls the log's own cosigner, which no quorum counts."""
+_KEY_COMMAND_SECONDS_MAX: Final = 30
+
+
+class Home(NamedTuple):
+    """The paths of one trail."""
+
+    directory: Path
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log.db"
+
+    @property
+    def keys(self) -> Path:
+        return self.directory / "keys.db"
+
+    @property
+    def key(self) -> Path:
+        return self.directory / "key"
+
+    @property
+    def policy(self) -> Path:
+        return self.directory / "policy"
+
+    @property
+    def publish_lock(self) -> Path:
+        return self.directory / "publish.lock"
+
+    @property
+    def fence(self) -> Path:
+        return self.directory / "fence"
+
+    @property
+    def exists(self) -> bool:
+        return self.log.exists()
+
+
+def find(given: Path | None, environment: Mapping[str, str]) -> Home:
+    """The directory that was named, else DEPLOYTRAIL_HOME, else the user's data directory."""
+    if given is not None:
+        return Home(given)
+    named = environment.get("DEPLOYTRAIL_HOME")
+    if named:
+        return Home(Path(named))
+    base = environment.get("XDG_DATA_HOME") or ""
+    data = Path(base) if base.startswith("/") else Path.home() / ".local" / "share"
+    return Home(data / "deploytrail")
+
+
+def new_origin(clock: Clock) -> str:
+    """A name that no other log has: not made of host or path, which come back after a removal."""
+    return f"deploytrail.local/{clock.random(8).hex()}/1"
+
+
+def create(
+    home: Home, *, clock: Clock, environment: Mapping[str, str], origin: str | None = None
+) -> str:
+    """Make a trail; returns its origin. Raises Conflict where there is one.
+
+    Stopped at any point, the next call goes on: the key stays, and what has no final name yet is
+    made anew.
+    """
+    home.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_network(home.directory)
+    lock = FileLock(home.directory / "log.lock")
+    try:
+        with lock.held(seconds_max=10):
+            if home.exists:
+                raise Conflict(f"{home.directory}: expected no trail, found one; use it")
+            return _create(home, clock, environment, origin or new_origin(clock))
+    finally:
+        lock.close()
+
+
+def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: str) -> str:
+    if home.keys.exists():
+        raise Conflict(
+            f"{home.directory}: found keys.db but no log.db; restore log.db from a backup, "
+            "or move the directory away to begin anew"
+        )
+    if not _has_outside_key(environment) and not home.key.exists():
+        replace_file(home.key, clock.random(32).hex().encode() + b"\n")
+    wrapping = wrapping_key(home, environment)
+    secrets = keys.new_secrets(clock.random(32 * len(Secrets._fields)))
+    new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
+    for leftover in home.directory.glob("*.db.new*"):
+        leftover.unlink()
+    SqliteKeyring.create(new_keys, secrets, clock, wrapping_key=wrapping)
+    SqliteLog.create(new_log, origin)
+    replace_file(home.policy, policy.encode(own_policy(origin, secrets)))
+    # Stopped between the two, the directory has keys but no log: nothing was logged under them,
+    # and the message above says what to do.
+    new_keys.rename(home.keys)
+    new_log.rename(home.log)
+    # Without this a power loss could give log.db its old name back, and with it what was
+    # acknowledged meanwhile.
+    for directory in (home.directory, home.directory.parent):
+        sync_directory(directory)
+    return origin
+
+
+def _has_outside_key(environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("DEPLOYTRAIL_KEY"))
+
+
+def wrapping_key(home: Home, environment: Mapping[str, str]) -> bytes:
+    """The 32 bytes that wrap `keys.db`.
+
+    DEPLOYTRAIL_KEY is `file:PATH`, `env:NAME` or `command:COMMAND LINE`; without it, the file
+    `key` in the directory. Raises NotFound or Misconfigured, never showing what it read.
+    """
+    given = environment.get("DEPLOYTRAIL_KEY") or f"file:{home.key}"
+    kind, _, value = given.partition(":")
+    if kind == "file":
+        try:
+            return keys.wrapping_key(Path(value).read_bytes(), whence=value)
+        except OSError as error:
+            raise NotFound(
+                f"{value}: expected the trail's key there, but {error.strerror}; restore it, or "
+                "say where it is with DEPLOYTRAIL_KEY=file:PATH, env:NAME or command:COMMAND"
+            ) from None
+    if kind == "env":
+        octets = environment.get(value, "").encode("utf-8", "surrogateescape")
+        return keys.wrapping_key(octets, whence=f"variable {value}")
+    if kind == "command":
+        return keys.wrapping_key(_output_of(value), whence=f"command {value.split(' ')[0]}")
+    raise Misconfigured(
+        f"DEPLOYTRAIL_KEY: expected file:PATH, env:NAME or command:COMMAND, found {kind[:20]!r}"
+    )
+
+
+def _output_of(command: str) -> bytes:
+    try:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            check=True,
+            timeout=_KEY_COMMAND_SECONDS_MAX,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Misconfigured(
+            f"DEPLOYTRAIL_KEY: expected its command to print the key, but it failed: "
+            f"{type(error).__name__}"
+        ) from None
+    return done.stdout
+
+
+def signers(origin: str, secrets: Secrets) -> Signers:
+    """The two keys with which a log speaks, both under its origin's name."""
+    return Signers(
+        Signer(origin, secrets.checkpoint),
+        Signer(origin, secrets.cosignature, COSIGNATURE_V1),
+    )
+
+
+def own_policy(origin: str, secrets: Secrets) -> Policy:
+    """Who vouches for a log on its own: nobody else, hence no quorum."""
+    own = signers(origin, secrets)
+    return Policy((Log(own.log.key),), {OWN_WITNESS: Witness(own.cosigner.key)}, {}, NO_QUORUM)

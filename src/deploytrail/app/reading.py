@@ -1,0 +1,140 @@
+"""Entries as readers see them: found by id, and revealed as far as the vault still knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from deploytrail import entry
+from deploytrail.clock import at_microseconds, rfc3339
+from deploytrail.entry import unbase64url
+from deploytrail.errors import NotFound
+from deploytrail.event import EventId
+from deploytrail.log import merkle
+from deploytrail.log.reading import bundle_entries, entries_from
+from deploytrail.log.store import Reader, Store, VaultRow
+from deploytrail.log.tiles import WIDTH
+from deploytrail.trail import Shown, Withheld
+from deploytrail.vault import disclosure
+from deploytrail.vault.conceal import reveal
+from deploytrail.vault.keys import Keyring
+from deploytrail.vault.subject import Subject
+
+_ERASED: Final = b'"action":"audit.subject.erased"'
+_SLACK_MICROSECONDS: Final = 60_000_000
+
+
+class Showing:
+    """Reveals entries of one log. Remembers which subjects the log says were erased."""
+
+    def __init__(self, store: Store, keyring: Keyring, origin: str) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._origin = origin
+        self._subjects: dict[bytes, Subject | None] = {}
+        self._erased: set[str] = set()
+        self._erased_upto = 0
+
+    def shown(self, reader: Reader, found: list[tuple[int, bytes]]) -> list[Shown]:
+        """Each (index, entry) revealed; raises Tampered for a disclosure that doesn't belong."""
+        fields = [entry.fields(octets) for _, octets in found]
+        digests = [unbase64url(text) for each in fields for text in each.get("_sd", ())]
+        rows = reader.disclosures(digests)
+        return [
+            self._shown(reader, index, octets, each, rows)
+            for (index, octets), each in zip(found, fields, strict=True)
+        ]
+
+    def opened(self, reader: Reader, digests: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The JSON of disclosures by digest; those that are gone are left out."""
+        rows = reader.disclosures(digests)
+        found = {digest: self._opened(row) for digest, row in rows.items()}
+        return {digest: octets for digest, octets in found.items() if octets is not None}
+
+    def _shown(
+        self,
+        reader: Reader,
+        index: int,
+        octets: bytes,
+        fields: dict[str, object],
+        rows: dict[bytes, VaultRow],
+    ) -> Shown:
+        revealed = reveal(fields, lambda digest: self._opened(rows.get(digest)))
+        owners = fields.get("subjects", {})
+        assert isinstance(owners, dict)
+        withheld = tuple(
+            Withheld(
+                pointer=pointer,
+                state="redacted" if self._is_erased(reader, owners[pointer]) else "missing",
+            )
+            for pointer in revealed.withheld
+        )
+        leaf = merkle.leaf_hash(octets).hex()
+        return Shown(index=index, leaf=leaf, entry=octets, event=revealed.event, withheld=withheld)
+
+    def _opened(self, row: VaultRow | None) -> bytes | None:
+        """The disclosure's JSON, or None where it or its key is gone."""
+        if row is None:
+            return None
+        if row.subject not in self._subjects:
+            self._subjects[row.subject] = self._keyring.subject(row.subject)
+        subject = self._subjects[row.subject]
+        if subject is None:
+            return None
+        return disclosure.unseal(
+            subject, row.sealed, origin=self._origin, digest_expected=row.digest
+        )
+
+    def _is_erased(self, reader: Reader, subject: str) -> bool:
+        """Whether an entry of the log says so. Absence of an entry is never taken for consent."""
+        size = reader.tree().size
+        for number in range(self._erased_upto // WIDTH, -(-size // WIDTH)):
+            for octets in bundle_entries(reader, number, size):
+                if _ERASED in octets:
+                    targets = entry.fields(octets).get("targets", ())
+                    self._erased |= {each.get("id") for each in targets}
+        self._erased_upto = size
+        return subject in self._erased
+
+
+def find_event(reader: Reader, id: EventId) -> tuple[int, bytes]:
+    """(index, entry) of an event. Raises NotFound.
+
+    By bisection: a UUIDv7 says when the event was made, which is mostly just before it was
+    logged. Where that does not find it (a late or imported event), by a scan, newest first.
+    """
+    size = reader.tree().size
+    wanted = f'"id":"{id}"'.encode()
+    start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
+    last = -(-size // WIDTH)
+    near = range(start // WIDTH, min(start // WIDTH + 4, last))
+    rest = (number for number in reversed(range(last)) if number not in near)
+    for number in (*near, *rest):
+        entries = bundle_entries(reader, number, size)
+        if wanted not in b"".join(entries):
+            continue
+        for at, octets in enumerate(entries, number * WIDTH):
+            if wanted in octets and entry.fields(octets)["id"] == id:
+                return at, octets
+    raise NotFound(f"event {id}: not in this log of {size} entries; 'deploytrail log' lists them")
+
+
+def _first_logged_since(reader: Reader, size: int, moment: int) -> int:
+    """The first index logged at or after a time in microseconds; `logged` only rises."""
+    text = rfc3339(at_microseconds(max(0, moment)))
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        ((_, octets),) = entries_from(reader, middle, middle + 1)
+        if entry.logged_of(octets) < text:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _made(id: EventId) -> int:
+    try:
+        return int(id.replace("-", "")[:12], 16) * 1000
+    except ValueError:
+        raise NotFound(f"event {id[:60]!r}: expected a UUIDv7") from None

@@ -1,0 +1,225 @@
+"""From events to receipts: check, conceal, seal, append.
+
+One event that can't be recorded stops none of the others: its error is its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from msgspec import structs
+
+from deploytrail import actions, canonical, entry
+from deploytrail.app.notices import OwnNotices
+from deploytrail.clock import Clock, rfc3339
+from deploytrail.errors import Conflict, SenderError, StaleEpoch
+from deploytrail.event import Event, EventId
+from deploytrail.log import commit
+from deploytrail.log.commit import Answer
+from deploytrail.log.plan import Prepared
+from deploytrail.log.store import AttachmentRow, Store, VaultRow
+from deploytrail.trail import Attachment, Receipt
+from deploytrail.untrusted import parse_event
+from deploytrail.vault import attachment, disclosure
+from deploytrail.vault.conceal import NONCE_BYTES, Concealer, identities, prepared
+from deploytrail.vault.disclosure import Disclosure
+from deploytrail.vault.keys import Keyring
+from deploytrail.vault.subject import Subject
+
+_EPOCHS_TRIED_MAX: Final = 10
+_STORED_MAX: Final = 200_000
+
+
+class Submission(NamedTuple):
+    """An event with the bytes of its part of the delivery, and evidence that goes with it."""
+
+    event: Event
+    body: bytes
+    attachments: Sequence[Attachment] = ()
+
+
+class _Ready(NamedTuple):
+    """An entry that is ready for the log, and its event's id."""
+
+    id: EventId
+    entry: Prepared
+
+
+class Recorder:
+    """Records into one store. Belongs to one thread."""
+
+    def __init__(self, store: Store, keyring: Keyring, clock: Clock, *, origin: str) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._clock = clock
+        self.origin = origin
+        self._concealer = Concealer(origin=origin, body_key=keyring.secrets.body)
+        self._notices = OwnNotices(self._concealer, clock)
+        self._stored: set[bytes] = set()
+        self._epoch = 0
+
+    def record(
+        self, submissions: Sequence[Submission | SenderError]
+    ) -> list[Receipt | SenderError]:
+        """One answer each, in order; see `Trail.record`."""
+        for _ in range(_EPOCHS_TRIED_MAX):
+            answers, ready, rows = self._prepare(submissions)
+            try:
+                placed = self._append(ready)
+            except StaleEpoch:
+                self._start_over()
+                continue
+            self._remember(rows)
+            return self._merged(answers, ready, placed)
+        raise StaleEpoch(f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again")
+
+    def _append(self, ready: list[_Ready]) -> list[Answer]:
+        if not ready:
+            return []
+        entries = [one.entry for one in ready]
+        return commit.append(self._store, entries, epoch=self._epoch, notices=self._notices)
+
+    def _start_over(self) -> None:
+        """Somebody was erased meanwhile: what we remember of keys and disclosures is void."""
+        self._concealer.forget()
+        self._keyring.forget()
+        self._stored.clear()
+        with self._store.reading() as reader:
+            self._epoch = reader.tree().epoch
+
+    def _prepare(
+        self, submissions: Sequence[Submission | SenderError]
+    ) -> tuple[list[SenderError | None], list[_Ready], list[bytes]]:
+        """Errors by position, what is ready to append, and the digests of the rows it carries."""
+        now = self._clock.now()
+        checked = [_checked(one, now) for one in submissions]
+        wanted = {
+            identity
+            for one in checked
+            if not isinstance(one, SenderError)
+            for identity in identities(one.event)
+        }
+        subjects = self._keyring.subjects(wanted)
+        nonces = self._clock.random(NONCE_BYTES * len(checked))
+        observed = rfc3339(now)
+        answers: list[SenderError | None] = []
+        ready: list[_Ready] = []
+        digests: list[bytes] = []
+        for at, one in enumerate(checked):
+            if isinstance(one, SenderError):
+                answers.append(one)
+                continue
+            nonce = nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES]
+            try:
+                entry = self._conceal(one, observed, nonce, subjects, digests)
+                ready.append(_Ready(one.event.id, entry))
+                answers.append(None)
+            except SenderError as error:
+                answers.append(error)
+        return answers, ready, digests
+
+    def _conceal(
+        self,
+        one: Submission,
+        observed: str,
+        nonce: bytes,
+        subjects: Mapping[str, Subject],
+        digests: list[bytes],
+    ) -> Prepared:
+        event = one.event
+        attached: tuple[AttachmentRow, ...] = ()
+        if one.attachments:
+            event, attached = self._attach(one, subjects)
+        concealed = self._concealer.conceal(
+            event, body=one.body, observed=observed, nonce=nonce, subjects=subjects
+        )
+        rows = []
+        for subject, made in concealed.disclosures:
+            if made.digest not in self._stored:
+                rows.append(self._sealed(subject, made))
+                digests.append(made.digest)
+        return prepared(concealed, tuple(rows), attached)
+
+    def _sealed(self, subject: Subject, made: Disclosure) -> VaultRow:
+        nonce = self._clock.random(disclosure.NONCE_BYTES)
+        sealed = disclosure.seal(subject, made, origin=self.origin, nonce=nonce)
+        return VaultRow(made.digest, subject.id, sealed)
+
+    def _attach(
+        self, one: Submission, subjects: Mapping[str, Subject]
+    ) -> tuple[Event, tuple[AttachmentRow, ...]]:
+        owners = b"".join(subjects[identity].id for identity in identities(one.event))
+        sealed = [
+            attachment.seal(
+                each.data,
+                type=each.type,
+                wrapping_key=self._keyring.secrets.attachment,
+                random=self._clock.random(attachment.RANDOM_BYTES),
+            )
+            for each in one.attachments
+        ]
+        evidence = (*one.event.evidence, *(each.evidence for each in sealed))
+        rows = (AttachmentRow(each.id, owners, each.wrapped_key, each.sealed) for each in sealed)
+        return structs.replace(one.event, evidence=evidence), tuple(rows)
+
+    def _remember(self, digests: list[bytes]) -> None:
+        if len(self._stored) > _STORED_MAX:
+            self._stored.clear()
+        self._stored.update(digests)
+
+    def _merged(
+        self, answers: list[SenderError | None], ready: list[_Ready], placed: list[Answer]
+    ) -> list[Receipt | SenderError]:
+        appended = iter(zip(ready, placed, strict=True))
+        return [
+            self._answer(*next(appended)) if refused is None else refused for refused in answers
+        ]
+
+    def _answer(self, one: _Ready, found: Answer) -> Receipt | SenderError:
+        if found.entry is None:
+            return Conflict(
+                f"source.delivery: expected the same event as entry {found.entry_index}, which "
+                "came under this id before, found another body; send it under an id of its own"
+            )
+        id = one.id if found.is_first else None
+        return receipt(self.origin, found.entry_index, found.entry, found.leaf, id=id)
+
+
+def submission(event: Event, attachments: Sequence[Attachment] = ()) -> Submission | SenderError:
+    """An event that has no bytes of its own: its canonical JSON stands for them.
+
+    Without `observed`, which differs from one try to the next.
+    """
+    try:
+        body = canonical.encode_checked(structs.replace(event, observed=None))
+        # An event made in Python was never checked against its own types' limits.
+        parse_event(body)
+    except SenderError as error:
+        return error
+    return Submission(event, body, attachments)
+
+
+def receipt(
+    origin: str, index: int, octets: bytes, leaf: bytes, *, id: EventId | None = None
+) -> Receipt:
+    """The receipt of an entry: a function of its bytes and index. A known `id` saves a parse."""
+    return Receipt(
+        origin=origin,
+        id=id or EventId(entry.fields(octets)["id"]),
+        index=index,
+        leaf=leaf.hex(),
+        size=index + 1,
+        logged=entry.logged_of(octets),
+    )
+
+
+def _checked(one: Submission | SenderError, now: datetime) -> Submission | SenderError:
+    if isinstance(one, SenderError):
+        return one
+    try:
+        checked = actions.check(one.event, now)
+    except SenderError as error:
+        return error
+    return one if checked is one.event else one._replace(event=checked)

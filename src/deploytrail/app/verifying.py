@@ -1,0 +1,295 @@
+"""Verify a directory or an export: offline, with no index, no server and no trust in us.
+
+Whose key counts is decided here: a policy that was given, else the one kept from an earlier time,
+else the directory's own, which proves that nothing was changed without that key and nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from deploytrail.app import home as homes
+from deploytrail.app.evidence import ExportedEvidence, StoredEvidence
+from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
+from deploytrail.app.home import Home
+from deploytrail.clock import Clock, SystemClock, microseconds
+from deploytrail.errors import (
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    EXIT_POLICY_UNMET,
+    EXIT_STALE,
+    EXIT_TAMPERED,
+    DeploytrailError,
+    Malformed,
+    NotFound,
+    PolicyUnmet,
+)
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import note as notes
+from deploytrail.log import policy as policies
+from deploytrail.log import verify as core
+from deploytrail.log.policy import NO_QUORUM, Policy
+from deploytrail.log.replay import Finding
+from deploytrail.log.verify import Claim, LeafClaim, Outcome
+from deploytrail.stores import kept
+from deploytrail.stores.kept import Kept
+from deploytrail.stores.sqlite.examined import ExaminedLog, examined
+from deploytrail.trail import Found, KeyFrom, Receipt, Report
+
+_FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}
+_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+class Trust(NamedTuple):
+    """Whose signatures count, and how we came to it."""
+
+    policy: Policy
+    key_from: KeyFrom
+
+
+def verify(
+    target: Path | None = None,
+    *,
+    policy: Path | None = None,
+    state: Path | None = None,
+    receipts: Sequence[Path] = (),
+    max_age_seconds: int | None = None,
+    disclosures: bool = False,
+    environment: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    told: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Verify a trail's directory, its `log.db`, or an export; the default is the own directory.
+
+    `state` is the directory of kept checkpoints (default: the user's); a success updates it.
+    `told` hears (entries done, entries in all). Bad evidence is in the report, with its exit
+    code; raises NotFound or Malformed only where there is nothing to verify, or a policy or
+    receipt can't be read.
+    """
+    environment = os.environ if environment is None else environment
+    clock = SystemClock() if clock is None else clock
+    home = homes.find(target, environment)
+    states = kept.state_directory(environment) if state is None else state
+    with ExitStack() as stack:
+        examination = _examination(stack, home, environment)
+        trust = _trust(examination, policy, states)
+        claims, leaves = _claims(examination.origin, states, receipts)
+        verification = _Verification(examination, trust, claims, leaves, clock)
+        report = verification.run(disclosures, max_age_seconds, told)
+        if report.exit_code == EXIT_OK:
+            verification.keep(states)
+        return report
+
+
+def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -> Examination:
+    """The evidence, whichever kind it is."""
+    path = home.directory
+    if path.is_file() and path.name != "log.db":
+        export = ExportedEvidence(path)
+        stack.callback(export.close)
+        return Examination(export, export.policy, export.origin, deep_of_export(export))
+    if path.is_file():
+        home = Home(path.parent)
+    if not home.exists:
+        raise NotFound(
+            f"{path}: expected a trail's directory or an export, found "
+            f"{'no log.db in it' if path.exists() else 'nothing'}"
+        )
+    log = ExaminedLog(stack.enter_context(examined(home.log)))
+    stored = StoredEvidence(log)
+    own = home.policy.read_bytes() if home.policy.exists() else None
+    return Examination(stored, own, stored.origin, deep_of_log(log, home, environment, stack))
+
+
+def _trust(examination: Examination, given: Path | None, states: Path) -> Trust:
+    if given is not None:
+        return Trust(policies.decode(_bytes_of(given, "a policy")), "policy")
+    known = kept.load(states, examination.origin)
+    if known is not None:
+        return Trust(known.policy, "state")
+    if examination.policy is None:
+        raise NotFound(
+            "policy: expected one beside the log, in the kept state or by --policy, found none; "
+            "without the log's key nothing can be verified"
+        )
+    return Trust(policies.decode(examination.policy), "directory")
+
+
+def _claims(
+    origin: str, states: Path, receipts: Sequence[Path]
+) -> tuple[list[Claim], list[LeafClaim]]:
+    """What others hold of this log: the kept state, and receipts."""
+    known = kept.load(states, origin)
+    claims = []
+    if known is not None:
+        whose = f"the kept state ({states})"
+        claims.append(Claim(known.checkpoint.size, known.checkpoint.root, whose))
+    return claims, [leaf for path in receipts for leaf in _leaves(path, origin)]
+
+
+def _leaves(path: Path, origin: str) -> list[LeafClaim]:
+    octets = _bytes_of(path, "receipts")
+    try:
+        many = octets.lstrip().startswith(b"[")
+        found = (
+            msgspec.json.decode(octets, type=list[Receipt])
+            if many
+            else [
+                msgspec.json.decode(line, type=Receipt)
+                for line in octets.split(b"\n")
+                if line.strip()
+            ]
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"{path}: expected receipts as JSON or JSON lines; {error}") from None
+    for receipt in found:
+        if receipt.origin != origin:
+            raise Malformed(f"{path}: expected a receipt of {origin}, found {receipt.origin!r:.80}")
+    return [
+        LeafClaim(one.index, bytes.fromhex(one.leaf), f"the receipt of {one.id}") for one in found
+    ]
+
+
+def _bytes_of(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            octets = stream.read(_FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise NotFound(f"{path}: expected {what}, but {error.strerror}") from None
+    if len(octets) > _FILE_BYTES_MAX:
+        raise Malformed(f"{path}: expected {what} of at most {_FILE_BYTES_MAX} bytes")
+    return octets
+
+
+class _Verification:
+    """One run over one piece of evidence."""
+
+    def __init__(
+        self,
+        examination: Examination,
+        trust: Trust,
+        claims: Sequence[Claim],
+        leaves: Sequence[LeafClaim],
+        clock: Clock,
+    ) -> None:
+        self._examination = examination
+        self._trust = trust
+        self._claims = claims
+        self._leaves = leaves
+        self._clock = clock
+        self._newest = (examination.evidence.notes() or [b""])[-1]
+
+    def run(
+        self, is_deep: bool, age_max: int | None, told: Callable[[int, int], None] | None
+    ) -> Report:
+        started = self._clock.now()
+        examination, evidence = self._examination, self._examination.evidence
+        policy = self._trust.policy
+        keys = [
+            *(log.key for log in policy.logs),
+            *(witness.key for witness in policy.witnesses.values()),
+        ]
+        deep = examination.deep() if is_deep else None
+        outcome = core.verify(
+            evidence,
+            origin=examination.origin,
+            keys=list(dict.fromkeys(keys)),
+            claims=self._claims,
+            leaves=self._leaves,
+            each=None if deep is None else deep.each,
+            told=None if told is None else lambda done: told(done, evidence.size),
+        )
+        outcome.findings += [
+            Finding("CORRUPT", evidence.size, evidence.size, what) for what in evidence.surplus()
+        ]
+        if deep is not None:
+            outcome.findings += deep.findings(outcome.erased)
+        code, witnesses, cosigned = self._judge(outcome, age_max)
+        seconds = (self._clock.now() - started).total_seconds()
+        return self._report(
+            outcome, code, witnesses, cosigned, seconds, None if deep is None else deep.disclosures
+        )
+
+    def _judge(
+        self, outcome: Outcome, age_max: int | None
+    ) -> tuple[int, tuple[str, ...], int | None]:
+        """The exit code, which witnesses cosigned the newest checkpoint, and when last."""
+        states = {finding.state for finding in outcome.findings}
+        code = next((_FAILURES[one] for one in ("CORRUPT", "MISSING") if one in states), EXIT_OK)
+        try:
+            evaluation = self._trust.policy.evaluate(notes.decode(self._newest))
+        except PolicyUnmet as error:
+            outcome.not_checked.append(str(error))
+            return code or EXIT_POLICY_UNMET, (), None
+        except DeploytrailError as error:
+            if not self._newest:
+                outcome.not_checked.append("no checkpoint was published yet: nothing is signed")
+                code = code or (EXIT_INCOMPLETE if outcome.size else EXIT_OK)
+            else:
+                outcome.find(Finding("CORRUPT", 0, 0, f"newest checkpoint: {error}"))
+                code = EXIT_TAMPERED
+            return code, (), None
+        times = [when for when in evaluation.witnesses.values() if when is not None]
+        cosigned = max(times, default=None)
+        if age_max is not None and code == EXIT_OK:
+            now = microseconds(self._clock.now()) // 1_000_000
+            code = EXIT_OK if cosigned is not None and now - cosigned <= age_max else EXIT_STALE
+        names = (name.decode("utf-8", "replace") for name in evaluation.witnesses)
+        outside = tuple(name for name in names if name != homes.OWN_WITNESS.decode())
+        return code, outside, cosigned
+
+    def _report(
+        self,
+        outcome: Outcome,
+        code: int,
+        witnesses: tuple[str, ...],
+        cosigned: int | None,
+        seconds: float,
+        disclosures: int | None,
+    ) -> Report:
+        is_witnessed = self._trust.policy.quorum != NO_QUORUM and code != EXIT_POLICY_UNMET
+        unchecked = list(outcome.not_checked)
+        checked = ["every entry's hash", "every tile", "every checkpoint's signature and root"]
+        if disclosures is None:
+            unchecked.append("disclosures, deliveries and attachments (--disclosures checks them)")
+        else:
+            checked += self._examination.deep_checks
+        if outcome.size > outcome.size_signed:
+            ahead = outcome.size - outcome.size_signed
+            unchecked.append(f"{ahead} entries behind the newest checkpoint: not signed yet")
+        return Report(
+            origin=self._examination.origin,
+            size=outcome.size,
+            root=outcome.root.hex(),
+            size_signed=outcome.size_signed,
+            checkpoints=outcome.checkpoints,
+            anchoring="WITNESSED" if is_witnessed else "UNANCHORED",
+            key_from=self._trust.key_from,
+            witnesses=witnesses,
+            cosigned=cosigned,
+            found=tuple(
+                Found(state=one.state, first=one.first, until=one.until, what=one.what)
+                for one in sorted(outcome.findings, key=lambda each: (each.first, each.until))
+                if one.state != "OK"
+            ),
+            checked=tuple(checked),
+            not_checked=tuple(unchecked),
+            disclosures=disclosures,
+            seconds=seconds,
+            exit_code=code,
+        )
+
+    def keep(self, states: Path) -> None:
+        """Remember the newest checkpoint, which was just found consistent with what was kept."""
+        if not self._newest:
+            return
+        parsed = checkpoints.decode(notes.decode(self._newest).text)
+        known = kept.load(states, parsed.origin)
+        if known is None or known.checkpoint.size < parsed.size:
+            kept.replace(states, Kept(parsed, self._newest, self._trust.policy))

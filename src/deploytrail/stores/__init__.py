@@ -1,0 +1,1 @@
+"""The engines of log, vault and state. Only `app.py` constructs one."""

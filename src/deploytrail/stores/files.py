@@ -1,0 +1,26 @@
+"""Small files, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from deploytrail.stores.sqlite.place import sync_directory
+
+
+def replace_file(path: Path, octets: bytes) -> None:
+    """Write a file (0600) so that a crash leaves the old one or the new one, durably.
+
+    Stopped before the rename, the old file stands and a `.new` lies beside it, which the next
+    call overwrites.
+    """
+    new = path.with_name(path.name + ".new")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(file, "wb", closefd=False) as stream:
+            stream.write(octets)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    new.rename(path)
+    sync_directory(path.parent)

@@ -1,0 +1,1 @@
+"""One directory on a local disk: SQLite through apsw, durable by fsync, one writer at a time."""

@@ -1,0 +1,275 @@
+"""One SQLite database as a durable thing: opened, written and read so that nothing is pretended.
+
+The rules are those of LOG.md, "Commit"; each stands at its line. Knows no table.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from deploytrail.errors import (
+    Busy,
+    DiskFull,
+    Fenced,
+    Malformed,
+    Misconfigured,
+    NotFound,
+    NotPermitted,
+)
+from deploytrail.stores.sqlite.locks import FileLock
+from deploytrail.stores.sqlite.place import (
+    Identity,
+    identity,
+    raise_fence,
+    refuse_fenced,
+    refuse_network,
+    sync_directory,
+)
+
+WAL_PAGES_PASSIVE: Final = 8_192
+WAL_PAGES_TRUNCATE: Final = 65_536
+PAGE_BYTES: Final = 8_192
+_SYNC_ERRORS: Final = {
+    apsw.SQLITE_IOERR_FSYNC,
+    apsw.SQLITE_IOERR_DIR_FSYNC,
+    apsw.SQLITE_IOERR_TRUNCATE,
+}
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
+
+
+Row = tuple[str, tuple[str | int | bytes, ...]]
+"""A statement with its values."""
+
+
+class Shape(NamedTuple):
+    """What a database must be: its mark, the newest version that we know, and its tables."""
+
+    application_id: int
+    version: int
+    schema: str
+
+
+class Guard:
+    """The locks and the fence of one directory, shared by its databases.
+
+    `writer` is held around every commit and every checkpoint of the write-ahead log; `opened` is
+    held shared for as long as a database is open; the fence is a file that every writer looks for.
+    """
+
+    def __init__(self, directory: Path, *, wait_seconds_max: float = 10.0) -> None:
+        refuse_network(directory)
+        self.directory = directory
+        self.fence = directory / "fence"
+        self.wait_seconds_max = wait_seconds_max
+        self.writer = FileLock(directory / "log.lock")
+        self.opened = FileLock(directory / "open.lock")
+        self.fenced_because: str | None = None
+        self.is_alone = self._enter()
+
+    def _enter(self) -> bool:
+        """Whether nobody else has the directory open: then what a crash left must be synced."""
+        with self.writer.held(seconds_max=self.wait_seconds_max):
+            is_alone = self.opened.try_exclusive()
+            if not is_alone:
+                self.opened.share()
+        return is_alone
+
+    def settle(self) -> None:
+        """After what a crash left was synced: let others in."""
+        self.opened.share()
+        self.is_alone = False
+
+    def refuse_fenced(self) -> None:
+        if self.fenced_because is not None:
+            raise Fenced(f"the log is fenced: {self.fenced_because}")
+        refuse_fenced(self.fence)
+
+    def raise_fence(self, reason: str) -> Fenced:
+        """Fence the directory; returns the error to raise."""
+        self.fenced_because = reason
+        raise_fence(self.fence, reason)
+        return Fenced(
+            f"the log is fenced: {reason}. Nothing was acknowledged; "
+            "'deploytrail doctor --clear-fence' examines it"
+        )
+
+    def close(self) -> None:
+        self.writer.close()
+        self.opened.close()
+
+
+class Database:
+    """A connection that writes and one that reads. Belongs to one thread."""
+
+    def __init__(self, path: Path, guard: Guard, shape: Shape, *, vfs: str | None = None) -> None:
+        self.path = path
+        self.guard = guard
+        self._vfs = vfs
+        self._wal_pages = 0
+        self._reader: apsw.Connection | None = None
+        self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE)
+        with self._own_errors():
+            self._set_up(shape)
+            self._identity = identity(path)
+
+    @classmethod
+    def create(
+        cls, path: Path, shape: Shape, rows: Iterable[Row] = (), *, vfs: str | None = None
+    ) -> None:
+        """Make a database, tables and first rows in one transaction, its name durable."""
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
+        path.chmod(0o600)
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in shape.schema.split(";"):
+            connection.execute(statement)
+        for statement, values in rows:
+            connection.execute(statement, values)
+        connection.execute(f"PRAGMA application_id = {shape.application_id}")
+        connection.execute(f"PRAGMA user_version = {shape.version}")
+        connection.execute("COMMIT")
+        connection.close()
+        sync_directory(path.parent)
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction under the writer's lock; committed, with fsync, where the block ends."""
+        with self.guard.writer.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
+            self.guard.refuse_fenced()
+            self._refuse_replaced()
+            # Before the transaction, not after it: what was committed is acknowledged even where
+            # this fails.
+            self._checkpoint_if_long()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._refuse_replaced()
+                self._writer.execute("COMMIT")
+            except BaseException:
+                # If this fails too, the transaction ends with the connection.
+                with suppress(apsw.Error):
+                    if self._writer.in_transaction:
+                        self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """One moment of the database. Keep it under a second: it holds back checkpoints."""
+        with self._own_errors():
+            if self._reader is None:
+                self._reader = self._connect(apsw.SQLITE_OPEN_READONLY)
+            self._reader.execute("BEGIN")
+            try:
+                yield self._reader
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("ROLLBACK")
+
+    def sync_all(self) -> None:
+        """Move the whole write-ahead log into the database, with fsync, and empty it.
+
+        Must succeed before the first receipt after a crash: until then, what a killed writer left
+        is visible but maybe not durable.
+        """
+        with self._own_errors():
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def scrub(self) -> None:
+        """Remove what was deleted from the write-ahead log too: without this it would stay there.
+
+        Raises Busy where a reader kept the old pages for longer than the time allowed.
+        """
+        with self.guard.writer.held(seconds_max=self.guard.wait_seconds_max):
+            self.guard.refuse_fenced()
+            self.sync_all()
+
+    def close(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+
+    def _connect(self, flags: int) -> apsw.Connection:
+        if not self.path.exists():
+            raise NotFound(f"{self.path}: expected a database, found nothing")
+        try:
+            connection = apsw.Connection(str(self.path), flags=flags, vfs=self._vfs)
+        except apsw.CantOpenError:
+            raise NotPermitted(f"{self.path}: expected to open it, but may not") from None
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.set_busy_timeout(int(self.guard.wait_seconds_max * 1000))
+        return connection
+
+    def _set_up(self, shape: Shape) -> None:
+        writer = self._writer
+        found = writer.pragma("application_id"), writer.pragma("user_version")
+        if found[0] != shape.application_id:
+            raise Malformed(f"{self.path}: expected a database of Deploytrail, found another's")
+        if not isinstance(found[1], int) or found[1] > shape.version:
+            raise Misconfigured(
+                f"{self.path}: expected version {shape.version} or older, found {found[1]}; "
+                "a newer Deploytrail wrote it, use that one"
+            )
+        writer.pragma("synchronous", "FULL")
+        writer.pragma("cache_size", -65_536)
+        # An I/O error of an automatic checkpoint would never surface; ours are explicit.
+        writer.wal_autocheckpoint(0)
+        writer.set_wal_hook(self._note_wal_pages)
+
+    def _note_wal_pages(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint_if_long(self) -> None:
+        if self._wal_pages < WAL_PAGES_PASSIVE:
+            return
+        # TRUNCATE waits for readers, so it is only for a log that PASSIVE can't keep short.
+        is_long = self._wal_pages >= WAL_PAGES_TRUNCATE
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if is_long else apsw.SQLITE_CHECKPOINT_PASSIVE
+        with suppress(apsw.BusyError, apsw.FullError):
+            self._writer.wal_checkpoint(mode=mode)
+        self._wal_pages = 0
+
+    def _refuse_replaced(self) -> None:
+        found = identity(self.path)
+        if found != self._identity and not _is_first_use(self._identity, found):
+            raise self.guard.raise_fence(
+                f"{self.path.name}: its files are not those that were opened; "
+                "they were removed or replaced"
+            )
+        self._identity = found
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        """SQLite's errors as ours; whatever shakes the trust in the files fences them."""
+        try:
+            yield
+        except apsw.BusyError as error:
+            raise Busy(f"{self.path.name}: another process holds it; nothing was stored") from error
+        except apsw.FullError as error:
+            raise self._disk_full() from error
+        except apsw.IOError as error:
+            is_sync = getattr(error, "extendedresult", 0) in _SYNC_ERRORS
+            if not is_sync and self._writer.system_errno in _NO_ROOM:
+                raise self._disk_full() from error
+            raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
+        except (apsw.ReadOnlyError, apsw.CantOpenError) as error:
+            raise NotPermitted(f"{self.path}: expected to write, but may not: {error}") from error
+
+    def _disk_full(self) -> DiskFull:
+        return DiskFull(f"{self.path}: no room left on its disk; nothing was stored. Free some")
+
+
+def _is_first_use(before: Identity, after: Identity) -> bool:
+    """SQLite makes `-wal` and `-shm` when they are first needed; that replaces nothing."""
+    return all(old is None or old == new for old, new in zip(before, after, strict=True))

@@ -1,0 +1,116 @@
+"""The databases as an examiner opens them: to read only, with no lock file and no fence touched.
+
+Whatever SQLite can't read is Tampered here, not a reason to fence: the file may be a copy that
+somebody handed over.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import apsw
+
+from deploytrail.errors import DeploytrailError, NotFound, NotPermitted, Tampered
+from deploytrail.stores.sqlite import log_sql as sql
+from deploytrail.stores.sqlite.keys import KeyRows
+from deploytrail.stores.sqlite.log import SqliteReader
+from deploytrail.vault.subject import Subject
+
+_BUSY_MILLISECONDS: Final = 10_000
+
+
+class ExaminedLog(SqliteReader):
+    """Reads of one file. `renew` ends the moment and begins another, so that none lasts long."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        super().__init__(connection)
+        with unreadable("log.db"):
+            if connection.pragma("application_id") != sql.APPLICATION_ID:
+                raise Tampered("log.db: expected a log of Deploytrail, found another's file")
+            connection.execute("BEGIN")
+
+    def renew(self) -> None:
+        self._connection.execute("ROLLBACK")
+        self._connection.execute("BEGIN")
+
+    def structure(self) -> list[str]:
+        """What SQLite's own check of pages and trees finds; empty where all is sound."""
+        try:
+            found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
+        except apsw.Error as error:
+            found = [str(error)]
+        return [] if found == ["ok"] else found
+
+    def schema(self) -> set[str]:
+        """The statements that made the tables."""
+        return {row[0] for row in self._connection.execute(sql.MADE_BY) if row[0]}
+
+
+class ExaminedKeys:
+    """Reads of a copy of `keys.db`. Raises Tampered where a key does not unwrap."""
+
+    def __init__(self, connection: apsw.Connection, wrapping_key: bytes) -> None:
+        self._rows = KeyRows(connection, wrapping_key)
+        with unreadable("keys.db"):
+            self.secrets = self._rows.secrets()
+
+    def subject(self, id: bytes) -> Subject | None:
+        with unreadable("keys.db"):
+            return self._rows.subject(id)
+
+    def identities_checked(self) -> int:
+        with unreadable("keys.db"):
+            return self._rows.identities_checked()
+
+
+@contextmanager
+def unreadable(what: str) -> Iterator[None]:
+    """SQLite's errors within the block as Tampered."""
+    try:
+        yield
+    except DeploytrailError:
+        raise
+    except apsw.Error as error:
+        raise Tampered(f"{what}: can't be read: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise Tampered(f"{what}: holds a value of another type: {error}") from error
+
+
+@contextmanager
+def examined(path: Path) -> Iterator[apsw.Connection]:
+    """A database, read where it lies if its directory may be written, else from a copy.
+
+    SQLite reads a write-ahead log only with its index beside it, which it must be able to make.
+    Never opened as immutable: that would silently leave out what is only in the write-ahead log.
+    """
+    if not path.exists():
+        raise NotFound(f"{path}: expected a database, found nothing")
+    with ExitStack() as stack:
+        if not _may_be_shared(path):
+            path = _copied(path, Path(stack.enter_context(TemporaryDirectory())))
+        try:
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        except apsw.CantOpenError:
+            raise NotPermitted(f"{path}: expected to read it, but may not") from None
+        stack.callback(connection.close)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.set_busy_timeout(_BUSY_MILLISECONDS)
+        yield connection
+
+
+def _copied(path: Path, directory: Path) -> Path:
+    for suffix in ("", "-wal"):
+        if Path(f"{path}{suffix}").exists():
+            shutil.copyfile(f"{path}{suffix}", directory / f"{path.name}{suffix}")
+    return directory / path.name
+
+
+def _may_be_shared(path: Path) -> bool:
+    beside = [Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")]
+    return all(os.access(each, os.W_OK) for each in (path.parent, *beside) if each.exists())

@@ -1,0 +1,168 @@
+"""The keyring on SQLite: `vault.keys.Keyring` over a file of its own, `keys.db`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from deploytrail.clock import Clock
+from deploytrail.errors import Tampered
+from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.vault import keys
+from deploytrail.vault.keys import Secrets
+from deploytrail.vault.subject import KEY_BYTES, SUBJECT_BYTES, Subject, subject
+
+_SCHEMA: Final = """
+CREATE TABLE secret(name TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE subject(
+  lookup BLOB PRIMARY KEY, subject BLOB NOT NULL UNIQUE, wrapped BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+SHAPE: Final = Shape(0x64746C6B, 1, _SCHEMA)
+_SECRETS: Final = "SELECT name, wrapped FROM secret"
+_PUT_SECRET: Final = "INSERT INTO secret VALUES (?, ?)"  # noqa: S105 (SQL)
+_BY_LOOKUP: Final = "SELECT subject, wrapped FROM subject WHERE lookup = ?"
+_BY_SUBJECT: Final = "SELECT wrapped FROM subject WHERE subject = ?"
+_PUT_SUBJECT: Final = "INSERT INTO subject VALUES (?, ?, ?)"
+_ERASE_SUBJECT: Final = "DELETE FROM subject WHERE subject = ?"
+_SUBJECTS: Final = "SELECT subject, wrapped FROM subject"
+_REMEMBERED_MAX: Final = 100_000
+
+
+class KeyRows:
+    """Reads of one connection to `keys.db`, unwrapped."""
+
+    def __init__(self, connection: apsw.Connection, wrapping_key: bytes) -> None:
+        self._connection = connection
+        self._wrapping_key = wrapping_key
+
+    def secrets(self) -> Secrets:
+        rows = dict(self._connection.execute(_SECRETS))
+        if rows.keys() != set(Secrets._fields):
+            raise Tampered(f"keys.db: expected {', '.join(Secrets._fields)}, found {sorted(rows)}")
+        opened = {
+            name: keys.unwrap(self._wrapping_key, wrapped, purpose=_purpose(name))
+            for name, wrapped in rows.items()
+        }
+        return Secrets(**opened)
+
+    def subject(self, id: bytes) -> Subject | None:
+        row = self._connection.execute(_BY_SUBJECT, (id,)).fetchone()
+        return None if row is None else self._unwrapped(id, row[0])
+
+    def looked_up(self, lookup: bytes) -> Subject | None:
+        row = self._connection.execute(_BY_LOOKUP, (lookup,)).fetchone()
+        return None if row is None else self._unwrapped(*row)
+
+    def identities_checked(self) -> int:
+        count = 0
+        for id, wrapped in self._connection.execute(_SUBJECTS):
+            self._unwrapped(id, wrapped)
+            count += 1
+        return count
+
+    def _unwrapped(self, id: bytes, wrapped: bytes) -> Subject:
+        return subject(id, keys.unwrap(self._wrapping_key, wrapped, purpose=b"subject" + id))
+
+
+class SqliteKeyring:
+    """The keyring of a directory; see `vault.keys.Keyring` for what it promises."""
+
+    def __init__(
+        self, path: Path, guard: Guard, clock: Clock, *, wrapping_key: bytes, vfs: str | None = None
+    ) -> None:
+        self._database = Database(path, guard, SHAPE, vfs=vfs)
+        self._clock = clock
+        self._wrapping_key = wrapping_key
+        self._remembered: dict[str, Subject] = {}
+        try:
+            with self._database.reading() as connection:
+                self.secrets = KeyRows(connection, wrapping_key).secrets()
+        except Tampered:
+            self._database.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, secrets: Secrets, clock: Clock, *, wrapping_key: bytes) -> None:
+        """Make a keyring with these secrets, durable on return."""
+        rows = []
+        for name, secret in secrets._asdict().items():
+            nonce = clock.random(keys.NONCE_BYTES)
+            wrapped = keys.wrap(wrapping_key, secret, purpose=_purpose(name), nonce=nonce)
+            rows.append((_PUT_SECRET, (name, wrapped)))
+        Database.create(path, SHAPE, rows)
+
+    def subjects(self, identities: Iterable[str]) -> dict[str, Subject]:
+        remembered = self._remembered
+        wanted = set(identities)
+        found = {one: remembered[one] for one in wanted if one in remembered}
+        missing = wanted - found.keys()
+        if missing:
+            made = self._known(missing)
+            # Most are known: only a new identity needs the writer's lock and a sync.
+            if missing - made.keys():
+                made |= self._make(missing - made.keys())
+            if len(remembered) + len(made) > _REMEMBERED_MAX:
+                remembered.clear()
+            remembered.update(made)
+            found |= made
+        return found
+
+    def subject(self, id: bytes) -> Subject | None:
+        with self._database.reading() as connection:
+            return KeyRows(connection, self._wrapping_key).subject(id)
+
+    def forget(self) -> None:
+        """Drop what is remembered: another process may have erased a subject."""
+        self._remembered.clear()
+
+    def sync_all(self) -> None:
+        """See `Database.sync_all`."""
+        self._database.sync_all()
+
+    def erase(self, id: bytes) -> None:
+        with self._database.writing() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(_ERASE_SUBJECT, (id,))
+        self.forget()
+        self._database.scrub()
+
+    def identities_checked(self) -> int:
+        with self._database.reading() as connection:
+            return KeyRows(connection, self._wrapping_key).identities_checked()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _known(self, identities: Iterable[str]) -> dict[str, Subject]:
+        with self._database.reading() as connection:
+            return self._look_up(connection, identities)
+
+    def _look_up(
+        self, connection: apsw.Connection, identities: Iterable[str]
+    ) -> dict[str, Subject]:
+        rows = KeyRows(connection, self._wrapping_key)
+        known = {one: rows.looked_up(self._lookup(one)) for one in identities}
+        return {one: found for one, found in known.items() if found is not None}
+
+    def _make(self, identities: set[str]) -> dict[str, Subject]:
+        with self._database.writing() as connection:
+            # Once more under the lock: another process may have made it meanwhile.
+            found = self._look_up(connection, identities)
+            for identity in sorted(identities - found.keys()):
+                id, key = self._clock.random(SUBJECT_BYTES), self._clock.random(KEY_BYTES)
+                nonce = self._clock.random(keys.NONCE_BYTES)
+                wrapped = keys.wrap(self._wrapping_key, key, purpose=b"subject" + id, nonce=nonce)
+                connection.execute(_PUT_SUBJECT, (self._lookup(identity), id, wrapped))
+                found[identity] = subject(id, key)
+        return found
+
+    def _lookup(self, identity: str) -> bytes:
+        return keys.lookup(self.secrets, identity)
+
+
+def _purpose(name: str) -> bytes:
+    return b"secret " + name.encode("ascii")

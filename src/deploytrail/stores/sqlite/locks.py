@@ -1,0 +1,96 @@
+"""Locks between processes: flock(2) on files of the trail's directory.
+
+flock is released by the kernel when its holder dies, so no lock outlives a crash. Waiting is in
+the kernel's queue, which is fair: writers that polled starved each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploytrail.errors import Busy
+
+
+class FileLock:
+    """One lock file, held by at most one exclusive holder or by many shared ones."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def try_exclusive(self) -> bool:
+        """Take it, or turn a shared hold into an exclusive one, if nobody else holds it."""
+        return self._try(fcntl.LOCK_EX)
+
+    def share(self) -> None:
+        """Hold it together with others; waits while somebody holds it exclusively."""
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    @contextmanager
+    def held(self, *, seconds_max: float) -> Iterator[None]:
+        """Hold it exclusively for a block; raises Busy where that takes longer than allowed."""
+        if not self._try(fcntl.LOCK_EX):
+            self._wait(seconds_max)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _try(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _wait(self, seconds_max: float) -> None:
+        """Queue in a thread, because flock itself knows no time limit.
+
+        On a timeout the thread is left behind in the queue with a descriptor of its own; once it
+        is its turn it lets go at once, so nobody waits for us longer than that.
+        """
+        waiting = _Waiting(os.open(self._path, os.O_RDWR | os.O_CLOEXEC))
+        threading.Thread(target=waiting.run, daemon=True).start()
+        if not waiting.finish(seconds_max):
+            raise Busy(
+                f"{self._path.name}: expected another writer to finish within {seconds_max:g} s; "
+                "nothing was stored. Try again; 'fuser' tells which process holds the file"
+            )
+        os.dup2(waiting.file, self._file, inheritable=False)
+        os.close(waiting.file)
+
+
+class _Waiting:
+    """A thread in the queue for a lock, and whether its result is still wanted."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._is_wanted = True
+
+    def run(self) -> None:
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        with self._lock:
+            if self._is_wanted:
+                self._done.set()
+            else:
+                os.close(self.file)
+
+    def finish(self, seconds_max: float) -> bool:
+        if self._done.wait(seconds_max):
+            return True
+        with self._lock:
+            self._is_wanted = self._done.is_set()
+            return self._is_wanted

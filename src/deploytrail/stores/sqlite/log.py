@@ -1,0 +1,229 @@
+"""The log's store on SQLite: `log.store.Store` over one file, `log.db`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+from backports import zstd
+
+from deploytrail.clock import Clock, Uptime, microseconds
+from deploytrail.errors import Fenced, Malformed, Tampered
+from deploytrail.log.merkle import Frontier
+from deploytrail.log.store import (
+    Addition,
+    AttachmentRow,
+    Checkpoint,
+    Delivery,
+    Inventory,
+    Reader,
+    Tree,
+    VaultRow,
+    Writer,
+)
+from deploytrail.stores.sqlite import log_sql as sql
+from deploytrail.stores.sqlite.database import Database, Guard, Shape
+
+SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA)
+_LEVEL: Final = 3
+BUNDLE_BYTES_MAX: Final = 256 * (2 + 65_535)
+
+
+class SqliteLog:
+    """The store of a directory; see `log.store.Store` for what it promises."""
+
+    def __init__(self, path: Path, guard: Guard, clock: Clock, *, vfs: str | None = None) -> None:
+        self._database = Database(path, guard, SHAPE, vfs=vfs)
+        self._clock = clock
+
+    @classmethod
+    def create(cls, path: Path, origin: str, *, vfs: str | None = None) -> None:
+        """Make an empty log of that origin; its name in the directory is durable on return."""
+        new = Tree(origin, Frontier.empty(), 0, 0, 0, Uptime("", 0), False)
+        rows = [(sql.NEW_TREE, _tree_row(new))]
+        Database.create(path, SHAPE, rows, vfs=vfs)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        with self._database.writing() as connection:
+            yield _Writer(connection, self._clock, self.fence)
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        with self._database.reading() as connection:
+            yield SqliteReader(connection)
+
+    def sync_all(self) -> None:
+        """See `Database.sync_all`."""
+        self._database.sync_all()
+
+    def scrub(self) -> None:
+        self._database.scrub()
+
+    def fence(self, reason: str) -> None:
+        self._database.guard.raise_fence(reason)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class SqliteReader:
+    """Reads within the transaction of its connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def tree(self) -> Tree:
+        row = self._connection.execute(sql.TREE).fetchone()
+        if row is None:
+            raise Tampered("tree: expected its one row, found none")
+        origin, _, _, frontier, logged, epoch, clock, boot, uptime, behind, _ = row
+        try:
+            found = Frontier.decode(frontier)
+        except Malformed as error:
+            raise Tampered(f"tree: {error}") from None
+        tree = Tree(origin, found, logged, epoch, clock, Uptime(boot, uptime), bool(behind))
+        if _tree_row(tree) != row:
+            raise Tampered("tree: its row is not what was written; size, root and digest disagree")
+        return tree
+
+    def bundle(self, number: int) -> bytes | None:
+        row = self._connection.execute(sql.BUNDLE, (number,)).fetchone()
+        return None if row is None else unpacked(row[1], number)
+
+    def tail(self) -> list[tuple[int, int, bytes]]:
+        return list(self._connection.execute(sql.SEGMENTS))
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        row = self._connection.execute(sql.TILE, (level, number)).fetchone()
+        return None if row is None else row[0]
+
+    def deliveries(self, keys: Iterable[bytes]) -> dict[bytes, Delivery]:
+        rows = self._connection.executemany(sql.DELIVERY, ((key,) for key in keys))
+        return {row[0]: Delivery(*row) for row in rows}
+
+    def disclosures(self, digests: Iterable[bytes]) -> dict[bytes, VaultRow]:
+        rows = self._connection.executemany(sql.DISCLOSURE, ((digest,) for digest in digests))
+        return {row[0]: VaultRow(*row) for row in rows}
+
+    def attachment(self, id: bytes) -> AttachmentRow | None:
+        row = self._connection.execute(sql.ATTACHMENT, (id,)).fetchone()
+        return None if row is None else AttachmentRow(*row)
+
+    def checkpoint(self) -> Checkpoint | None:
+        row = self._connection.execute(sql.CHECKPOINT).fetchone()
+        if row is None:
+            return None
+        size, note, frontier = row
+        if frontier is None:
+            raise Tampered(f"published: expected the frontier of size {size}, found none")
+        try:
+            return Checkpoint(size, note, Frontier.decode(frontier))
+        except Malformed as error:
+            raise Tampered(f"published: {error}") from None
+
+    def notes(self) -> list[tuple[int, bytes]]:
+        return list(self._connection.execute(sql.NOTES))
+
+    def inventory(self) -> Inventory:
+        (row,) = self._connection.execute(sql.INVENTORY)
+        return Inventory(*row)
+
+    def cosignatures(self, size: int) -> list[bytes]:
+        return [row[0] for row in self._connection.execute(sql.COSIGNATURES, (size,))]
+
+
+class _Writer(SqliteReader):
+    def __init__(
+        self, connection: apsw.Connection, clock: Clock, fence: Callable[[str], None]
+    ) -> None:
+        super().__init__(connection)
+        self._clock = clock
+        self._fence = fence
+
+    def clock(self) -> int:
+        return microseconds(self._clock.now())
+
+    def uptime(self) -> Uptime:
+        return self._clock.uptime()
+
+    def accept_clock(self) -> None:
+        tree = self.tree()
+        self._set_tree(tree._replace(clock=self.clock(), uptime=self.uptime()), tree.size)
+
+    def add(self, addition: Addition) -> None:
+        connection, tree = self._connection, addition.tree
+        if addition.bundles:
+            connection.execute(sql.DROP_SEGMENTS)
+            packed = ((number, zstd.compress(data, _LEVEL)) for number, data in addition.bundles)
+            connection.executemany(sql.PUT_BUNDLE, packed)
+            connection.executemany(sql.PUT_TILE, addition.tiles)
+        if addition.tail_count:
+            row = (addition.tail_first, addition.tail_count, addition.tail)
+            connection.execute(sql.PUT_SEGMENT, row)
+        connection.executemany(sql.PUT_DELIVERY, addition.deliveries)
+        connection.executemany(sql.PUT_DISCLOSURE, addition.vault)
+        connection.executemany(sql.PUT_ATTACHMENT, addition.attachments)
+        self._set_tree(tree, addition.size_before)
+
+    def _set_tree(self, tree: Tree, size_before: int) -> None:
+        self._connection.execute(sql.SET_TREE, (*_tree_row(tree)[1:], size_before))
+        if self._connection.changes() != 1:
+            reason = f"log.db: expected size {size_before} under the lock, found another"
+            self._fence(reason)
+            raise Fenced(f"the log is fenced: {reason}")
+
+    def erase(self, subject: bytes) -> int:
+        connection = self._connection
+        connection.execute(sql.SECURE_DELETE)
+        before = connection.total_changes()
+        connection.execute(sql.ERASE_DISCLOSURES, (subject,))
+        connection.execute(sql.ERASE_ATTACHMENTS, (subject,))
+        gone = connection.total_changes() - before
+        tree = self.tree()
+        self._set_tree(tree._replace(epoch=tree.epoch + 1), tree.size)
+        return gone
+
+    def touch(self) -> None:
+        self._connection.execute(sql.TOUCH)
+
+    def replace_checkpoint(self, expected_size: int | None, new: Checkpoint) -> bool:
+        known = self.checkpoint()
+        if (None if known is None else known.size) != expected_size:
+            return False
+        self._connection.execute(sql.PUT_CHECKPOINT, (new.size, new.note))
+        self._connection.execute(sql.PUT_PUBLISHED, (new.size, new.frontier.encode()))
+        return True
+
+    def put_cosignature(self, size: int, key_id: bytes, line: bytes) -> None:
+        self._connection.execute(sql.PUT_COSIGNATURE, (size, key_id, line))
+
+
+def _tree_row(tree: Tree) -> tuple[str | int | bytes, ...]:
+    """The columns of the tree's row; the last is a digest of the others.
+
+    It is no protection against anybody who writes on purpose: it finds bytes that rotted in what
+    no signature covers, such as the clock's last reading.
+    """
+    frontier, uptime = tree.frontier, tree.uptime
+    row = (
+        tree.origin, frontier.size, frontier.root(), frontier.encode(), tree.logged, tree.epoch,
+        tree.clock, uptime.boot, uptime.microseconds, int(tree.is_behind),
+    )  # fmt: skip
+    return *row, hashlib.sha256(repr(row).encode()).digest()
+
+
+def unpacked(data: bytes, number: int) -> bytes:
+    """A stored bundle in bundle framing; raises Tampered for bytes that aren't one."""
+    unpacking = zstd.ZstdDecompressor()
+    try:
+        octets = unpacking.decompress(data, BUNDLE_BYTES_MAX)
+    except zstd.ZstdError:
+        raise Tampered(f"bundle {number}: does not decompress; its bytes were changed") from None
+    if not unpacking.eof or unpacking.unused_data:
+        raise Tampered(f"bundle {number}: expected one frame of at most {BUNDLE_BYTES_MAX} bytes")
+    return octets

@@ -1,0 +1,89 @@
+"""All SQL of the log on SQLite, by what it is for.
+
+The tables are told in LOG.md, "Tables". `published` is one row more: the frontier that belongs to
+the newest checkpoint, so that the next publisher starts from a root that is proven by a signature.
+"""
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x64746C67
+VERSION: Final = 1
+
+SCHEMA: Final = """
+CREATE TABLE tree(
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, frontier BLOB NOT NULL,
+  last_logged INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  clock INTEGER NOT NULL, boot TEXT NOT NULL, uptime INTEGER NOT NULL, behind INTEGER NOT NULL,
+  digest BLOB NOT NULL
+) STRICT;
+CREATE TABLE segment(first INTEGER PRIMARY KEY, n INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+CREATE TABLE bundle(n INTEGER PRIMARY KEY, state INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
+CREATE TABLE tile(level INTEGER, n INTEGER, data BLOB NOT NULL, PRIMARY KEY (level, n)) STRICT;
+CREATE TABLE delivery(
+  key BLOB PRIMARY KEY, idx INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE disclosure(
+  digest BLOB PRIMARY KEY, subject BLOB NOT NULL, sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attachment(
+  id BLOB PRIMARY KEY, subjects BLOB NOT NULL, wrapped_key BLOB NOT NULL, sealed BLOB NOT NULL
+) STRICT;
+CREATE TABLE checkpoint(size INTEGER PRIMARY KEY, note BLOB NOT NULL) STRICT;
+CREATE TABLE published(
+  id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, frontier BLOB NOT NULL
+) STRICT;
+CREATE TABLE cosignature(
+  size INTEGER, key_id BLOB, line BLOB NOT NULL, PRIMARY KEY (size, key_id)
+) STRICT, WITHOUT ROWID;
+"""
+
+NEW_TREE: Final = "INSERT INTO tree VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+TREE: Final = (
+    "SELECT origin, size, root, frontier, last_logged, epoch, clock, boot, uptime, behind, digest "
+    "FROM tree"
+)
+SET_TREE: Final = (
+    "UPDATE tree SET size = ?, root = ?, frontier = ?, last_logged = ?, epoch = ?, clock = ?, "
+    "boot = ?, uptime = ?, behind = ?, digest = ? WHERE id = 1 AND size = ?"
+)
+TOUCH: Final = "UPDATE tree SET origin = origin"
+
+BUNDLE: Final = "SELECT state, data FROM bundle WHERE n = ?"
+PUT_BUNDLE: Final = "INSERT INTO bundle VALUES (?, 1, ?)"
+SEGMENTS: Final = "SELECT first, n, data FROM segment ORDER BY first"
+PUT_SEGMENT: Final = "INSERT INTO segment VALUES (?, ?, ?)"
+DROP_SEGMENTS: Final = "DELETE FROM segment"
+TILE: Final = "SELECT data FROM tile WHERE level = ? AND n = ?"
+PUT_TILE: Final = "INSERT INTO tile VALUES (?, ?, ?)"
+
+DELIVERY: Final = "SELECT key, idx, body FROM delivery WHERE key = ?"
+PUT_DELIVERY: Final = "INSERT INTO delivery VALUES (?, ?, ?)"
+DISCLOSURE: Final = "SELECT digest, subject, sealed FROM disclosure WHERE digest = ?"
+PUT_DISCLOSURE: Final = "INSERT OR IGNORE INTO disclosure VALUES (?, ?, ?)"
+ATTACHMENT: Final = "SELECT id, subjects, wrapped_key, sealed FROM attachment WHERE id = ?"
+PUT_ATTACHMENT: Final = "INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?)"
+
+CHECKPOINT: Final = (
+    "SELECT size, note, (SELECT frontier FROM published WHERE published.size = checkpoint.size) "
+    "FROM checkpoint ORDER BY size DESC LIMIT 1"
+)
+PUT_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?)"
+PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
+COSIGNATURES: Final = "SELECT line FROM cosignature WHERE size = ? ORDER BY key_id"
+PUT_COSIGNATURE: Final = "INSERT OR REPLACE INTO cosignature VALUES (?, ?, ?)"
+NOTES: Final = "SELECT size, note FROM checkpoint ORDER BY size"
+INVENTORY: Final = (
+    "SELECT (SELECT count(*) FROM bundle), (SELECT coalesce(sum(n), 0) FROM segment), "
+    "(SELECT count(*) FROM tile), (SELECT count(*) FROM delivery), "
+    "(SELECT count(*) FROM disclosure)"
+)
+
+SECURE_DELETE: Final = "PRAGMA secure_delete = ON"
+ERASE_DISCLOSURES: Final = "DELETE FROM disclosure WHERE subject = ?"
+# Subjects stand there 16 bytes each, one behind the other.
+ERASE_ATTACHMENTS: Final = (
+    "DELETE FROM attachment WHERE instr(subjects, ?1) % 16 = 1 AND length(?1) = 16"
+)
+
+MADE_BY: Final = "SELECT sql FROM sqlite_schema"

@@ -1,0 +1,178 @@
+"""The trail: what everybody who records or asks knows of it.
+
+One contract for a directory, a database and a server; the CLI, the wrapper and the SDK know only
+this. Values and promises, no implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from deploytrail.errors import SenderError
+from deploytrail.event import Event, EventId
+
+LOCAL_INSTANCE: Final = "local"
+"""`source.instance` of what is recorded in a directory, by its own processes."""
+AttachmentType = Literal["output", "delivery", "plan"]
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What a producer gets back: a pure function of the entry and its index.
+
+    `leaf` is the lower-case hex of the RFC 6962 leaf hash, `size` is `index + 1`, `logged` the
+    log's own time, exactly 27 characters.
+    """
+
+    origin: str
+    id: EventId
+    index: int
+    leaf: str
+    size: int
+    logged: str
+
+
+class Attachment(Struct, frozen=True, kw_only=True):
+    """Evidence that is too large for an event: already redacted, kept encrypted in the vault."""
+
+    type: AttachmentType
+    data: bytes
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """A signed checkpoint: `note` is its text with signatures, `size` and `root` what it says."""
+
+    origin: str
+    size: int
+    root: str
+    note: str
+
+
+class Withheld(Struct, frozen=True, kw_only=True):
+    """A part of an event that can't be shown, and why.
+
+    `redacted`: its subject was erased, and the log says so. `missing`: it should be there.
+    """
+
+    pointer: str
+    state: Literal["redacted", "missing"]
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """An entry as a reader sees it.
+
+    `entry` are the bytes that were hashed; `event` is the event with everything revealed that
+    the vault still holds, in the shape of `deploytrail.event.Event`, plus `logged`.
+    """
+
+    index: int
+    leaf: str
+    entry: bytes
+    event: dict[str, object]
+    withheld: tuple[Withheld, ...] = ()
+
+
+Anchoring = Literal["WITNESSED", "TIMESTAMPED", "UNANCHORED"]
+KeyFrom = Literal["policy", "state", "directory"]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A range of entries [first, until) that is not simply OK, and why.
+
+    `state`: REDACTED, WITHHELD and PRUNED are accounted for by the log itself; MISSING and
+    CORRUPT are failures.
+    """
+
+    state: Literal["REDACTED", "WITHHELD", "PRUNED", "MISSING", "CORRUPT"]
+    first: int
+    until: int
+    what: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What verification found; `exit_code` is that of `deploytrail verify`.
+
+    `size` entries were there, the newest good checkpoint covers `size_signed` of them; `key_from`
+    says who vouched for the log's key: `directory` means that the log attests itself.
+    `cosigned` is the newest time, in POSIX seconds, at which a cosigner vouched for it.
+    """
+
+    origin: str
+    size: int
+    root: str
+    size_signed: int
+    checkpoints: int
+    anchoring: Anchoring
+    key_from: KeyFrom
+    witnesses: tuple[str, ...]
+    cosigned: int | None
+    found: tuple[Found, ...]
+    checked: tuple[str, ...]
+    not_checked: tuple[str, ...]
+    disclosures: int | None
+    seconds: float
+    exit_code: int
+
+
+class Trail(Protocol):
+    """A trail, local or remote. Not safe for use from several threads; cheap to open anew.
+
+    Every method raises Fenced once the log refuses writers, Busy when another process held the
+    log for longer than the time allowed, and NotFound where there is no such entry.
+    """
+
+    @property
+    def origin(self) -> str: ...
+
+    def record(
+        self,
+        events: Sequence[Event],
+        *,
+        attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
+    ) -> list[Receipt | SenderError]:
+        """Append events, durably: on return every receipt names an entry that survives a crash.
+
+        One answer per event, in order; events are independent of each other, so a refused one
+        (Malformed, TooLarge, Conflict) stops none of the others. The same delivery again gives
+        the first receipt. Raises Busy, DiskFull, ClockSuspect or Fenced: then nothing was stored;
+        CommitUnknown: then the same call again tells.
+        """
+        ...
+
+    def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
+        """As `record`, for events as JSON; the bytes themselves tell repeats from conflicts."""
+        ...
+
+    def publish(self) -> Published:
+        """Sign the log as it stands and hand the checkpoint out; idempotent for one size."""
+        ...
+
+    def size(self) -> int:
+        """How many entries the log has, published or not."""
+        ...
+
+    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
+        """The last `count` entries below index `before`, newest first."""
+        ...
+
+    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
+        """Entries from index `first` up to, not including, `until`; oldest first."""
+        ...
+
+    def show(self, event: EventId) -> Shown:
+        """One event by its id; raises NotFound."""
+        ...
+
+    def proof(self, event: EventId) -> bytes:
+        """A c2sp.org/tlog-proof for one event under the newest checkpoint, publishing if needed."""
+        ...
+
+    def attachment(self, evidence: str) -> bytes:
+        """The bytes behind `evidence[].id`; raises NotFound once it was erased."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and locks. Nothing is pending: what was acknowledged is durable."""
+        ...

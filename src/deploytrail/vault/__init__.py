@@ -1,0 +1,1 @@
+"""The vault: what may be erased. Disclosures, the subjects' keys, attachments."""

@@ -1,0 +1,151 @@
+"""Which blocks of an event are concealed, read once from the types of `event.py`.
+
+Pure. A block is an object with concealed fields, or an array of such objects; its disclosure holds
+those fields, of an array by the decimal index of each item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
+
+import msgspec
+
+from deploytrail.event import Event, is_concealed
+
+
+class ConcealedBlock(NamedTuple):
+    """Where concealed fields stand: `/client`, or `/policy/violations` with `is_array`.
+
+    `values` gets them from the struct, in the order of `names`; `absent` is what it gets where
+    there are none, and `bare` sets its fields so; `empty` is the struct without anything, None
+    where it always has something. `is_text`: the block is an object below the event, its concealed fields all
+    optional text, so that it can be taken apart without dicts.
+    """
+
+    pointer: str
+    path: tuple[str, ...]
+    fields: frozenset[str]
+    is_array: bool
+    struct: Any
+    names: tuple[str, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    absent: tuple[Any, ...]
+    bare: dict[str, Any]
+    empty: Any
+    is_text: bool
+
+
+def _blocks(
+    struct: type[msgspec.Struct], path: tuple[str, ...], *, is_array: bool
+) -> Iterator[ConcealedBlock]:
+    hints = get_type_hints(struct, include_extras=True)
+    fields = msgspec.structs.fields(struct)
+    concealed = [field for field in fields if is_concealed(hints[field.name])]
+    if concealed:
+        absent = tuple(_default(field) for field in concealed)
+        yield ConcealedBlock(
+            pointer="/" + "/".join(path),
+            path=path,
+            fields=frozenset(field.encode_name for field in concealed),
+            is_array=is_array,
+            struct=struct,
+            names=tuple(field.encode_name for field in concealed),
+            values=_getter([field.name for field in concealed]),
+            absent=absent,
+            bare={field.name: _default(field) for field in concealed},
+            empty=None if any(field.required for field in fields) else struct(),
+            is_text=not is_array and len(path) == 1 and not any(one is not None for one in absent),
+        )
+    named = [(field.encode_name, hints[field.name]) for field in fields]
+    for name, hint in named:
+        for inner, inner_is_array in _structs(hint):
+            yield from _blocks(inner, (*path, name), is_array=inner_is_array)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda struct: (get(struct),)
+
+
+def _structs(hint: Any, *, is_array: bool = False) -> Iterator[tuple[type, bool]]:
+    """The structs that a field holds: directly, optional, or as the items of a tuple."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        yield hint, is_array
+    for argument in get_args(hint):
+        is_tuple = getattr(hint, "__origin__", None) is tuple
+        yield from _structs(argument, is_array=is_array or is_tuple)
+
+
+BLOCKS: Final = tuple(_blocks(Event, (), is_array=False))
+BY_POINTER: Final = {block.pointer: block for block in BLOCKS}
+
+
+def has_any(block: ConcealedBlock, holder: Any) -> bool:
+    """Whether a field of the event, not None, has anything to conceal in that block."""
+    for name in block.path[1:]:
+        holder = getattr(holder, name)
+    items = holder if block.is_array else (holder,)
+    return any(block.values(item) != block.absent for item in items)
+
+
+def take(event: dict[str, Any], block: ConcealedBlock) -> dict[str, Any] | None:
+    """Remove a block's concealed fields from the event and return them, or None if it has none."""
+    holder, last = event, block.path[-1]
+    for name in block.path[:-1]:
+        holder = holder.get(name)  # type: ignore[assignment]
+        if holder is None:
+            return None
+    found: Any = holder.get(last)
+    if found is None:
+        return None
+    if block.is_array:
+        return _taken_from_items(found, block.fields)
+    taken = {name: found.pop(name) for name in block.fields if name in found}
+    if taken and not found:
+        del holder[last]
+    return taken or None
+
+
+def put(event: dict[str, Any], block: ConcealedBlock, taken: dict[str, Any]) -> None:
+    """The reverse of `take`. Raises ValueError where `taken` is not what `take` returns."""
+    holder = event
+    for name in block.path[:-1]:
+        holder = holder.setdefault(name, {})
+    if block.is_array:
+        items = holder.get(block.path[-1], [])
+        for at, fields in taken.items():
+            _put_fields(_item(items, at), block.fields, fields)
+    else:
+        _put_fields(holder.setdefault(block.path[-1], {}), block.fields, taken)
+
+
+def _taken_from_items(items: list[Any], fields: frozenset[str]) -> dict[str, Any] | None:
+    taken = {}
+    for at, item in enumerate(items):
+        own = {name: item.pop(name) for name in fields if name in item}
+        if own:
+            taken[str(at)] = own
+    return taken or None
+
+
+def _item(items: Any, at: str) -> Any:
+    if not (at.isascii() and at.isdigit() and str(int(at)) == at and int(at) < len(items)):
+        raise ValueError(f"no item {at!r}")
+    return items[int(at)]
+
+
+def _put_fields(target: Any, allowed: frozenset[str], fields: Any) -> None:
+    if not isinstance(target, dict) or not isinstance(fields, dict):
+        raise ValueError("not an object")
+    for name, value in fields.items():
+        if name not in allowed or name in target:
+            raise ValueError(f"no concealed field {name!r}")
+        target[name] = value

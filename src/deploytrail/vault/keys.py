@@ -1,0 +1,113 @@
+"""The keys of a trail: what they are, how they are wrapped, and what a keyring promises.
+
+Pure but for the contract. One wrapping key of 32 bytes, kept away from the data, protects
+everything else; wrapping anew changes none of the keys inside.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from deploytrail.errors import Misconfigured, Tampered
+from deploytrail.vault.subject import KEY_BYTES, Subject, derived
+
+NONCE_BYTES: Final = 12
+_LOOKUP_BYTES: Final = 16
+
+
+class Secrets(NamedTuple):
+    """The random keys of a trail, 32 bytes each, made once by `init`."""
+
+    checkpoint: bytes
+    """Ed25519 seed that signs checkpoints."""
+    cosignature: bytes
+    """Ed25519 seed of the log's own timestamped cosignature."""
+    lookup: bytes
+    """K_lookup: finds an identity's subject without storing the identity."""
+    body: bytes
+    """K_body: hashes the bytes of deliveries."""
+    fingerprint: bytes
+    """K_fp: from it each project's key for fingerprints of dropped secrets."""
+    attachment: bytes
+    """Wraps the keys of attachments."""
+
+
+class Keyring(Protocol):
+    """The secrets of one trail and the keys of its subjects.
+
+    `subjects` returns a subject for every identity asked for, making those that are new; what it
+    returns is durable, so that no entry can name a subject whose key is lost in a crash. Two
+    processes that ask at once for one identity get the same subject. `subject` finds one by its
+    16-byte id, and None once it was erased. Raises Busy, DiskFull, and Tampered where a key does
+    not unwrap. Not safe for use from several threads.
+    """
+
+    @property
+    def secrets(self) -> Secrets: ...
+    def subjects(self, identities: Iterable[str]) -> dict[str, Subject]: ...
+    def subject(self, id: bytes) -> Subject | None: ...
+    def erase(self, id: bytes) -> None:
+        """Delete a subject's key, durably and from the disk; its disclosures are then noise."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what is remembered, because another process may have erased a subject."""
+        ...
+
+    def identities_checked(self) -> int:
+        """Unwrap every key; how many there are. Raises Tampered at the first that is broken."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def new_secrets(random: bytes) -> Secrets:
+    """Secrets from 192 random bytes."""
+    starts = range(0, KEY_BYTES * len(Secrets._fields), KEY_BYTES)
+    return Secrets(*(random[at : at + KEY_BYTES] for at in starts))
+
+
+def lookup(secrets: Secrets, identity: str) -> bytes:
+    """HMAC(K_lookup, identity)[:16]: the same identity is found again, and can't be read off."""
+    return hmac.digest(secrets.lookup, identity.encode("utf-8"), "sha256")[:_LOOKUP_BYTES]
+
+
+def project_fingerprint_key(secrets: Secrets, project: str) -> bytes:
+    """HKDF(K_fp, project): the key of one project's fingerprints.
+
+    A remote wrapper is handed this one only.
+    """
+    return derived(secrets.fingerprint, b"fingerprint/" + project.encode("utf-8"))
+
+
+def wrap(key: bytes, plain: bytes, *, purpose: bytes, nonce: bytes) -> bytes:
+    """nonce ‖ AES-256-GCM(key, plain, aad = purpose)."""
+    return nonce + AESGCM(key).encrypt(nonce, plain, purpose)
+
+
+def unwrap(key: bytes, wrapped: bytes, *, purpose: bytes) -> bytes:
+    """The reverse of `wrap`; raises Tampered for another key, purpose, or a changed byte."""
+    try:
+        return AESGCM(key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], purpose)
+    except (InvalidTag, ValueError):
+        raise Tampered(
+            f"{purpose.decode('ascii', 'replace')}: does not open under this trail's key; "
+            "either the key is another trail's, or its bytes were changed"
+        ) from None
+
+
+def wrapping_key(octets: bytes, *, whence: str) -> bytes:
+    """32 bytes, raw or as 64 hex digits with an optional newline; raises Misconfigured."""
+    if len(octets) == KEY_BYTES:
+        return octets
+    text = octets.strip()
+    if len(text) == 2 * KEY_BYTES and all(digit in b"0123456789abcdefABCDEF" for digit in text):
+        return bytes.fromhex(text.decode("ascii"))
+    raise Misconfigured(
+        f"{whence}: expected a key of 32 bytes, raw or as 64 hex digits, found {len(octets)} bytes"
+    )
