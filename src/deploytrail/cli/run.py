@@ -1,0 +1,266 @@
+"""`deploytrail run`: what was asked, from arguments and environment.
+
+By hand, from one table: typer and rich would double the time that a wrapped command waits.
+Everything else that costs time is imported once it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from deploytrail.errors import EXIT_NOT_STARTED, EXIT_OK, EXIT_USAGE, Malformed
+
+if TYPE_CHECKING:
+    from deploytrail.wrapper.recording import Surroundings
+    from deploytrail.wrapper.request import Request
+
+
+class Option(NamedTuple):
+    """One option. `value` is how the help calls its value, empty for a switch.
+
+    `limit` is how many characters an event takes, 0 for no limit; `variable` is read where the
+    option is not given.
+    """
+
+    name: str
+    value: str
+    help: str
+    variable: str = ""
+    limit: int = 0
+    is_repeatable: bool = False
+
+
+OPTIONS: Final = (
+    Option("--environment", "NAME", "Where to, e.g. prod.", "DEPLOYTRAIL_ENVIRONMENT", 64),
+    Option("--project", "NAME", "Whose it is; default: the repository.", "DEPLOYTRAIL_PROJECT", 64),
+    Option(
+        "--unit", "NAME", "What deploys on its own; default: the path.", "DEPLOYTRAIL_UNIT", 512
+    ),
+    Option("--reason", "TEXT", "Why.", "DEPLOYTRAIL_REASON", 8192),
+    Option(
+        "--ticket", "ID", "A ticket that asks for it; repeatable.", "DEPLOYTRAIL_TICKET", 64, True
+    ),
+    Option("--deployment", "ID", "Joins several jobs into one.", "DEPLOYTRAIL_DEPLOYMENT", 512),
+    Option("--keep-output", "", "Keeps the masked last 256 KB of the output."),
+    Option("--home", "DIR", "Where the trail is.", "DEPLOYTRAIL_HOME"),
+    Option("--verbose", "", "Prints the receipt even without a terminal."),
+    Option("--help", "", "Shows this."),
+)
+_BY_NAME: Final = {option.name: option for option in OPTIONS}
+
+Given = dict[str, list[str]]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code of `deploytrail run` with these arguments: that of the command that was run."""
+    try:
+        given, command = asked(arguments, os.environ)
+    except Malformed as error:
+        _tell(f"run: {error}")
+        return EXIT_USAGE
+    if "--help" in given:
+        print(help_text())  # noqa: T201 (help belongs on standard output)
+        return EXIT_OK
+    return _run(given, command)
+
+
+def asked(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Given, tuple[str, ...]]:
+    """Values by option, flag before environment, and the command; raises Malformed.
+
+    A variable that can't be used is told and left out: it was hardly meant for this one command.
+    """
+    given, command = _parsed(arguments)
+    if not command and "--help" not in given:
+        raise Malformed("CMD: expected a command after --, found none; see --help")
+    for option in OPTIONS:
+        value = environ.get(option.variable, "") if option.variable else ""
+        if value and option.name not in given:
+            try:
+                _add(given, option, value)
+            except Malformed as error:
+                _tell(f"{option.variable} is not used: {error}")
+    return given, tuple(command)
+
+
+def help_text() -> str:
+    """What `deploytrail run --help` prints."""
+    rows = [
+        (f"{option.name} {option.value}".strip(), option.help, option.variable)
+        for option in OPTIONS
+    ]
+    lines = [
+        f"  {name:<20} {text}{f' [{variable}]' if variable else ''}"
+        for name, text, variable in rows
+    ]
+    return "\n".join(
+        [
+            "Usage: deploytrail run [OPTIONS] -- CMD [ARGS]...",
+            "",
+            "  Run a command and record its start and its end.",
+            "",
+            "  Its arguments, streams, signals, terminal and exit code stay as they are.",
+            "  What terraform and tofu plan and apply is read from their plans and their output.",
+            "",
+            "Options:",
+            *lines,
+        ]
+    )
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[Given, list[str]]:
+    """Options until `--` or the first word that is none, and the command behind them."""
+    given: Given = {}
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word == "--":
+            break
+        name, has_value, value = word.partition("=")
+        option = _BY_NAME.get(name)
+        if option is None:
+            raise Malformed(f"{name}: expected an option of run, found another; see --help")
+        if not option.value:
+            if has_value:
+                raise Malformed(f"{name}: expected no value, found {value!r}; leave it out")
+            value = "1"
+        elif not has_value:
+            if not rest or rest[0] == "--":
+                raise Malformed(f"{name}: expected {option.value} behind it, found nothing")
+            value = rest.pop(0)
+        _add(given, option, value)
+    return given, rest
+
+
+def _add(given: Given, option: Option, value: str) -> None:
+    if not value:
+        raise Malformed(f"{option.name}: expected {option.value}, found nothing; leave it out")
+    if option.limit and len(value) > option.limit:
+        raise Malformed(
+            f"{option.name}: expected at most {option.limit} characters, found {len(value)}"
+        )
+    if option.is_repeatable:
+        given.setdefault(option.name, []).append(value)
+    else:
+        given[option.name] = [value]
+
+
+def _run(given: Given, command: tuple[str, ...]) -> int:
+    try:
+        _load_msgspec()
+        from deploytrail.wrapper.run import run
+
+        request, around = _request(given, command), _surroundings(given)
+    except Exception as error:  # noqa: BLE001 (our fault must not become the user's)
+        return _run_bare(command, error)
+    return run(request, around)
+
+
+def _load_msgspec() -> None:
+    """Imports msgspec without `typing_extensions`, which it takes where typer happens to need it.
+
+    From Python 3.11 on the standard library has all that msgspec wants, and the detour is a fifth
+    of the time that a command waits for us.
+    """
+    if "msgspec" in sys.modules or "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules["typing_extensions"]
+
+
+def _run_bare(command: tuple[str, ...], fault: Exception) -> int:
+    """The last resort, for an installation that can't even be loaded: become the command."""
+    _tell(f"NOTHING OF THIS RUN IS RECORDED: {type(fault).__name__}: {fault}")
+    try:
+        os.execvp(command[0], command)  # noqa: S606 (no shell is what we want)
+    except OSError as error:
+        _tell(f"{command[0]}: {error.strerror}")
+        return 127 if isinstance(error, FileNotFoundError) else 126
+    return EXIT_NOT_STARTED
+
+
+def _request(given: Given, command: tuple[str, ...]) -> Request:
+    from deploytrail.wrapper.request import Request
+
+    def one(name: str) -> str | None:
+        return given[name][0] if name in given else None
+
+    return Request(
+        command=command,
+        project=one("--project"),
+        unit=one("--unit"),
+        environment=one("--environment"),
+        reason=one("--reason"),
+        tickets=tuple(given.get("--ticket", ())),
+        deployment=one("--deployment"),
+        is_output_kept="--keep-output" in given,
+        is_verbose="--verbose" in given,
+    )
+
+
+def _surroundings(given: Given) -> Surroundings:
+    from deploytrail.clock import SystemClock
+    from deploytrail.trail import Trail
+    from deploytrail.wrapper.recording import Surroundings
+
+    home = _home(given, os.environ)
+
+    def open_trail() -> Trail:
+        from deploytrail.app import open_directory
+
+        return open_directory(home)
+
+    return Surroundings(
+        environ=os.environ,
+        directory=_directory(os.environ),
+        clock=SystemClock(),
+        open_trail=open_trail,
+        home=home,
+        tell=_tell,
+        is_interactive=_is_interactive(),
+    )
+
+
+def _directory(environ: Mapping[str, str]) -> Path:
+    """Where we are; what the shell believes, where that was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path(environ.get("PWD") or "/")
+
+
+def _home(given: Given, environ: Mapping[str, str]) -> Path | None:
+    """LOG.md, "The trail's directory": by name, else below the data directory of the user."""
+    if "--home" in given:
+        return Path(given["--home"][0]).absolute()
+    named = environ.get("XDG_DATA_HOME", "")
+    try:
+        data = Path(named) if named.startswith("/") else Path.home() / ".local" / "share"
+    except RuntimeError:
+        return None
+    return data / "deploytrail"
+
+
+def _is_interactive() -> bool:
+    """Whether a person sees our standard error."""
+    try:
+        return os.isatty(2)
+    except OSError:
+        return False
+
+
+def _tell(text: str) -> None:
+    """One line on standard error, foreign marks escaped; nothing, where there is none."""
+    from deploytrail.printable import printable
+
+    try:
+        sys.stderr.write(f"deploytrail: {printable(text)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return

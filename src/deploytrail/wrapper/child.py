@@ -1,0 +1,182 @@
+"""The child process: started as a shell would start it, waited for, and signalled once.
+
+The child stays in our session and process group, so that the terminal's own keys reach it without
+us. Signals are never handled here: they are blocked and waited for; the sentinel tells to whom
+else they were sent. The child gets back the mask and every descriptor that we were started with,
+and none of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from deploytrail.wrapper.sentinel import Sentinel
+
+EXIT_NOT_FOUND: Final = 127
+EXIT_NOT_EXECUTABLE: Final = 126
+SIGNAL_EXIT_BASE: Final = 128
+
+_FORWARDED: Final = frozenset(
+    {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
+)
+_CANCELLING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """How a command ended: an exit code, or the signal that ended it.
+
+    `reason` says why it could not be started, or why we did not start it.
+    """
+
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+
+    @property
+    def status(self) -> int:
+        """What a shell would have in `$?`."""
+        if self.signal is not None:
+            return SIGNAL_EXIT_BASE + self.signal
+        return self.exit_code or 0
+
+    @property
+    def is_success(self) -> bool:
+        return self.signal is None and not self.exit_code
+
+
+class Mask(Struct, frozen=True):
+    """The signals that a child is to be blocked from: those that were blocked before us."""
+
+    signals: frozenset[int]
+
+    def restore(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.signals)
+
+
+@contextmanager
+def blocked_signals() -> Iterator[Mask]:
+    """Holds back every signal that is to be forwarded, until the end is recorded.
+
+    What was ignored before us (nohup) stays ignored, by us and by the child.
+    """
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        # Whoever started us reaps nobody; we must be told of our child's end all the same.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    held = {*_FORWARDED - _ignored(), signal.SIGCHLD, signal.SIGWINCH}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield Mask(frozenset(before))
+    finally:
+        # A signal that came too late for the child must not end us before our exit code is out.
+        while signal.sigpending() & held:
+            signal.sigwait(signal.sigpending() & held)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def pending_cancellation() -> signal.Signals | None:
+    """The signal that asked us to stop before there was a child to hand it to."""
+    pending = signal.sigpending()
+    return next((number for number in _CANCELLING if number in pending), None)
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    mask: Mask,
+    descriptors: Collection[int] = (),
+    stdout: int | None = None,
+    stderr: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes] | Ending:
+    """A running child, or how a shell would say that there is none.
+
+    Like `execvp`: a file that is executable but has no `#!` line is handed to `/bin/sh`.
+    """
+
+    def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            arguments,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=tuple(descriptors),
+            env=environ,
+            # One thread only at this point: nothing can hold a lock that the child would need.
+            preexec_fn=mask.restore,
+        )
+
+    try:
+        try:
+            return start(command)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            return start(["/bin/sh", _located(command[0]), *command[1:]])
+    except FileNotFoundError:
+        return Ending(exit_code=EXIT_NOT_FOUND, reason=f"{command[0]}: command not found")
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return Ending(exit_code=EXIT_NOT_EXECUTABLE, reason=f"{command[0]}: {words}")
+
+
+@contextmanager
+def posted_sentinel() -> Iterator[Sentinel]:
+    """A sentinel that stands before the child does, so that it misses nothing."""
+    sentinel = Sentinel(_FORWARDED - _ignored())
+    with suppress(OSError):
+        sentinel.post()
+    try:
+        yield sentinel
+    finally:
+        sentinel.dismiss()
+
+
+def wait(
+    process: subprocess.Popen[bytes],
+    sentinel: Sentinel,
+    *,
+    resized: Callable[[], None] | None = None,
+) -> Ending:
+    """Waits for the child's end and hands on what is sent to us alone.
+
+    `resized` is called when the terminal changed its size; then the child is told once more.
+    """
+    forwarded = _FORWARDED - _ignored()
+    while (status := process.poll()) is None:
+        number = signal.sigwait({*forwarded, signal.SIGCHLD, signal.SIGWINCH})
+        if number in forwarded and not sentinel.is_sent_to_all(number):
+            _send(process, number)
+        elif number == signal.SIGWINCH and resized is not None:
+            resized()
+            _send(process, number)
+    return Ending(signal=-status) if status < 0 else Ending(exit_code=status)
+
+
+def _ignored() -> frozenset[signal.Signals]:
+    return frozenset(number for number in _FORWARDED if signal.getsignal(number) is signal.SIG_IGN)
+
+
+def _send(process: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        process.send_signal(number)
+    except OSError:
+        # A child of another user (sudo) can't be signalled by us; natively neither.
+        return
+
+
+def _located(name: str) -> str:
+    if "/" in name:
+        return name
+    for folder in os.get_exec_path():
+        path = Path(folder, name)
+        if os.access(path, os.X_OK):
+            return str(path)
+    return name

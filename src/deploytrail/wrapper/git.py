@@ -1,0 +1,112 @@
+"""The git context of a directory: repository, commit, ref, and the path within the work tree.
+
+Read from the files of `.git` (gitrepository-layout(5)), not by `git`: that takes a millisecond,
+and reading can't run what a foreign repository configured (hooks, fsmonitor). What can't be read
+so (reftable, includes) is absent. Nothing is ever written.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+_FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REMOTE_URL: Final = re.compile(
+    r'\[remote "([^"\n]+)"\][^\[]*?^\s*url\s*=\s*(.+?)\s*$', re.MULTILINE
+)
+_REPOSITORY: Final = re.compile(r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)")
+
+
+class GitContext(Struct, frozen=True, kw_only=True):
+    """Where a directory stands in a repository. `path` is relative to `top`, `.` at the top."""
+
+    top: Path
+    path: str
+    commit: str | None = None
+    ref: str | None = None
+    repository: str | None = None
+
+
+def git_context(directory: Path) -> GitContext | None:
+    """The context of the work tree around `directory`, or None outside of any."""
+    place = directory.resolve()
+    for top in (place, *place.parents):
+        git = _git_directory(top / ".git")
+        if git is not None:
+            commit, ref = _head(git)
+            return GitContext(
+                top=top,
+                path=place.relative_to(top).as_posix(),
+                commit=commit,
+                ref=ref,
+                repository=_repository(_text(_shared(git) / "config") or ""),
+            )
+    return None
+
+
+def repository_name(url: str) -> str | None:
+    """`acme/infra` of a remote's URL, in any of git's notations and without its credentials.
+
+    None for a path of this machine, which says nothing elsewhere.
+    """
+    found = _REPOSITORY.fullmatch(url)
+    if found is None or url.startswith(("/", ".", "file:")):
+        return None
+    return found[1].removesuffix("/").removesuffix(".git") or None
+
+
+def _git_directory(path: Path) -> Path | None:
+    """The directory behind `.git`, which is a file in linked work trees and submodules."""
+    if path.is_dir():
+        return path
+    pointer = _text(path)
+    if pointer is None or not pointer.startswith("gitdir: "):
+        return None
+    return path.parent / pointer.removeprefix("gitdir: ").strip()
+
+
+def _shared(git: Path) -> Path:
+    """Where branches and the configuration are: a linked work tree keeps only its own HEAD."""
+    common = _text(git / "commondir")
+    return git / common.strip() if common else git
+
+
+def _head(git: Path) -> tuple[str | None, str | None]:
+    head = (_text(git / "HEAD") or "").strip()
+    if not head.startswith("ref: "):
+        return _commit(head), None
+    ref = head.removeprefix("ref: ")
+    shared = _shared(git)
+    loose = _commit((_text(shared / ref) or "").strip())
+    return loose or _packed(_text(shared / "packed-refs") or "", ref), ref
+
+
+def _packed(refs: str, ref: str) -> str | None:
+    for line in refs.split("\n"):
+        commit, _, name = line.partition(" ")
+        if name == ref:
+            return _commit(commit)
+    return None
+
+
+def _commit(text: str) -> str | None:
+    return text if _COMMIT.fullmatch(text) else None
+
+
+def _repository(config: str) -> str | None:
+    """The repository of `origin`, or of the first remote where there is no origin."""
+    remotes = dict(reversed(_REMOTE_URL.findall(config)))
+    url = remotes.get("origin") or next(reversed(remotes.values()), None)
+    return repository_name(url) if url else None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(_FILE_BYTES_MAX).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None

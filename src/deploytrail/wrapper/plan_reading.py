@@ -1,0 +1,126 @@
+"""What terraform's plans and output tell of one run, as events between its start and its end.
+
+A plan that can't be read is told, not raised: then there are fewer events, and start and end are
+recorded all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from deploytrail.clock import Clock
+from deploytrail.errors import Malformed
+from deploytrail.event import Event, EventId, Plan
+from deploytrail.formats.terraform_plan import NotPlan, PlanDocument
+from deploytrail.sources.terraform import (
+    Context,
+    Facts,
+    Reading,
+    plan_block,
+    plan_events,
+    read_plan,
+)
+from deploytrail.trail import LOCAL_INSTANCE
+from deploytrail.wrapper.child import Ending
+from deploytrail.wrapper.recorder import Tell, guarded
+from deploytrail.wrapper.run_context import RunContext
+from deploytrail.wrapper.run_events import caused
+from deploytrail.wrapper.terraform import Invocation
+
+LINE_BYTES_MAX: Final = 1 << 20
+"""How much of a line is held back until it ends; plans have long lines, but not longer ones."""
+
+Show = Callable[[Invocation, str], bytes]
+"""Gives a saved plan as `terraform show -json` tells it; may raise."""
+
+
+class SavedPlan(Struct, frozen=True, kw_only=True):
+    """A saved plan, read: what it would change, and its digests."""
+
+    document: PlanDocument
+    plan: Plan
+
+
+class PlanReading:
+    """Reads one call of terraform: its plan before, its output meanwhile, its new plan after."""
+
+    def __init__(self, call: Invocation, *, show: Show, clock: Clock, tell: Tell) -> None:
+        self._call = call
+        self._show = show
+        self._clock = clock
+        self._tell = tell
+        self._lines: dict[int, bytes] = {}
+        saved = self._saved(call.plan_in) if call.plan_in is not None else None
+        self.plan = saved.plan if saved is not None else None
+        self._reading = Reading(
+            document=saved.document if saved is not None else None, operation=call.subcommand
+        )
+
+    def feed(self, descriptor: int, data: bytes) -> None:
+        """Takes output as it comes. Whole lines go on, so that two streams don't mix within one."""
+        data = self._lines.pop(descriptor, b"") + data
+        end = len(data) if len(data) > LINE_BYTES_MAX else data.rfind(b"\n") + 1
+        if end < len(data):
+            self._lines[descriptor] = data[end:]
+        if end:
+            self._reading.feed(data[:end], self._clock.now())
+
+    def finish(self) -> Facts:
+        for rest in self._lines.values():
+            self._reading.feed(rest + b"\n", self._clock.now())
+        self._lines.clear()
+        return self._reading.finish()
+
+    def events(
+        self, context: RunContext, ending: Ending, *, first_part: int, start: EventId
+    ) -> list[Event]:
+        """What the run did, in order; to be called after `finish`."""
+        if self._call.plan_out is not None and self._call.is_success(ending):
+            saved = self._saved(self._call.plan_out)
+            if saved is not None:
+                # The saved plan says all that the output says, exactly.
+                self.plan = saved.plan
+                around = self._context(context, first_part, start)
+                digest = saved.plan.file_digest
+                return plan_events(saved.document, around, file_digest=digest)
+        return self._reading.events(self._context(context, first_part, start))
+
+    def _context(self, context: RunContext, first_part: int, start: EventId) -> Context:
+        now = self._clock.now()
+        return Context(
+            instance=LOCAL_INSTANCE,
+            delivery=context.run,
+            actor=context.actor,
+            time=now,
+            event_id=self._clock.event_id,
+            tool=context.tool,
+            first_part=first_part,
+            observed=now,
+            on_behalf_of=context.on_behalf_of,
+            client=context.client,
+            trigger=context.trigger,
+            where=context.where,
+            reason=context.reason,
+            links=caused(context, self.plan, by=start),
+        )
+
+    def _saved(self, name: str) -> SavedPlan | None:
+        return guarded(lambda: self._read_plan(name), f"the plan {name} can't be read", self._tell)
+
+    def _read_plan(self, name: str) -> SavedPlan:
+        document = read_plan(self._show(self._call, name))
+        if isinstance(document, NotPlan) or document.kind == "state":
+            raise Malformed(f"{name}: expected a saved plan, found another document")
+        digest = _file_digest(self._call.directory / name)
+        plan = plan_block(document, tool=self._call.tool, file_digest=digest)
+        return SavedPlan(document=document, plan=plan)
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

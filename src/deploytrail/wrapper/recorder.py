@@ -1,0 +1,112 @@
+"""The recorder: hands a run's events to a trail, and keeps what the trail would not take.
+
+Nothing here may fail the user's command: whatever a trail raises is told on standard error, and
+the events wait for the next try, at last in `unrecorded/`. Nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from deploytrail.errors import SenderError
+from deploytrail.event import Event, EventId
+from deploytrail.trail import Attachment, Receipt, Trail
+from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
+
+T = TypeVar("T")
+Tell = Callable[[str], None]
+
+
+class Recorder:
+    """One run's way into the trail, which is opened for each try and never held in between."""
+
+    def __init__(
+        self, open_trail: Callable[[], Trail], *, home: Path | None, run: str, tell: Tell
+    ) -> None:
+        self._open_trail = open_trail
+        self._home = home
+        self._run = run
+        self._tell = tell
+        self._waiting: list[Event] = []
+        self._attachments: dict[EventId, Sequence[Attachment]] = {}
+        self.receipts: list[Receipt] = []
+
+    def record(
+        self,
+        events: Sequence[Event],
+        attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
+    ) -> None:
+        """Appends these events after those that still wait; if that fails, they wait too."""
+        self._waiting += events
+        self._attachments.update(attachments or {})
+        guarded(self._append, f"not recorded yet ({_counted(self._waiting)})", self._tell)
+
+    def keep(self) -> None:
+        """Leaves what still waits in `unrecorded/`; if even that fails, says what is lost."""
+        if not self._waiting:
+            return
+        count = _counted(self._waiting)
+        path = guarded(self._write, "unrecorded/ can't be written", self._tell)
+        if path is None:
+            self._tell(
+                f"{count.upper()} OF THIS RUN ARE LOST: neither the trail nor unrecorded/ took "
+                "them; make room or mend its permissions, then say by hand what happened "
+                "(`deploytrail record`)"
+            )
+        else:
+            self._tell(f"{count} wait in {path}; the next run appends them")
+
+    def _append(self) -> None:
+        trail = self._open_trail()
+        try:
+            self._sort_out(trail.record(self._waiting, attachments=self._attachments))
+            guarded(trail.publish, "recorded, but not published yet", self._tell)
+            if self._home is not None:
+                home = self._home
+                guarded(lambda: self._catch_up(trail, home), "unrecorded/ waits", self._tell)
+        finally:
+            guarded(trail.close, "the trail could not be closed", self._tell)
+
+    def _sort_out(self, answers: Sequence[Receipt | SenderError]) -> None:
+        """Keeps the receipts; what was refused goes on waiting, at last in `unrecorded/`."""
+        refused: list[Event] = []
+        for event, answer in zip(self._waiting, answers, strict=True):
+            if isinstance(answer, SenderError):
+                refused.append(event)
+                self._tell(f"the trail refused {event.action}: {answer}")
+            else:
+                self.receipts.append(answer)
+        self._waiting = refused
+        kept = {event.id for event in refused}
+        self._attachments = {of: held for of, held in self._attachments.items() if of in kept}
+
+    def _catch_up(self, trail: Trail, home: Path) -> None:
+        appended = append_unrecorded(trail, home)
+        for path, reason in appended.set_aside:
+            self._tell(f"set aside {path}: {reason}")
+        if appended.events:
+            trail.publish()
+
+    def _write(self) -> Path:
+        if self._home is None:
+            raise FileNotFoundError("no home directory is known; set DEPLOYTRAIL_HOME")
+        return write_unrecorded(self._home, self._run, self._waiting, self._attachments)
+
+
+def _counted(events: Sequence[Event]) -> str:
+    return f"{len(events)} event{'s' if len(events) != 1 else ''}"
+
+
+def guarded(action: Callable[[], T], what: str, tell: Tell) -> T | None:
+    """What the action gives, or None after telling what went wrong; never raises.
+
+    Even what isn't an Exception is caught: extensions written in Rust panic with less. Signals
+    are blocked meanwhile, so no interrupt of the user's is swallowed.
+    """
+    try:
+        return action()
+    except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
+        tell(f"{what}: {str(error) or type(error).__name__}")
+        return None

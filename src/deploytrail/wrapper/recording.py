@@ -1,0 +1,173 @@
+"""One run's events, from its start to its end, on their way to the recorder.
+
+Decides what is recorded when. It starts no child of the user's; `run` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from deploytrail.clock import Clock
+from deploytrail.event import Event, EventId, Outcome
+from deploytrail.trail import Attachment, Trail
+from deploytrail.wrapper import run_events, terraform
+from deploytrail.wrapper.child import Ending
+from deploytrail.wrapper.output_tail import OutputTail
+from deploytrail.wrapper.recorder import Recorder, Tell, guarded
+from deploytrail.wrapper.request import Request
+from deploytrail.wrapper.run_context import run_context
+
+if TYPE_CHECKING:
+    from deploytrail.sources.terraform import Facts
+    from deploytrail.wrapper.plan_reading import PlanReading, Show
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What a run stands in: variables, directory, clock, and where its trail is.
+
+    `home` is where events wait that no trail took; None where not even that is known. `tell`
+    writes one line to the user and never raises. `is_interactive`: a person's terminal is there.
+    """
+
+    environ: Mapping[str, str]
+    directory: Path
+    clock: Clock
+    open_trail: Callable[[], Trail]
+    home: Path | None
+    tell: Tell
+    is_interactive: bool = False
+
+
+class Recording:
+    """The story of one run. Each part of it that fails is told and leaves the others standing."""
+
+    def __init__(self, request: Request, around: Surroundings, *, show: Show) -> None:
+        self._clock, self._tell = around.clock, around.tell
+        run = self._clock.event_id()
+        self._recorder = Recorder(around.open_trail, home=around.home, run=run, tell=self._tell)
+        self._context = run_context(
+            request,
+            run=run,
+            environ=around.environ,
+            directory=around.directory,
+            is_interactive=around.is_interactive,
+        )
+        call = terraform.invocation(request.command, around.environ, around.directory)
+        self._actions = run_events.DEPLOYMENT if call and call.is_deployment else run_events.COMMAND
+        self._call = call
+        self._tail = OutputTail() if request.is_output_kept else None
+        self._reading = guarded(
+            lambda: self._opened(show), "terraform's output is not read", self._tell
+        )
+        self._start: Event | None = None
+        self._started_us = 0
+
+    @property
+    def is_output_read(self) -> bool:
+        return self._reading is not None or self._tail is not None
+
+    @property
+    def receipt(self) -> str | None:
+        """One line about the last entry of this run, if all of it stands in the log."""
+        if not self._recorder.receipts:
+            return None
+        last = self._recorder.receipts[-1]
+        return f"recorded as entry {last.index} of {last.origin}, leaf {last.leaf}"
+
+    def begin(self) -> None:
+        """Appends the start, durably; if that fails it waits for the end."""
+        self._start = run_events.started(
+            self._context,
+            self._actions,
+            event_id=self._clock.event_id(),
+            now=self._clock.now(),
+            plan=self._reading.plan if self._reading else None,
+        )
+        self._started_us = self._clock.uptime().microseconds
+        self._recorder.record([self._start])
+
+    def hear(self, descriptor: int, data: bytes) -> None:
+        """Takes what the command printed."""
+        if self._tail is not None:
+            self._tail.feed(data)
+        if self._reading is not None:
+            self._reading.feed(descriptor, data)
+
+    def end(self, ending: Ending) -> None:
+        """Appends what happened and the end, or leaves all that waits in `unrecorded/`."""
+        duration_ms = (self._clock.uptime().microseconds - self._started_us) // 1000
+        start = self._start
+        if start is None:
+            # The start could not even be made; the end says as much as there is.
+            self.begin()
+            start = self._start
+        assert start is not None
+        facts = self._facts()
+        events = self._told(ending, start.id)
+        last = self._last(ending, start.id, facts, duration_ms, part=1 + len(events))
+        self._recorder.record([*events, last], self._attachments(last.id))
+        self._recorder.keep()
+
+    def _opened(self, show: Show) -> PlanReading | None:
+        if self._call is None:
+            return None
+        # Terraform's formats are not loaded for other commands: milliseconds that nobody needs.
+        from deploytrail.wrapper.plan_reading import PlanReading
+
+        return PlanReading(self._call, show=show, clock=self._clock, tell=self._tell)
+
+    def _facts(self) -> Facts | None:
+        reading = self._reading
+        if reading is None:
+            return None
+        return guarded(reading.finish, "the tool's output can't be read", self._tell)
+
+    def _told(self, ending: Ending, start: EventId) -> list[Event]:
+        reading = self._reading
+        if reading is None:
+            return []
+        told = guarded(
+            lambda: reading.events(self._context, ending, first_part=1, start=start),
+            "what the tool did can't be told in events",
+            self._tell,
+        )
+        return told or []
+
+    def _last(
+        self, ending: Ending, start: EventId, facts: Facts | None, duration_ms: int, *, part: int
+    ) -> Event:
+        known = self._reading.plan if self._reading else None
+        plan = known or (facts.plan if facts else None)
+        return run_events.ended(
+            self._context,
+            self._actions,
+            ending,
+            event_id=self._clock.event_id(),
+            now=self._clock.now(),
+            part=part,
+            duration_ms=max(duration_ms, 0),
+            start=start,
+            outcome=self._outcome(ending, facts),
+            plan=plan,
+            error=facts.error if facts else None,
+            version=facts.version if facts else None,
+        )
+
+    def _outcome(self, ending: Ending, facts: Facts | None) -> Outcome:
+        """`partial`: the deployment failed after something was changed, and that stays changed."""
+        if self._call.is_success(ending) if self._call else ending.is_success:
+            return "success"
+        if facts and self._call and self._call.is_deployment:
+            done = (facts.added, facts.changed, facts.destroyed, facts.imported, facts.forgotten)
+            return "partial" if any(done) else "failure"
+        return "failure"
+
+    def _attachments(self, event: EventId) -> dict[EventId, list[Attachment]]:
+        data = (
+            guarded(self._tail.masked, "the output is not kept", self._tell) if self._tail else None
+        )
+        return {event: [Attachment(type="output", data=data)]} if data else {}

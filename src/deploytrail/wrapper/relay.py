@@ -1,0 +1,151 @@
+"""The relay: hands on what a child writes, byte for byte, and lets a reader see it.
+
+One channel per place that the child's output goes to: a pseudo-terminal where that is a terminal,
+so that the child colours, asks and wraps as always, else a pipe. Only output passes through it:
+input, keys and job control stay with the real terminal. Standard output and error that go to the
+same place share a channel, so their order stays. A place that is gone (`| head`) never stops the
+child; the rest of its output is still read.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import termios
+import threading
+from collections.abc import Callable, Iterable
+from typing import Final
+
+CHUNK_BYTES_MAX: Final = 65_536
+LINGER_SECONDS_MAX: Final = 0.5
+"""How long a silent background process of the child may keep us after the child has ended."""
+
+Reader = Callable[[int, bytes], None]
+"""Is given the descriptor that the bytes went to (1 or 2) and the bytes; may raise."""
+
+
+class Channel:
+    """One way out of the child: `inner` is the child's end, `outer` is where it leads."""
+
+    def __init__(self, outer: int) -> None:
+        self.outer = outer
+        self.is_terminal = os.isatty(outer)
+        self.source, self.inner = _terminal_pair() if self.is_terminal else os.pipe()
+        self._is_open = True
+        self.resize()
+
+    def resize(self) -> None:
+        """Gives the pseudo-terminal the size of the real one."""
+        if self.is_terminal:
+            try:
+                termios.tcsetwinsize(self.source, termios.tcgetwinsize(self.outer))
+            except (OSError, termios.error):
+                return
+
+    def write(self, data: bytes) -> None:
+        """Writes all of it; once nobody reads any more, nothing."""
+        while data and self._is_open:
+            try:
+                data = data[os.write(self.outer, data) :]
+            except BlockingIOError:
+                _wait_until_writable(self.outer)
+            except OSError:
+                self._is_open = False
+
+    def read(self) -> bytes:
+        """The next bytes; empty at the end, which a pseudo-terminal tells by an error (EIO)."""
+        try:
+            return os.read(self.source, CHUNK_BYTES_MAX)
+        except OSError:
+            return b""
+
+
+class Relay:
+    """Channels for a child's output and error, pumped by a thread from `start` to `finish`."""
+
+    def __init__(self, reader: Reader, *, stdout: int = 1, stderr: int = 2) -> None:
+        output = Channel(stdout)
+        error = output if _is_same_place(stdout, stderr) else Channel(stderr)
+        self.stdout, self.stderr = output.inner, error.inner
+        self.failure: Exception | None = None
+        self._channels = (output,) if error is output else (output, error)
+        self._reader: Reader | None = reader
+        self._ended, self._end = os.pipe()
+        self._thread = threading.Thread(target=self._pump, name="relay", daemon=True)
+
+    def start(self) -> None:
+        """To be called once the child holds its ends: ours are closed, so that an end shows."""
+        self._close(channel.inner for channel in self._channels)
+        self._thread.start()
+
+    def finish(self, is_given_up: Callable[[], bool]) -> None:
+        """Hands on what is left. A place that takes nothing holds us, until we are told off."""
+        self._close([self._end])
+        while self._thread.is_alive() and not is_given_up():
+            self._thread.join(timeout=0.05)
+
+    def abandon(self) -> None:
+        """Lets go of everything; for a child that could not be started."""
+        self._close(end for channel in self._channels for end in (channel.inner, channel.source))
+        self._close([self._ended, self._end])
+
+    def resize(self) -> None:
+        for channel in self._channels:
+            channel.resize()
+
+    def _pump(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for channel in self._channels:
+                selector.register(channel.source, selectors.EVENT_READ, channel)
+            selector.register(self._ended, selectors.EVENT_READ, None)
+            timeout: float | None = None
+            while len(selector.get_map()) > (1 if timeout is None else 0):
+                ready = selector.select(timeout)
+                if not ready:
+                    break
+                for key, _ in ready:
+                    if key.data is None:
+                        timeout = LINGER_SECONDS_MAX
+                        selector.unregister(self._ended)
+                    elif not self._pass_on(key.data):
+                        selector.unregister(key.data.source)
+        self._close([self._ended, *(channel.source for channel in self._channels)])
+
+    def _pass_on(self, channel: Channel) -> bool:
+        """The user first, then the reader; a reader that fails is heard no more."""
+        data = channel.read()
+        channel.write(data)
+        if self._reader is not None and data:
+            try:
+                self._reader(channel.outer, data)
+            except Exception as error:  # noqa: BLE001 (our fault must not become the user's)
+                self.failure, self._reader = error, None
+        return bool(data)
+
+    @staticmethod
+    def _close(descriptors: Iterable[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _terminal_pair() -> tuple[int, int]:
+    """A pseudo-terminal that changes no byte: the real terminal turns line ends, once is enough."""
+    ours, theirs = os.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    return ours, theirs
+
+
+def _is_same_place(first: int, second: int) -> bool:
+    try:
+        one, other = os.fstat(first), os.fstat(second)
+    except OSError:
+        return False
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_WRITE)
+        selector.select(timeout=1)

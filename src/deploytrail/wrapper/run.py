@@ -1,0 +1,114 @@
+"""One run: the start is recorded, the command runs as if we were not there, the end is recorded.
+
+The shell around the rest of this package. Whatever of ours fails, the command runs and its status
+is what is returned; `recorder` says what became of the events.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import partial
+from typing import TYPE_CHECKING
+
+from deploytrail.wrapper import child
+from deploytrail.wrapper.child import Ending, Mask
+from deploytrail.wrapper.descriptor import inherited_descriptors
+from deploytrail.wrapper.recorder import Tell, guarded
+from deploytrail.wrapper.recording import Recording, Surroundings
+from deploytrail.wrapper.request import Request
+from deploytrail.wrapper.sentinel import Sentinel
+from deploytrail.wrapper.terraform import Invocation, shown_plan
+
+if TYPE_CHECKING:
+    from deploytrail.wrapper.relay import Relay
+
+
+def run(request: Request, around: Surroundings) -> int:
+    """Runs the command and returns its status as a shell has it; no fault of ours changes it."""
+    descriptors = inherited_descriptors()
+    with child.blocked_signals() as mask:
+        show = partial(_shown, around=around, mask=mask, descriptors=descriptors)
+        recording = guarded(
+            lambda: Recording(request, around, show=show), "nothing is recorded", around.tell
+        )
+        if recording is not None:
+            guarded(recording.begin, "the start is not recorded", around.tell)
+        with child.posted_sentinel() as sentinel:
+            ending = _executed(request, recording, mask, descriptors, sentinel, around.tell)
+        if ending.reason is not None:
+            around.tell(ending.reason)
+        if recording is not None:
+            ended = recording
+            guarded(lambda: ended.end(ending), "the end is not recorded", around.tell)
+            if recording.receipt and (around.is_interactive or request.is_verbose):
+                around.tell(recording.receipt)
+    return ending.status
+
+
+def _executed(
+    request: Request,
+    recording: Recording | None,
+    mask: Mask,
+    descriptors: tuple[int, ...],
+    sentinel: Sentinel,
+    tell: Tell,
+) -> Ending:
+    """The command from its start to its end; nothing is between it and its terminal unless read."""
+    cancelled = child.pending_cancellation()
+    if cancelled is not None:
+        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before")
+    relay = guarded(lambda: _relay(recording), "the command's output is not read", tell)
+    started = child.spawn(
+        request.command,
+        mask=mask,
+        descriptors=descriptors,
+        stdout=relay.stdout if relay else None,
+        stderr=relay.stderr if relay else None,
+    )
+    if not isinstance(started, subprocess.Popen):
+        if relay:
+            relay.abandon()
+        return started
+    if relay is None:
+        return child.wait(started, sentinel)
+    relay.start()
+    ending = child.wait(started, sentinel, resized=relay.resize)
+    relay.finish(lambda: child.pending_cancellation() is not None)
+    if relay.failure is not None:
+        tell(f"the rest of the command's output was not read: {relay.failure}")
+    return ending
+
+
+def _relay(recording: Recording | None) -> Relay | None:
+    if recording is None or not recording.is_output_read or not (_is_open(1) and _is_open(2)):
+        return None
+    from deploytrail.wrapper.relay import Relay
+
+    return Relay(recording.hear)
+
+
+def _shown(
+    call: Invocation,
+    plan_file: str,
+    *,
+    around: Surroundings,
+    mask: Mask,
+    descriptors: tuple[int, ...],
+) -> bytes:
+    return shown_plan(
+        call,
+        plan_file,
+        around.environ,
+        mask=mask,
+        descriptors=descriptors,
+        clock=around.clock,
+    )
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

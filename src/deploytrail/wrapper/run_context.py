@@ -1,0 +1,230 @@
+"""What all events of one run have in common: who, where, why, on what behalf, and the command.
+
+Gathered once before the start. Text from outside passes the masks here, and is cut to the sizes
+of `deploytrail.event` with a mark that says how much is missing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from deploytrail.event import Actor, Client, Command, Links, Raw, Reason, Trigger, Where
+from deploytrail.redact import mask, mask_arguments, mask_environment
+from deploytrail.wrapper import terraform
+from deploytrail.wrapper.account import account, sudo_principal
+from deploytrail.wrapper.ci import CiContext, ci_context
+from deploytrail.wrapper.git import GitContext, git_context
+from deploytrail.wrapper.request import Request
+
+WORDS_MAX: Final = 250
+MASKED_CHARACTERS_MAX: Final = 64_000
+# In bytes of JSON, so that the whole event keeps below event.EVENT_BYTES_MAX whatever the script.
+ARGUMENTS_BYTES_MAX: Final = 16_000
+VARIABLES_BYTES_MAX: Final = 8_000
+REASON_BYTES_MAX: Final = 12_000
+DIRECTORY_BYTES_MAX: Final = 2_000
+_WORD_MAX: Final = 64
+_ID_MAX: Final = 512
+
+
+class RunContext(Struct, frozen=True, kw_only=True):
+    """The envelope of one run. `run` is its id, a UUIDv7, and the delivery of its events."""
+
+    run: str
+    tool: str
+    actor: Actor
+    where: Where
+    reason: Reason
+    links: Links
+    command: Command
+    on_behalf_of: Actor | None = None
+    client: Client | None = None
+    trigger: Trigger | None = None
+    attempt: int | None = None
+
+
+def run_context(
+    request: Request,
+    *,
+    run: str,
+    environ: Mapping[str, str],
+    directory: Path,
+    is_interactive: bool,
+) -> RunContext:
+    """The context of a run in `directory`; `is_interactive` says that a person's terminal is there.
+
+    Arguments, variables and paths that aren't UTF-8 are told with the replacement character.
+    """
+    request = _readable_request(request)
+    command = request.command
+    environ = {readable(name): readable(value) for name, value in environ.items()}
+    module = terraform.working_directory(command, directory)
+    ci, git = ci_context(environ), git_context(module)
+    is_terraform = terraform.is_tool(command[0])
+    return RunContext(
+        run=run,
+        tool="terraform" if is_terraform else "wrapper",
+        actor=account(is_ci=ci is not None),
+        where=_where(request, module, git, ci, environ),
+        reason=_reason(request),
+        links=_links(request, run, git, ci),
+        command=_command(command, environ, directory),
+        on_behalf_of=ci.on_behalf_of if ci else sudo_principal(environ),
+        client=ci.client if ci else None,
+        trigger=ci.trigger if ci else "human" if is_interactive else None,
+        attempt=ci.attempt if ci else None,
+    )
+
+
+def _where(
+    request: Request,
+    module: Path,
+    git: GitContext | None,
+    ci: CiContext | None,
+    environ: Mapping[str, str],
+) -> Where:
+    repository = (git.repository if git else None) or (ci.repository if ci else None)
+    path = git.path if git else None
+    is_terraform = terraform.is_tool(request.command[0])
+    return Where(
+        project=request.project or _clipped(_project(repository, git), _WORD_MAX),
+        unit=request.unit or _clipped(readable(path or module.name) or None, _ID_MAX),
+        environment=request.environment,
+        raw=Raw(
+            repository=_clipped(repository, _ID_MAX),
+            path=_clipped(readable(path) if path else None, _ID_MAX),
+            workspace=_clipped(terraform.workspace(environ, module), _ID_MAX)
+            if is_terraform
+            else None,
+        ),
+    )
+
+
+def _project(repository: str | None, git: GitContext | None) -> str | None:
+    """The repository's own name, so that every clone says the same; without one, nothing."""
+    if repository:
+        return repository.rsplit("/", 1)[-1]
+    return readable(git.top.name) or None if git else None
+
+
+def _reason(request: Request) -> Reason:
+    text = _fitted(mask(request.reason), REASON_BYTES_MAX) if request.reason else None
+    stated = text is not None
+    return Reason(
+        from_="stated" if stated else "ticket" if request.tickets else "none",
+        text=text,
+        tickets=request.tickets,
+    )
+
+
+def _links(request: Request, run: str, git: GitContext | None, ci: CiContext | None) -> Links:
+    """What git's files say goes before what CI variables claim; only CI knows its run."""
+    return Links(
+        deployment=request.deployment,
+        run=_clipped((ci.run if ci else None) or f"run:{run}", _ID_MAX),
+        commit=(git.commit if git else None) or _clipped(ci.commit if ci else None, 160),
+        repository=_clipped(
+            (git.repository if git else None) or (ci.repository if ci else None), _ID_MAX
+        ),
+        ref=_clipped((ci.ref if ci else None) or (git.ref if git else None), _ID_MAX),
+        change_request=_clipped(ci.change_request if ci else None, _ID_MAX),
+    )
+
+
+def _command(command: Sequence[str], environ: Mapping[str, str], directory: Path) -> Command:
+    masked = mask_arguments(_bounded(command))
+    return Command(
+        tool=_clipped(command[0].rsplit("/", 1)[-1], _WORD_MAX) or "unknown",
+        arguments=_clipped_words(masked[1:], count=len(command) - 1),
+        variables=_clipped_variables(mask_environment(environ)),
+        directory=_fitted(readable(str(directory)), DIRECTORY_BYTES_MAX),
+    )
+
+
+def _bounded(words: Sequence[str]) -> list[str]:
+    """The words that are masked: time is short before a start, and masks look at every character.
+
+    A word too many is left out whole, since half of a secret no longer looks like one.
+    """
+    kept: list[str] = []
+    left = MASKED_CHARACTERS_MAX
+    for word in words[:WORDS_MAX]:
+        is_within = len(word) <= left
+        kept.append(word if is_within else f"[{len(word)} characters]")
+        left -= len(word) if is_within else 0
+    return kept
+
+
+def _clipped_words(words: Sequence[str], *, count: int) -> tuple[str, ...]:
+    """The first of `count` words."""
+    kept: list[str] = []
+    left = ARGUMENTS_BYTES_MAX
+    for word in words:
+        if left <= 0:
+            break
+        kept.append(_fitted(word, left))
+        left -= _json_bytes(kept[-1])
+    missing = count - len(kept)
+    return (*kept, f"[{missing} more arguments]") if missing else tuple(kept)
+
+
+def _clipped_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    left = VARIABLES_BYTES_MAX
+    for name, value in sorted(variables.items()):
+        if name.isascii() and _json_bytes(name) < left and len(kept) < WORDS_MAX:
+            left -= _json_bytes(name)
+            kept[name] = _fitted(value, left)
+            left -= _json_bytes(kept[name])
+    missing = len(variables) - len(kept)
+    if missing:
+        kept["..."] = f"[{missing} more variables]"
+    return kept
+
+
+def _clipped(text: str | None, characters_max: int) -> str | None:
+    """At most so many characters; what is cut off is counted in their place."""
+    if text is None or len(text) <= characters_max:
+        return text or None
+    mark = f"[+{len(text)}]"
+    return text[: max(characters_max - len(mark), 0)] + mark
+
+
+def _fitted(text: str, bytes_max: int) -> str:
+    """Text that takes at most so many bytes as JSON; what is cut off is counted behind it."""
+    size = _json_bytes(text)
+    if size <= bytes_max:
+        return text
+    kept = len(text)
+    while kept > 0 and _json_bytes(text[:kept]) + 16 > bytes_max:
+        kept = kept * 7 // 8
+    return f"{text[:kept]}[+{len(text) - kept}]"
+
+
+def _json_bytes(text: str) -> int:
+    return len(msgspec.json.encode(text))
+
+
+def _readable_request(request: Request) -> Request:
+    texts = {
+        name: readable(value)
+        for name in ("project", "unit", "environment", "reason", "deployment")
+        if (value := getattr(request, name)) is not None
+    }
+    return msgspec.structs.replace(
+        request,
+        command=tuple(readable(word) for word in request.command),
+        tickets=tuple(readable(ticket) for ticket in request.tickets),
+        **texts,
+    )
+
+
+def readable(text: str) -> str:
+    """Text of the operating system as Unicode: what isn't UTF-8 becomes U+FFFD."""
+    return text if text.isascii() else os.fsencode(text).decode("utf-8", "replace")

@@ -1,0 +1,95 @@
+"""The sentinel: a process beside the command that tells to whom a signal was sent.
+
+A signal to us alone must be handed on to the command; one to everybody (the terminal's keys,
+`kill -- -GROUP`, `timeout`, systemd or a CI system that ends a whole job) reached it already, and
+a second one makes terraform stop half-way instead of cleanly. Nothing else tells the two apart:
+the sentinel does nothing but stand in our process group, and who is hit by a signal sees it fall.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final, NoReturn
+
+from deploytrail.wrapper.descriptor import open_descriptors
+
+FALL_SECONDS_MAX: Final = 0.1
+"""How long a signal to us alone is held up: by then, one to everybody has felled the sentinel."""
+
+
+class Sentinel:
+    """Stands from `post` to `dismiss`, and is posted anew after each fall.
+
+    It holds none of our descriptors and ends with us, however we end.
+    """
+
+    def __init__(self, signals: Collection[int]) -> None:
+        self._signals = signals
+        self._pid: int | None = None
+        self._leash = self._fall = -1
+
+    def post(self) -> None:
+        """Raises OSError where no process can be had; then nobody is felled."""
+        leash_end, self._leash = os.pipe()
+        self._fall, fall_end = os.pipe()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            self._let_go()
+            raise
+        finally:
+            if self._pid == 0:
+                _stand(leash_end, fall_end, self._signals)
+            os.close(leash_end)
+            os.close(fall_end)
+        # It says when it stands; before that, it could be too slow to fall in time.
+        os.read(self._fall, 1)
+
+    def is_sent_to_all(self, number: int) -> bool:
+        """Whether a signal that we got was also sent to those beside us."""
+        if self._pid is None:
+            # Without a sentinel: keys are likelier than `kill` where there is a terminal.
+            return number in (signal.SIGINT, signal.SIGQUIT) and os.isatty(0)
+        if not select.select([self._fall], [], [], FALL_SECONDS_MAX)[0]:
+            return False
+        self.dismiss()
+        try:
+            self.post()
+        except OSError:
+            self._pid = None
+        return True
+
+    def dismiss(self) -> None:
+        if self._pid is not None:
+            self._let_go()
+            # Stopped by Ctrl-Z, it would not notice that the leash is gone.
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = None
+
+    def _let_go(self) -> None:
+        os.close(self._leash)
+        os.close(self._fall)
+
+
+def _stand(leash_end: int, fall_end: int, signals: Collection[int]) -> NoReturn:
+    """The sentinel itself: falls by the first signal, or goes when the leash is let go."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for descriptor in open_descriptors():
+            if descriptor not in (leash_end, fall_end):
+                with suppress(OSError):
+                    os.close(descriptor)
+        for number in signals:
+            signal.signal(number, signal.SIG_DFL)
+        os.write(fall_end, b"!")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        os.read(leash_end, 1)
+    finally:
+        os._exit(0)

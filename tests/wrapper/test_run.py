@@ -1,0 +1,344 @@
+"""Real commands under the wrapper: what they, their callers and the trail see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from deploytrail.actions import check
+from deploytrail.clock import SystemClock
+from deploytrail.event import Event
+from tests.conftest import ROOT
+
+DRIVER = [sys.executable, str(ROOT / "tests" / "wrapper" / "driver.py")]
+NOT_STARTED = {"a command that is nowhere": ("nosuch-command", 127), "no program": ("/etc", 126)}
+
+
+class Wrapped:
+    """A command under the wrapper, with a fake trail in a folder."""
+
+    def __init__(self, folder: Path, *, failures: list[str] | None = None) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.failures = failures or []
+        self.request: dict[str, Any] = {}
+
+    def arguments(self, *command: str) -> list[str]:
+        spec = {
+            "events": str(self.folder / "events.jsonl"),
+            "home": str(self.home),
+            "failures": self.failures,
+            "request": self.request,
+        }
+        return [*DRIVER, json.dumps(spec), "--", *command]
+
+    def run(self, *command: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            self.arguments(*command),
+            check=False,
+            timeout=60,
+            capture_output=True,
+            cwd=self.folder,
+            **options,
+        )
+
+    def start(self, *command: str, **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.arguments(*command), stdout=subprocess.PIPE, cwd=self.folder, **options
+        )
+
+    @property
+    def events(self) -> list[Event]:
+        path = self.folder / "events.jsonl"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [msgspec.json.decode(line, type=Event) for line in lines]
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
+
+
+@pytest.fixture
+def wrapped(tmp_path: Path) -> Wrapped:
+    return Wrapped(tmp_path)
+
+
+def test_a_silent_command_stays_silent_and_is_recorded_twice(wrapped: Wrapped) -> None:
+    done = wrapped.run("true")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    start, end = wrapped.events
+    assert [start.action, end.action] == ["runtime.command.started", "runtime.command.finished"]
+    assert [start.outcome, end.outcome] == ["pending", "success"]
+    assert end.links is not None
+    assert end.links.caused_by == (start.id,)
+    assert [event.source.part for event in (start, end)] == [0, 1]
+    assert start.source.delivery == end.source.delivery
+    assert end.duration_ms is not None
+
+
+def test_every_event_passes_the_catalogue(wrapped: Wrapped) -> None:
+    wrapped.run("true")
+    now = SystemClock().now()
+    assert [check(event, now) for event in wrapped.events] == wrapped.events
+
+
+def test_the_start_is_recorded_before_the_command_is_executed(wrapped: Wrapped) -> None:
+    done = wrapped.run("cat", "events.jsonl")
+    seen = [msgspec.json.decode(line, type=Event) for line in done.stdout.splitlines()]
+    assert [event.action for event in seen] == ["runtime.command.started"]
+
+
+def test_the_exit_code_is_the_commands(wrapped: Wrapped) -> None:
+    assert wrapped.run("sh", "-c", "exit 3").returncode == 3
+    end = wrapped.events[-1]
+    assert end.command is not None
+    assert (end.outcome, end.command.exit_code) == ("failure", 3)
+
+
+def test_a_killed_command_is_told_by_its_signal(wrapped: Wrapped) -> None:
+    assert wrapped.run("sh", "-c", "kill -KILL $$").returncode == 128 + 9
+    end = wrapped.events[-1]
+    assert end.command is not None
+    assert (end.command.exit_code, end.command.signal) == (None, 9)
+
+
+@pytest.mark.parametrize("case", NOT_STARTED)
+def test_what_can_not_be_started_ends_as_in_a_shell(wrapped: Wrapped, case: str) -> None:
+    command, code = NOT_STARTED[case]
+    done = wrapped.run(command)
+    assert done.returncode == code
+    assert done.stderr.startswith(f"deploytrail: {command}: ".encode())
+    end = wrapped.events[-1]
+    assert end.error is not None
+    assert end.error.code == "not_started"
+
+
+def test_a_script_without_an_interpreter_line_runs_as_in_a_shell(wrapped: Wrapped) -> None:
+    script = wrapped.folder / "deploy"
+    script.write_text("echo $0 $1\n")
+    script.chmod(0o755)
+    assert wrapped.run("./deploy", "prod").stdout == b"./deploy prod\n"
+
+
+def test_standard_input_reaches_the_command(wrapped: Wrapped) -> None:
+    assert wrapped.run("cat", input=b"\x00\xff yes\n").stdout == b"\x00\xff yes\n"
+
+
+def test_standard_output_and_error_stay_apart(wrapped: Wrapped) -> None:
+    done = wrapped.run("sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
+
+
+def test_descriptors_of_the_caller_are_handed_on_and_none_of_ours(wrapped: Wrapped) -> None:
+    reading, writing = os.pipe()
+    script = (
+        "import os\nfor n in os.listdir('/proc/self/fd'):\n"
+        f" try: os.write({writing}, os.readlink('/proc/self/fd/' + n).encode() + b'\\n')\n"
+        " except FileNotFoundError: pass"
+    )
+    with os.fdopen(reading, "rb") as told:
+        done = wrapped.run(sys.executable, "-c", script, pass_fds=(writing,))
+        os.close(writing)
+        opened = told.read().decode()
+    assert done.returncode == 0
+    assert opened.count("pipe:") == 3
+    assert "trail.lock" not in opened
+    assert "events.jsonl" not in opened
+
+
+def test_the_command_gets_back_the_signal_mask_and_dispositions(wrapped: Wrapped) -> None:
+    script = "grep -E 'Sig(Blk|Ign)' /proc/self/status"
+    bare = subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+    assert wrapped.run("sh", "-c", script).stdout == bare.stdout
+
+
+def test_a_kept_output_is_masked_bounded_and_attached_to_the_end(wrapped: Wrapped) -> None:
+    wrapped.request = {"is_output_kept": True}
+    script = "seq 1 100000; echo password=hunter2-is-long; echo last"
+    done = wrapped.run("sh", "-c", script)
+    assert done.stdout.endswith(b"100000\npassword=hunter2-is-long\nlast\n")
+    kept = (wrapped.folder / "events.output").read_bytes()
+    assert kept.endswith(b"\nlast\n")
+    assert b"hunter2" not in kept
+    assert 250 * 1024 < len(kept) <= 256 * 1024
+
+
+def test_fifty_megabytes_pass_the_tee_unchanged_and_without_growth(wrapped: Wrapped) -> None:
+    wrapped.request = {"is_output_kept": True}
+    script = "import os\nfor n in range(800): os.write(1, bytes([n % 256]) * 65536)"
+    process = wrapped.start(sys.executable, "-c", script)
+    assert process.stdout is not None
+    expected, found, size = hashlib.sha256(), hashlib.sha256(), 0
+    while chunk := process.stdout.read(1 << 20):
+        found.update(chunk)
+        size += len(chunk)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    for n in range(800):
+        expected.update(bytes([n % 256]) * 65536)
+    assert (process.returncode, size) == (0, 800 * 65536)
+    assert found.digest() == expected.digest()
+    assert usage.ru_maxrss < 60 * 1024
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_command(wrapped: Wrapped) -> None:
+    wrapped.request = {"is_output_kept": True}
+    script = "for n in 1 2 3 4 5 6; do seq 1 20000; done; echo done > finished"
+    process = wrapped.start("sh", "-c", script)
+    assert process.stdout is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    assert (wrapped.folder / "finished").read_text() == "done\n"
+
+
+def test_a_silent_background_process_does_not_hold_the_run(wrapped: Wrapped) -> None:
+    wrapped.request = {"is_output_kept": True}
+    done = wrapped.run("sh", "-c", "sleep 30 & echo $!; exit 4", stdin=subprocess.DEVNULL)
+    os.kill(int(done.stdout), signal.SIGKILL)
+    assert done.returncode == 4
+
+
+def test_a_signal_is_handed_on_once(wrapped: Wrapped) -> None:
+    script = "trap 'echo got' TERM; echo ready; while :; do read _ || sleep 0.1; done"
+    process = wrapped.start("sh", "-c", script, stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == b"got\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == b"got\n"
+    process.send_signal(signal.SIGQUIT)
+    assert process.communicate(timeout=30)[0] == b""
+    assert process.returncode == 128 + signal.SIGQUIT
+    end = wrapped.events[-1]
+    assert end.command is not None
+    assert end.command.signal == signal.SIGQUIT
+
+
+def test_a_signal_to_the_whole_group_is_not_handed_on_again(wrapped: Wrapped) -> None:
+    script = "trap 'echo got' TERM; echo ready; sleep 1 & wait; sleep 0.4; echo done"
+    process = wrapped.start("sh", "-c", script, start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.communicate(timeout=30)[0] == b"got\ndone\n"
+    assert process.returncode == 0
+
+
+def test_a_command_that_was_cancelled_before_its_start_is_not_started(wrapped: Wrapped) -> None:
+    wrapped.failures = ["cancelled"]
+    done = wrapped.run("touch", "started")
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr == b"deploytrail: not started: SIGTERM came before\n"
+    assert not (wrapped.folder / "started").exists()
+    end = wrapped.events[-1]
+    assert end.error is not None
+    assert (end.outcome, end.error.code) == ("failure", "not_started")
+
+
+def test_nothing_of_ours_outlives_a_killed_wrapper(wrapped: Wrapped) -> None:
+    process = wrapped.start("sh", "-c", "echo $$; exec sleep 30")
+    assert process.stdout is not None
+    command = int(process.stdout.readline())
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (sentinel,) = {int(child) for child in children} - {command}
+    opened = list(Path(f"/proc/{sentinel}/fd").iterdir())
+    process.kill()
+    process.wait(timeout=30)
+    while _is_running(sentinel):
+        os.sched_yield()
+    os.kill(command, signal.SIGKILL)
+    process.stdout.close()
+    assert len(opened) == 2
+
+
+def test_what_was_ignored_stays_ignored(wrapped: Wrapped) -> None:
+    process = wrapped.start(
+        "sh",
+        "-c",
+        "echo ready; sleep 0.5; echo done",
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate(timeout=30)[0] == b"done\n"
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("failure", ["disk full", "bug", "panic", "memory"])
+def test_no_failure_of_the_trail_fails_the_command(wrapped: Wrapped, failure: str) -> None:
+    wrapped.failures = [failure] * 9
+    done = wrapped.run("sh", "-c", "echo deployed; exit 3")
+    assert (done.returncode, done.stdout) == (3, b"deployed\n")
+    assert b"2 events wait in" in done.stderr
+    (path,) = (wrapped.home / "unrecorded").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    actions = [json.loads(line)["action"] for line in path.read_bytes().splitlines()]
+    assert actions == ["runtime.command.started", "runtime.command.finished"]
+
+
+def test_a_start_that_failed_is_recorded_with_the_end(wrapped: Wrapped) -> None:
+    wrapped.failures = ["disk full"]
+    done = wrapped.run("true")
+    assert done.returncode == 0
+    assert b"not recorded yet (1 event): log.db: expected room" in done.stderr
+    assert [event.source.part for event in wrapped.events] == [0, 1]
+    assert not (wrapped.home / "unrecorded").exists()
+
+
+def test_the_next_run_appends_what_the_last_one_left(wrapped: Wrapped) -> None:
+    wrapped.failures = ["bug", "bug"]
+    wrapped.run("false")
+    wrapped.failures = []
+    done = wrapped.run("true")
+    assert done.stderr == b""
+    tools = [event.command.tool for event in wrapped.events if event.command]
+    assert sorted(tools) == ["false", "false", "true", "true"]
+    assert list((wrapped.home / "unrecorded").iterdir()) == []
+
+
+def test_events_that_fit_nowhere_are_counted_aloud(wrapped: Wrapped) -> None:
+    wrapped.home.write_text("not a directory")
+    wrapped.failures = ["disk full"] * 2
+    done = wrapped.run("sh", "-c", "exit 7")
+    assert done.returncode == 7
+    assert b"2 EVENTS OF THIS RUN ARE LOST" in done.stderr
+
+
+def test_a_full_disk_is_told_and_leaves_no_torn_file(wrapped: Wrapped) -> None:
+    wrapped.failures = ["disk full"] * 2
+    full = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (100, 100))"
+    arguments = wrapped.arguments("sh", "-c", "exit 5")
+    script = f"{full}\nimport os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        check=False,
+        capture_output=True,
+        cwd=wrapped.folder,
+    )
+    assert done.returncode == 5
+    assert b"2 EVENTS OF THIS RUN ARE LOST" in done.stderr
+    assert list((wrapped.home / "unrecorded").iterdir()) == []
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is there and not merely waiting to be reaped."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
