@@ -116,7 +116,11 @@ def _target(event: Mapping[str, Any]) -> str | None:
     targets = event.get("targets")
     if not isinstance(targets, list | tuple) or not targets or not isinstance(targets[0], Mapping):
         return None
-    first = _text(targets[0].get("name")) or _text(targets[0].get("id"))
+    names = [_text(targets[0].get("name")), _text(targets[0].get("id"))]
+    # A resource is known by its address; what its provider calls it is often a random id.
+    if str(event.get("action")).startswith(("resource.", "drift.", "state.")):
+        names.reverse()
+    first = names[0] or names[1]
     return f"{first} and {len(targets) - 1} more" if first and len(targets) > 1 else first
 
 

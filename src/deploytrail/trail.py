@@ -145,6 +145,10 @@ class Trail(Protocol):
         """As `record`, for events as JSON; the bytes themselves tell repeats from conflicts."""
         ...
 
+    def fingerprint_key(self, project: str) -> bytes:
+        """The 32 bytes under which secrets of one project leave a fingerprint when dropped."""
+        ...
+
     def publish(self) -> Published:
         """Sign the log as it stands and hand the checkpoint out; idempotent for one size."""
         ...

@@ -34,6 +34,7 @@ from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.trail import Attachment, Published, Receipt, Shown
 from deploytrail.untrusted import parse_event
 from deploytrail.vault import attachment
+from deploytrail.vault.keys import project_fingerprint_key
 
 _LEASE_SECONDS_MAX = 30.0
 _AT_ONCE = 1024
@@ -114,6 +115,9 @@ class DirectoryTrail:
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return self._recorder.record([_parsed(body) for body in bodies])
+
+    def fingerprint_key(self, project: str) -> bytes:
+        return project_fingerprint_key(self.keyring.secrets, project)
 
     def publish(self) -> Published:
         lease = FileLock(self.home.publish_lock)

@@ -14,6 +14,7 @@ from deploytrail.errors import DeploytrailError, Malformed, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log.reading import tail_entries
+from deploytrail.log.replay import State
 from deploytrail.log.store import Inventory
 from deploytrail.log.tiles import (
     WIDTH,
@@ -45,8 +46,7 @@ class StoredEvidence:
                 octets + b"".join(log.cosignatures(size)) for size, octets in log.notes()
             ]
             self._inventory = log.inventory()
-            newest = log.checkpoint()
-        self._size_published = 0 if newest is None else newest.size
+        self._published = _published(log)
 
     @property
     def size(self) -> int:
@@ -77,8 +77,12 @@ class StoredEvidence:
     def notes(self) -> Sequence[bytes]:
         return self._notes
 
-    def surplus(self) -> Iterator[str]:
-        """Rows that the log's size does not account for."""
+    @property
+    def has_partial_tiles(self) -> bool:
+        return False
+
+    def unaccounted(self) -> Iterator[tuple[State, str]]:
+        """Rows too many or too few for the log's size, and a broken last checkpoint."""
         size, found = self.size, self._inventory
         expected = Inventory(
             bundles=size // WIDTH,
@@ -89,9 +93,22 @@ class StoredEvidence:
         )
         for kind, wanted, counted in zip(Inventory._fields, expected, found, strict=True):
             if wanted != counted:
-                yield f"{kind}: expected {wanted} for {size} entries, found {counted}"
-        if self._size_published > size:
-            yield f"checkpoint: its size is {self._size_published}, but the log has {size} entries"
+                state: State = "CORRUPT" if counted > wanted else "MISSING"
+                yield state, f"{kind}: expected {wanted} for {size} entries, found {counted}"
+        if isinstance(self._published, str):
+            yield "CORRUPT", self._published
+        elif self._published > size:
+            yield "CORRUPT", f"checkpoint: its size is {self._published}, the log's {size}"
+
+
+def _published(log: ExaminedLog) -> int | str:
+    """The size of the newest checkpoint, 0 for none, or what is broken about it."""
+    try:
+        with unreadable("published"):
+            newest = log.checkpoint()
+    except Tampered as error:
+        return str(error)
+    return 0 if newest is None else newest.size
 
 
 class ExportedEvidence:
@@ -104,13 +121,16 @@ class ExportedEvidence:
             raise Malformed(f"{path}: expected a trail's directory or export; {error}") from None
         try:
             self._members = {member.name: member for member in self._tar}
-        except tarfile.TarError as error:
-            raise Malformed(f"{path}: the export ends in the middle; {error}") from None
-        if self._read("format") != EXPORT_FORMAT:
-            raise Malformed(f"{path}: expected an export of format 1, found another file")
-        self._checkpoint = self._required("checkpoint")
-        self.policy = self._required("policy")
-        self.origin = checkpoints.decode(notes.decode(self._checkpoint).text).origin
+            if self._read("format") != EXPORT_FORMAT:
+                raise Malformed(f"{path}: expected an export of format 1, found another file")
+            self._checkpoint = self._required("checkpoint")
+            self.policy = self._required("policy")
+            self.origin = checkpoints.decode(notes.decode(self._checkpoint).text).origin
+        except BaseException as error:
+            self._tar.close()
+            if isinstance(error, tarfile.TarError):
+                raise Malformed(f"{path}: the export ends in the middle; {error}") from None
+            raise
         self.size = self._size()
 
     @property
@@ -127,12 +147,17 @@ class ExportedEvidence:
     def notes(self) -> Sequence[bytes]:
         return [self._checkpoint]
 
-    def surplus(self) -> Iterator[str]:
+    @property
+    def has_partial_tiles(self) -> bool:
+        return True
+
+    def unaccounted(self) -> Iterator[tuple[State, str]]:
+        """Members that are no part of an export of this size."""
         known = {"format", "checkpoint", "policy", "disclosures.jsonl"}
         known |= {encode_path(tile) for tile in tiles_of(self.size)}
         known |= {encode_path(bundle) for bundle in bundles_of(self.size)}
         for name in sorted(self._members.keys() - known):
-            yield f"{name[:80]!r}: not part of an export of {self.size} entries"
+            yield "CORRUPT", f"{name[:80]!r}: not part of an export of {self.size} entries"
 
     def disclosures(self) -> dict[bytes, bytes]:
         """The disclosures that came along: the JSON by its digest as claimed."""

@@ -20,9 +20,9 @@ from deploytrail.vault.check import DeepCheck, Looked
 
 
 class ListedEvidence(Evidence, Protocol):
-    """Evidence that can also tell what it holds beyond what its size accounts for."""
+    """Evidence that can also tell what it holds too much or too little for its size."""
 
-    def surplus(self) -> Iterator[str]: ...
+    def unaccounted(self) -> Iterator[tuple[State, str]]: ...
 
 
 class Deep(Protocol):
@@ -129,7 +129,7 @@ class _LogDeep:
 
 
 class _ExportDeep:
-    """An export's own disclosures; what it doesn't carry is withheld, not missing."""
+    """An export's own disclosures: all that the vault had, or none at all, which is withheld."""
 
     def __init__(self, export: ExportedEvidence) -> None:
         self._disclosures = export.disclosures()
@@ -145,5 +145,5 @@ class _ExportDeep:
                 self._check.check(at, one, None, self._disclosures.get)
 
     def findings(self, erased: set[str]) -> list[Finding]:
-        self._check.judge(erased, absent="WITHHELD")
+        self._check.judge(erased, absent="MISSING" if self._disclosures else "WITHHELD")
         return self._check.findings

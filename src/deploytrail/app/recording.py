@@ -40,11 +40,12 @@ class Submission(NamedTuple):
     attachments: Sequence[Attachment] = ()
 
 
-class _Ready(NamedTuple):
-    """An entry that is ready for the log, and its event's id."""
+class _Batch(NamedTuple):
+    """What became of submissions: refusals by position, the rest in order, ready for the log."""
 
-    id: EventId
-    entry: Prepared
+    refused: list[SenderError | None]
+    ids: list[EventId]
+    entries: list[Prepared]
 
 
 class Recorder:
@@ -65,20 +66,19 @@ class Recorder:
     ) -> list[Receipt | SenderError]:
         """One answer each, in order; see `Trail.record`."""
         for _ in range(_EPOCHS_TRIED_MAX):
-            answers, ready, rows = self._prepare(submissions)
+            batch = self._prepare(submissions)
             try:
-                placed = self._append(ready)
+                placed = self._append(batch.entries)
             except StaleEpoch:
                 self._start_over()
                 continue
-            self._remember(rows)
-            return self._merged(answers, ready, placed)
+            self._remember(batch.entries, placed)
+            return self._merged(batch, placed)
         raise StaleEpoch(f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again")
 
-    def _append(self, ready: list[_Ready]) -> list[Answer]:
-        if not ready:
+    def _append(self, entries: list[Prepared]) -> list[Answer]:
+        if not entries:
             return []
-        entries = [one.entry for one in ready]
         return commit.append(self._store, entries, epoch=self._epoch, notices=self._notices)
 
     def _start_over(self) -> None:
@@ -89,10 +89,7 @@ class Recorder:
         with self._store.reading() as reader:
             self._epoch = reader.tree().epoch
 
-    def _prepare(
-        self, submissions: Sequence[Submission | SenderError]
-    ) -> tuple[list[SenderError | None], list[_Ready], list[bytes]]:
-        """Errors by position, what is ready to append, and the digests of the rows it carries."""
+    def _prepare(self, submissions: Sequence[Submission | SenderError]) -> _Batch:
         now = self._clock.now()
         checked = [_checked(one, now) for one in submissions]
         wanted = {
@@ -104,21 +101,19 @@ class Recorder:
         subjects = self._keyring.subjects(wanted)
         nonces = self._clock.random(NONCE_BYTES * len(checked))
         observed = rfc3339(now)
-        answers: list[SenderError | None] = []
-        ready: list[_Ready] = []
-        digests: list[bytes] = []
+        batch = _Batch([], [], [])
+        rows: dict[bytes, VaultRow] = {}
         for at, one in enumerate(checked):
-            if isinstance(one, SenderError):
-                answers.append(one)
-                continue
-            nonce = nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES]
-            try:
-                entry = self._conceal(one, observed, nonce, subjects, digests)
-                ready.append(_Ready(one.event.id, entry))
-                answers.append(None)
-            except SenderError as error:
-                answers.append(error)
-        return answers, ready, digests
+            refused = one if isinstance(one, SenderError) else None
+            if not isinstance(one, SenderError):
+                nonce = nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES]
+                try:
+                    batch.entries.append(self._conceal(one, observed, nonce, subjects, rows))
+                    batch.ids.append(one.event.id)
+                except SenderError as error:
+                    refused = error
+            batch.refused.append(refused)
+        return batch
 
     def _conceal(
         self,
@@ -126,8 +121,9 @@ class Recorder:
         observed: str,
         nonce: bytes,
         subjects: Mapping[str, Subject],
-        digests: list[bytes],
+        rows: dict[bytes, VaultRow],
     ) -> Prepared:
+        """`rows` are the batch's disclosures that are not known to be stored, each sealed once."""
         event = one.event
         attached: tuple[AttachmentRow, ...] = ()
         if one.attachments:
@@ -135,12 +131,14 @@ class Recorder:
         concealed = self._concealer.conceal(
             event, body=one.body, observed=observed, nonce=nonce, subjects=subjects
         )
-        rows = []
+        vault = []
         for subject, made in concealed.disclosures:
-            if made.digest not in self._stored:
-                rows.append(self._sealed(subject, made))
-                digests.append(made.digest)
-        return prepared(concealed, tuple(rows), attached)
+            digest = made.digest
+            if digest not in self._stored:
+                if digest not in rows:
+                    rows[digest] = self._sealed(subject, made)
+                vault.append(rows[digest])
+        return prepared(concealed, tuple(vault), attached)
 
     def _sealed(self, subject: Subject, made: Disclosure) -> VaultRow:
         nonce = self._clock.random(disclosure.NONCE_BYTES)
@@ -164,27 +162,26 @@ class Recorder:
         rows = (AttachmentRow(each.id, owners, each.wrapped_key, each.sealed) for each in sealed)
         return structs.replace(one.event, evidence=evidence), tuple(rows)
 
-    def _remember(self, digests: list[bytes]) -> None:
+    def _remember(self, entries: list[Prepared], placed: list[Answer]) -> None:
+        """The disclosures of new entries are stored now; those of repeats and conflicts are not."""
         if len(self._stored) > _STORED_MAX:
             self._stored.clear()
-        self._stored.update(digests)
+        for one, answer in zip(entries, placed, strict=True):
+            if one.vault and answer.is_first:
+                self._stored.update([row.digest for row in one.vault])
 
-    def _merged(
-        self, answers: list[SenderError | None], ready: list[_Ready], placed: list[Answer]
-    ) -> list[Receipt | SenderError]:
-        appended = iter(zip(ready, placed, strict=True))
-        return [
-            self._answer(*next(appended)) if refused is None else refused for refused in answers
-        ]
+    def _merged(self, batch: _Batch, placed: list[Answer]) -> list[Receipt | SenderError]:
+        appended = map(self._answer, batch.ids, placed)
+        return [next(appended) if refused is None else refused for refused in batch.refused]
 
-    def _answer(self, one: _Ready, found: Answer) -> Receipt | SenderError:
+    def _answer(self, id: EventId, found: Answer) -> Receipt | SenderError:
         if found.entry is None:
             return Conflict(
                 f"source.delivery: expected the same event as entry {found.entry_index}, which "
                 "came under this id before, found another body; send it under an id of its own"
             )
-        id = one.id if found.is_first else None
-        return receipt(self.origin, found.entry_index, found.entry, found.leaf, id=id)
+        known = id if found.is_first else None
+        return receipt(self.origin, found.entry_index, found.entry, found.leaf, id=known)
 
 
 def submission(event: Event, attachments: Sequence[Attachment] = ()) -> Submission | SenderError:

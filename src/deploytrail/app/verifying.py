@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,8 @@ from deploytrail.errors import (
     EXIT_STALE,
     EXIT_TAMPERED,
     DeploytrailError,
+    EvidenceError,
+    Incomplete,
     Malformed,
     NotFound,
     PolicyUnmet,
@@ -77,7 +79,10 @@ def verify(
     home = homes.find(target, environment)
     states = kept.state_directory(environment) if state is None else state
     with ExitStack() as stack:
-        examination = _examination(stack, home, environment)
+        try:
+            examination = _examination(stack, home, environment)
+        except EvidenceError as error:
+            return _unreadable(error)
         trust = _trust(examination, policy, states)
         claims, leaves = _claims(examination.origin, states, receipts)
         verification = _Verification(examination, trust, claims, leaves, clock)
@@ -85,6 +90,28 @@ def verify(
         if report.exit_code == EXIT_OK:
             verification.keep(states)
         return report
+
+
+def _unreadable(error: EvidenceError) -> Report:
+    """What is said of evidence that can't even be opened as what it claims to be."""
+    state: Literal["MISSING", "CORRUPT"] = "MISSING" if isinstance(error, Incomplete) else "CORRUPT"
+    return Report(
+        origin="",
+        size=0,
+        root="",
+        size_signed=0,
+        checkpoints=0,
+        anchoring="UNANCHORED",
+        key_from="directory",
+        witnesses=(),
+        cosigned=None,
+        found=(Found(state=state, first=0, until=0, what=str(error)),),
+        checked=(),
+        not_checked=("everything: the log can't be read that far",),
+        disclosures=None,
+        seconds=0.0,
+        exit_code=_FAILURES[state],
+    )
 
 
 def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -> Examination:
@@ -102,6 +129,7 @@ def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -
             f"{'no log.db in it' if path.exists() else 'nothing'}"
         )
     log = ExaminedLog(stack.enter_context(examined(home.log)))
+    stack.callback(log.close)
     stored = StoredEvidence(log)
     own = home.policy.read_bytes() if home.policy.exists() else None
     return Examination(stored, own, stored.origin, deep_of_log(log, home, environment, stack))
@@ -206,7 +234,7 @@ class _Verification:
             told=None if told is None else lambda done: told(done, evidence.size),
         )
         outcome.findings += [
-            Finding("CORRUPT", evidence.size, evidence.size, what) for what in evidence.surplus()
+            Finding(state, 0, evidence.size, what) for state, what in evidence.unaccounted()
         ]
         if deep is not None:
             outcome.findings += deep.findings(outcome.erased)
@@ -236,6 +264,8 @@ class _Verification:
                 code = EXIT_TAMPERED
             return code, (), None
         times = [when for when in evaluation.witnesses.values() if when is not None]
+        if not times:
+            outcome.not_checked.append("no cosigner says when it last saw this log")
         cosigned = max(times, default=None)
         if age_max is not None and code == EXIT_OK:
             now = microseconds(self._clock.now()) // 1_000_000

@@ -77,6 +77,10 @@ class Replay:
         self._raised[level] = known[whole:]
         return known[:whole]
 
+    def rest(self, level: int) -> list[bytes]:
+        """What `take_raised` leaves: the hashes of the partial tile of that level."""
+        return self._raised.get(level, [])
+
     @property
     def levels(self) -> int:
         return len(self._raised)

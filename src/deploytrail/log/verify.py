@@ -16,7 +16,7 @@ from deploytrail import entry
 from deploytrail.errors import DeploytrailError, Malformed, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
-from deploytrail.log.merkle import Frontier, leaf_hash
+from deploytrail.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from deploytrail.log.note import VerifierKey
 from deploytrail.log.replay import Finding, Replay, State
 from deploytrail.log.tiles import WIDTH, decode_bundle
@@ -38,6 +38,11 @@ class Evidence(Protocol):
     def size(self) -> int: ...
     @property
     def root(self) -> bytes | None: ...
+    @property
+    def has_partial_tiles(self) -> bool:
+        """Whether tiles that are not full are stored, too."""
+        ...
+
     def bundle(self, number: int, width: int) -> bytes | None: ...
     def tile(self, level: int, number: int) -> bytes | None: ...
     def notes(self) -> Sequence[bytes]:
@@ -166,23 +171,21 @@ class _Walk:
         first = number * WIDTH
         tile = self._stored_tile(number, width)
         entries = self._entries(number, width)
-        if entries is None:
-            if tile is None or len(tile) != 32 * width:
-                what = "entries and their hashes are gone; nothing behind them can be checked"
-                self._outcome.find(Finding("MISSING", first, self._evidence.size, what))
-                return False
-            self._replay.feed_missing(tile)
-            self._settle_claims()
-            return True
+        if entries is None and (tile is None or len(tile) != HASH_BYTES * width):
+            what = "entries and their hashes are gone; nothing behind them can be checked"
+            self._outcome.find(Finding("MISSING", first, self._evidence.size, what))
+            return False
         at = 0
         # Claims inside the bundle cut it, so that the root of exactly their size is seen.
         for cut in [*self._cuts(first, width), width]:
-            part = None if tile is None else tile[32 * at : 32 * cut]
-            if cut > at:
+            part = None if tile is None else tile[HASH_BYTES * at : HASH_BYTES * cut]
+            if entries is not None:
                 self._feed(first + at, entries[at:cut], part)
+            elif part is not None:
+                self._replay.feed_missing(part)
             at = cut
             self._settle_claims()
-        if self._each is not None:
+        if entries is not None and self._each is not None:
             self._each(first, entries)
         return True
 
@@ -199,7 +202,7 @@ class _Walk:
             return None
         if tile is None and width == WIDTH:
             self._tile_finding(0, number, "expected it, found nothing", "MISSING")
-        if tile is not None and len(tile) != 32 * width:
+        if tile is not None and len(tile) != HASH_BYTES * width:
             self._tile_finding(0, number, f"expected {width} hashes, found {len(tile)} bytes")
             return None
         return tile
@@ -300,6 +303,11 @@ class _Walk:
         is_through = replay.frontier.size == size
         if is_through and root is not None and root != outcome.root and not self._is_contradicted:
             self._contradicted(Claim(size, root, "the log's own last row"))
+        if is_through and self._evidence.has_partial_tiles:
+            for level in range(1, replay.levels + 1):
+                rest = b"".join(replay.rest(level))
+                if rest:
+                    self._hold_tile(level, self._tiles_seen.get(level, 0), rest)
         if replay.differing and not self._is_contradicted:
             for number in sorted({at // WIDTH for at in replay.differing}):
                 self._tile_finding(0, number, "its hashes are not those of the entries")

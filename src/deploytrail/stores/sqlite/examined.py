@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,7 +20,7 @@ import apsw
 from deploytrail.errors import DeploytrailError, NotFound, NotPermitted, Tampered
 from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.keys import KeyRows
-from deploytrail.stores.sqlite.log import SqliteReader
+from deploytrail.stores.sqlite.log import SqliteReader, unpacked
 from deploytrail.vault.subject import Subject
 
 _BUSY_MILLISECONDS: Final = 10_000
@@ -34,6 +35,28 @@ class ExaminedLog(SqliteReader):
             if connection.pragma("application_id") != sql.APPLICATION_ID:
                 raise Tampered("log.db: expected a log of Deploytrail, found another's file")
             connection.execute("BEGIN")
+        self._ahead = ThreadPoolExecutor(max_workers=1)
+        self._next: tuple[int, Future[bytes]] | None = None
+
+    def bundle(self, number: int) -> bytes | None:
+        """As `SqliteReader.bundle`; the one behind it is unpacked meanwhile by another thread.
+
+        Whoever examines reads in order, and unpacking leaves the interpreter's lock alone.
+        """
+        waiting, self._next = self._next, None
+        if waiting is None or waiting[0] != number:
+            waiting = self._unpacking(number)
+        # A page that can't be read is told when the bundle on it is asked for.
+        with suppress(apsw.Error):
+            self._next = self._unpacking(number + 1)
+        return None if waiting is None else waiting[1].result()
+
+    def _unpacking(self, number: int) -> tuple[int, Future[bytes]] | None:
+        row = self._connection.execute(sql.BUNDLE, (number,)).fetchone()
+        return None if row is None else (number, self._ahead.submit(unpacked, row[1], number))
+
+    def close(self) -> None:
+        self._ahead.shutdown()
 
     def renew(self) -> None:
         self._connection.execute("ROLLBACK")

@@ -1,0 +1,111 @@
+"""The doctor looks without touching, and decides only what an operator may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from deploytrail.app.continuing import continue_after, successor
+from deploytrail.app.doctor import accept_clock, clear_fence, examine
+from deploytrail.errors import ClockSuspect, Conflict, Fenced, Malformed
+from deploytrail.event import Actor
+from tests.app.trails import Place, place
+
+BOB = Actor(type="user", id="os:bob@host")
+
+
+@pytest.fixture
+def trail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    there = place(tmp_path)
+    for name, value in there.environment.items():
+        monkeypatch.setenv(name, value)
+    there.record(3)
+    return there
+
+
+def _states(there: Place) -> dict[str, str]:
+    return {check.what: check.state for check in examine(there.home)}
+
+
+def test_a_sound_trail_has_nothing_bad(trail: Place) -> None:
+    assert "bad" not in _states(trail).values()
+
+
+def test_a_key_beside_its_data_is_told(trail: Place) -> None:
+    found = {check.what: check.found for check in examine(trail.home)}
+    assert "not protected at rest" in found["key"]
+
+
+def test_files_that_others_may_read_are_told(trail: Place) -> None:
+    (trail.home / "key").chmod(0o644)
+    assert _states(trail)["modes"] == "bad"
+
+
+def test_a_fence_is_cleared_only_after_the_log_was_verified(trail: Place) -> None:
+    with trail.opened() as opened:
+        opened.store.fence("a test wants it")
+    assert _states(trail)["fence"] == "bad"
+    with trail.opened() as opened, pytest.raises(Fenced):
+        opened.record([trail.event(0)])
+    receipt = clear_fence(trail.home, actor=BOB, reason="looked at it", clock=trail.clock)
+    assert receipt.index == 3
+    with trail.opened() as opened:
+        assert opened.show(receipt.id).event["action"] == "audit.fence.cleared"
+    assert trail.verified().exit_code == 0
+
+
+def test_a_log_that_is_not_sound_stays_fenced(trail: Place) -> None:
+    with trail.opened() as opened:
+        opened.store.fence("a test wants it")
+    connection = apsw.Connection(str(trail.home / "log.db"))
+    connection.execute("DELETE FROM segment WHERE first = 0")
+    connection.close()
+    with pytest.raises(Fenced, match="stays fenced"):
+        clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
+    assert (trail.home / "fence").exists()
+
+
+def test_a_clock_that_jumped_ahead_refuses_appends_until_it_is_accepted(trail: Place) -> None:
+    jumped = trail.clock.now()
+    trail.clock.advance(seconds=3_600)
+    trail.clock._uptime_us -= 3_500_000_000
+    assert trail.clock.now() > jumped
+    with trail.opened() as opened, pytest.raises(ClockSuspect, match="--accept-clock"):
+        opened.record([trail.event(0)])
+    receipt = accept_clock(trail.home, actor=BOB, reason="the battery was flat", clock=trail.clock)
+    assert receipt.index == 3
+    trail.record(1)
+    assert trail.verified().exit_code == 0
+
+
+def test_a_successor_has_the_next_number() -> None:
+    assert successor("deploytrail.local/00/1") == "deploytrail.local/00/2"
+    assert successor("deploytrail.local/00/9") == "deploytrail.local/00/10"
+
+
+@pytest.mark.parametrize("origin", ["plain", "a/", "a/x", "a/01", "a/١", "/"])
+def test_an_origin_without_a_number_has_no_successor(origin: str) -> None:
+    with pytest.raises(Malformed, match="ends in /<number>"):
+        successor(origin)
+
+
+def test_a_continued_trail_carries_the_old_checkpoint_in_its_first_entry(
+    trail: Place, tmp_path: Path
+) -> None:
+    with trail.opened() as opened:
+        old = opened.publish()
+    path = tmp_path / "old.note"
+    path.write_text(old.note)
+    following, receipt = continue_after(
+        path, tmp_path / "next", actor=BOB, reason="the disk died", clock=trail.clock
+    )
+    with following:
+        assert following.origin == successor(old.origin)
+        assert receipt.index == 0
+        targets = following.show(receipt.id).event["targets"]
+        assert isinstance(targets, list)
+        assert targets[0]["id"] == old.note
+    with pytest.raises(Conflict):
+        continue_after(path, tmp_path / "next", actor=BOB, reason=None, clock=trail.clock)
