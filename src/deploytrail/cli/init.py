@@ -1,0 +1,97 @@
+"""`deploytrail init`: makes a trail, and says what its owner has to know."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
+from deploytrail.printable import printable
+
+if TYPE_CHECKING:
+    from deploytrail.app.home import Home
+
+_ADVICE: Final = (
+    (
+        "key",
+        "{key}",
+        "Opens the names, reasons and values of this trail, which are kept encrypted beside the "
+        "log. Copy it to a safe place elsewhere. Without it the log still verifies, but nobody "
+        "can read those any more.",
+    ),
+    (
+        "backup",
+        "cp -a {directory} BACKUP",
+        "While nothing is being recorded. Keep the key apart from it. 'deploytrail export' writes "
+        "a copy for others to verify.",
+    ),
+    (
+        "UNANCHORED",
+        "is what 'deploytrail verify' says at first",
+        "Any change of an entry is found. But whoever owns this machine could rewrite the whole "
+        "log, keys and all, as long as nobody else holds a part of it. A receipt, a proof, an "
+        "export or a checkpoint that is kept elsewhere would give that away.",
+    ),
+)
+
+
+def init(
+    origin: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The log's own name; default: a random one, for ever."),
+    ] = None,
+    continue_: Annotated[
+        Path | None,
+        typer.Option(
+            "--continue",
+            metavar="NOTE",
+            help="Goes on after a lost log, by its checkpoint.",
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why it goes on after another one.")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a trail, and say what its owner has to know."""
+    from deploytrail.app.home import find
+
+    place = find(home, os.environ)
+    name = _created(place, origin, continue_, reason)
+    key = os.environ.get("DEPLOYTRAIL_KEY") or f"file:{place.key.absolute()}"
+    directory = place.directory.absolute()
+    if json:
+        say_json({"origin": name, "home": str(directory), "key": key})
+        return
+    say(f"{styled('made a trail', 'bold')} in {printable(str(directory))}")
+    say(f"{styled('origin', 'bold')}  {printable(name)}")
+    for topic, fact, text in _ADVICE:
+        filled = fact.format(key=key.removeprefix("file:"), directory=directory)
+        say()
+        say(f"{styled(topic, 'bold')}  {printable(filled)}")
+        say_wrapped(text)
+    say()
+    say("Next: deploytrail run -- terraform apply")
+
+
+def _created(place: Home, origin: str | None, old: Path | None, reason: str | None) -> str:
+    from deploytrail.app.home import create
+    from deploytrail.clock import SystemClock
+
+    if old is None:
+        return create(place, clock=SystemClock(), environment=os.environ, origin=origin)
+    from deploytrail.app.continuing import continue_after
+    from deploytrail.redact import mask
+    from deploytrail.wrapper.account import account
+    from deploytrail.wrapper.ci import ci_context
+
+    actor = account(is_ci=ci_context(os.environ) is not None)
+    stated = mask(reason) if reason else None
+    trail, _ = continue_after(old, place.directory, actor=actor, reason=stated, origin=origin)
+    with trail:
+        return trail.origin

@@ -1,0 +1,168 @@
+"""All verbs in one program, and one exit code for everything that they raise.
+
+No exit code or message of the framework gets out: usage is 2, an interrupt 130, our own errors
+say theirs, and what nobody expected is 70 (DESIGN §14).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+
+from deploytrail.cli import fault
+from deploytrail.cli.terminal import complain, prepare_streams, say
+from deploytrail.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_NOT_PERMITTED,
+    EXIT_OK,
+    EXIT_UNDECIDED,
+    EXIT_USAGE,
+    DeploytrailError,
+)
+
+VERBS: Final = ("init", "run", "record", "log", "show", "proof", "verify", "export", "doctor")
+"""In the order of the help; each stands in the file of its name, as a function of that name."""
+Asked = Callable[[], int | None]
+"""A verb with its arguments, not yet started."""
+_EXIT_BROKEN_PIPE: Final = 128 + 13
+_HELP: Final = """\
+The audit trail for deployment automation: who did what, when, where and why.
+
+Begin with 'deploytrail init', then 'deploytrail run -- terraform apply'.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one verb and returns its exit code; raises nothing. No verb: the help, and usage."""
+    prepare_streams()
+    try:
+        asked = app(
+            args=list(arguments) or ["--help"], prog_name="deploytrail", standalone_mode=False
+        )
+        code = asked() if callable(asked) else asked
+        code = code if arguments else EXIT_USAGE
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 (every exception has its exit code here)
+        code = exit_code(error)
+    return code if isinstance(code, int) else EXIT_OK
+
+
+def exit_code(error: BaseException) -> int:
+    """What this exception exits with; said on standard error, unless that says nothing new."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else EXIT_OK
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return EXIT_INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return _close_output()
+    if isinstance(error, DeploytrailError):
+        complain(str(error))
+        return error.exit_code
+    # By what it can do: releases of the framework have had this class under several names.
+    if hasattr(error, "format_message"):
+        complain(_usage(error))
+        return EXIT_USAGE
+    if isinstance(error, OSError) and error.errno in _SYSTEM:
+        code, advice = _SYSTEM[error.errno]
+        complain(f"{error.filename2 or error.filename or 'the system'}: {error.strerror}; {advice}")
+        return code
+    return fault.report(error)
+
+
+_SYSTEM: Final = {
+    errno.EACCES: (EXIT_NOT_PERMITTED, "name another, or run as somebody who may"),
+    errno.EPERM: (EXIT_NOT_PERMITTED, "name another, or run as somebody who may"),
+    errno.EROFS: (EXIT_NOT_PERMITTED, "name a directory that can be written"),
+    errno.ENOSPC: (EXIT_UNDECIDED, "make room and try again"),
+    errno.EDQUOT: (EXIT_UNDECIDED, "make room and try again"),
+    errno.ENOENT: (EXIT_USAGE, "name one that exists"),
+    errno.ENOTDIR: (EXIT_USAGE, "name a directory"),
+    errno.EISDIR: (EXIT_USAGE, "name a file"),
+    errno.EEXIST: (EXIT_USAGE, "name another, or remove it first"),
+    errno.ENAMETOOLONG: (EXIT_USAGE, "name a shorter one"),
+}
+"""What the operating system refused, by errno: the exit code, and what to do."""
+
+
+def _close_output() -> int:
+    """Whoever read our output went away: nothing is left to say, and nobody to say it to."""
+    # Python flushes once more at exit, and would complain about the same pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _EXIT_BROKEN_PIPE
+
+
+def _usage(error: Any) -> str:
+    """The framework's message about arguments, and where the help is."""
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "deploytrail"
+    text = str(error.format_message()).rstrip(".").replace("\n", " ")
+    return f"{text[:1].lower()}{text[1:]}; see '{where} --help'"
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        say(f"deploytrail {version('deploytrail')}")
+        raise typer.Exit
+
+
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Shows the version."
+        ),
+    ] = False,
+) -> None:
+    """What stands before the verb."""
+
+
+def _run(context: typer.Context) -> Asked:
+    """Run a command and record its start and its end."""
+    # Only where `run` is not the first word; __main__ takes it without this framework.
+    from deploytrail.cli.run import main as run
+
+    return partial(run, context.args)
+
+
+def _verb(name: str) -> Callable[..., Asked]:
+    """The function of a verb's file that bears its name, for the framework to give arguments to.
+
+    It is called when the framework is done: that one would answer a broken pipe with its own
+    exit code 1, which is ours for tampering.
+    """
+    verb: Callable[..., int | None] = getattr(import_module(f"deploytrail.cli.{name}"), name)
+
+    @wraps(verb)
+    def asked(*words: Any, **options: Any) -> Asked:
+        return partial(verb, *words, **options)
+
+    return asked
+
+
+def _assembled() -> typer.Typer:
+    program = typer.Typer(
+        help=_HELP,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    program.callback()(_program)
+    verbatim = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    for name in VERBS:
+        if name == "run":
+            program.command(name, context_settings=verbatim)(_run)
+        else:
+            program.command(name)(_verb(name))
+    return program
+
+
+app: Final = _assembled()

@@ -1,0 +1,93 @@
+"""`deploytrail show`: one event, whole, with its receipt and what of it is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.terminal import say, say_json, styled, write_bytes
+from deploytrail.printable import printable
+
+if TYPE_CHECKING:
+    from deploytrail.trail import Shown
+
+IdArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="An event's id, or its beginning or end as 'deploytrail log' shows it."
+    ),
+]
+_SAID_ELSEWHERE: Final = {"id", "logged", "v", "origin", "schema", "nonce"}
+
+
+def show(
+    id: IdArgument,
+    entry: Annotated[
+        bool, typer.Option("--entry", help="Prints the entry's bytes, exactly as they are hashed.")
+    ] = False,
+    json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Show one event, whole.
+
+    With its receipt, and with what of it was erased or is missing.
+    """
+    from deploytrail.cli.finding import find
+    from deploytrail.cli.shown_event import document
+
+    with reading(home) as trail:
+        shown = find(trail, id)
+        if entry:
+            write_bytes(shown.entry)
+        elif json:
+            say_json(document(shown, trail.origin))
+        else:
+            _say_event(shown, trail.origin)
+
+
+def _say_event(shown: Shown, origin: str) -> None:
+    from deploytrail.actions import find, summary
+
+    action = find(str(shown.event.get("action")))
+    say(styled(printable(summary(shown.event)), "bold"))
+    if action is not None:
+        say(styled(action.meaning, "dim"))
+    say()
+    facts = [(path, value) for path, value in _leaves(shown.event) if path not in _SAID_ELSEWHERE]
+    column = min(max((len(path) for path, _ in facts), default=0), 32)
+    for path, value in facts:
+        say(f"{styled(path.ljust(column), 'cyan')}  {printable(value)}")
+    for gone in shown.withheld:
+        path = (gone.pointer.removeprefix("/").replace("/", ".") or "event").ljust(column)
+        state = "erased, as the log says" if gone.state == "redacted" else "MISSING"
+        colour = "yellow" if gone.state == "redacted" else "red"
+        say(f"{styled(path, 'cyan')}  {styled(state, colour)}")
+    say()
+    say(styled("receipt", "bold"))
+    for name, text in (
+        ("id", str(shown.event["id"])),
+        ("origin", origin),
+        ("index", str(shown.index)),
+        ("leaf", shown.leaf),
+        ("logged", str(shown.event.get("logged"))),
+    ):
+        say(f"  {styled(name.ljust(6), 'cyan')}  {printable(text)}")
+
+
+def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """Every value of an event with the path that leads to it, in the event's order."""
+    if isinstance(value, dict):
+        return [
+            leaf
+            for name, inner in value.items()
+            for leaf in _leaves(inner, f"{path}.{name}" if path else name)
+        ]
+    if isinstance(value, list | tuple):
+        if all(isinstance(item, str) for item in value):
+            return [(path, ", ".join(value))] if value else []
+        return [leaf for at, item in enumerate(value) for leaf in _leaves(item, f"{path}[{at}]")]
+    if isinstance(value, bool):
+        return [(path, "yes" if value else "no")]
+    return [] if value is None else [(path, str(value))]

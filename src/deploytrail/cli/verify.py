@@ -1,0 +1,162 @@
+"""`deploytrail verify`: whether a log is what its checkpoints say, and what was not checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
+from deploytrail.errors import (
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    EXIT_POLICY_UNMET,
+    EXIT_STALE,
+    EXIT_TAMPERED,
+    Malformed,
+)
+from deploytrail.printable import printable
+
+if TYPE_CHECKING:
+    from deploytrail.trail import Found, Report
+
+_FOUND_MAX: Final = 20
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_duration = re.compile(r"([0-9]{1,9})([smhd])").fullmatch
+_VERDICTS: Final = {
+    EXIT_OK: ("verified", "green"),
+    EXIT_TAMPERED: ("TAMPERED: bytes contradict a hash or a signature", "red"),
+    EXIT_INCOMPLETE: ("INCOMPLETE: something that should be there is not", "red"),
+    EXIT_POLICY_UNMET: ("POLICY UNMET: signatures that the policy asks for are missing", "red"),
+    EXIT_STALE: ("STALE: older than --max-age", "yellow"),
+}
+_ANCHORING: Final = {
+    "UNANCHORED": "Nobody outside vouches for this log. Whoever owns its key could have rewritten "
+    "all of it; a receipt, export or checkpoint kept elsewhere would show that.",
+    "WITNESSED": "Others have cosigned it, as the policy asks.",
+    "TIMESTAMPED": "An outside authority has told when it was so.",
+}
+_SELF_ATTESTED: Final = (
+    "The key that signed it came with the log. Compare it with one that you got in another way: "
+    "--policy FILE."
+)
+
+
+_Path = Annotated[
+    Path | None,
+    typer.Argument(metavar="PATH", help="A trail's directory or an export; default: yours."),
+]
+_Policy = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Whose signatures count (c2sp.org/tlog-policy)."),
+]
+_State = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where earlier checkpoints are kept; default: yours."),
+]
+_Receipt = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Receipts that the log has to honour; repeatable."),
+]
+_MaxAge = Annotated[
+    str | None,
+    typer.Option(metavar="AGE", help="Fails if it was last signed before, e.g. 24h."),
+]
+_Disclosures = Annotated[
+    bool, typer.Option("--disclosures", help="Checks what is concealed too; slower.")
+]
+
+
+def verify(
+    path: _Path = None,
+    policy: _Policy = None,
+    state: _State = None,
+    receipt: _Receipt = None,
+    max_age: _MaxAge = None,
+    disclosures: _Disclosures = False,
+    json: JsonOption = False,
+    home: HomeOption = None,
+) -> int:
+    """Verify a log, offline and without trust in us.
+
+    Exit codes: 0 sound, 1 tampered, 2 nothing to verify, 3 incomplete, 4 policy unmet, 5 stale.
+    The newest checkpoint is kept, so that an older copy is found out the next time.
+    """
+    from deploytrail.app.verifying import verify as verify_log
+    from deploytrail.cli.progress import Progress
+    from deploytrail.clock import SystemClock
+
+    clock = SystemClock()
+    with Progress("verifying", clock) as progress:
+        report = verify_log(
+            home if path is None else path,
+            policy=policy,
+            state=state,
+            receipts=receipt or (),
+            max_age_seconds=None if max_age is None else _age_seconds(max_age),
+            disclosures=disclosures,
+            clock=clock,
+            told=progress,
+        )
+    if json:
+        say_json(report)
+    else:
+        _say_report(report)
+    return report.exit_code
+
+
+def _age_seconds(text: str) -> int:
+    found = _duration(text)
+    if found is None:
+        raise Malformed(
+            f"--max-age: expected a number and s, m, h or d, such as 24h, found {text[:40]!r}"
+        )
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def _say_report(report: Report) -> None:
+    verdict, colour = _VERDICTS.get(report.exit_code, _VERDICTS[EXIT_TAMPERED])
+    say(styled(verdict, colour))
+    say(f"  {printable(report.origin)}")
+    say(
+        f"  {report.size:,} entries, {report.size_signed:,} of them under a signed checkpoint, "
+        f"in {report.seconds:.1f} s"
+    )
+    say(f"  root {report.root}")
+    for found in report.found[:_FOUND_MAX]:
+        _say_found(found)
+    if len(report.found) > _FOUND_MAX:
+        say(f"  … and {len(report.found) - _FOUND_MAX} more; --json prints all")
+    say()
+    anchored = "yellow" if report.anchoring == "UNANCHORED" else "green"
+    say(styled(report.anchoring, anchored))
+    say_wrapped(_ANCHORING[report.anchoring])
+    if report.witnesses:
+        say(f"  by {printable(', '.join(report.witnesses))}")
+    if report.key_from == "directory":
+        say(styled("SELF-ATTESTED", "yellow"))
+        say_wrapped(_SELF_ATTESTED)
+    _say_list("checked", report.checked)
+    _say_list("not checked", report.not_checked)
+
+
+def _say_list(heading: str, texts: Sequence[str]) -> None:
+    if texts:
+        say(styled(heading, "bold"))
+    for text in texts:
+        say_wrapped(printable(text))
+
+
+def _say_found(found: Found) -> None:
+    """A range as people count it: first to last."""
+    is_failure = found.state in {"MISSING", "CORRUPT"}
+    count = found.until - found.first
+    place = {0: f"at {found.first}", 1: f"entry {found.first}"}.get(
+        count, f"entries {found.first} to {found.until - 1}"
+    )
+    state = styled(found.state, "red" if is_failure else "yellow")
+    say(f"  {state} {place}: {printable(found.what)}")

@@ -1,0 +1,52 @@
+"""`deploytrail init`."""
+
+from __future__ import annotations
+
+import re
+import stat
+
+from tests.cli.program import Program, error_of
+
+
+def test_a_new_owner_is_told_of_key_backup_and_unanchored(program: Program) -> None:
+    done = program("init")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(program.home / "key") in done.stdout
+    assert f"cp -a {program.home}" in done.stdout
+    assert "UNANCHORED" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 84 + len(str(program.home))
+
+
+def test_the_home_is_for_its_owner_alone(program: Program) -> None:
+    program("init")
+    assert stat.S_IMODE(program.home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((program.home / "key").stat().st_mode) == 0o600
+
+
+def test_programs_get_json(program: Program) -> None:
+    made = program.json("init", "--json", "--origin", "example.org/alice/1")
+    assert made == {
+        "origin": "example.org/alice/1",
+        "home": str(program.home),
+        "key": f"file:{program.home / 'key'}",
+    }
+
+
+def test_an_origin_is_random_unless_it_is_named(program: Program) -> None:
+    origin = program.json("init", "--json")["origin"]
+    assert re.fullmatch(r"deploytrail\.local/[0-9a-f]{16}/1", origin)
+
+
+def test_a_trail_is_not_made_twice(recorded: Program) -> None:
+    done = recorded("init")
+    assert done.returncode == 2
+    assert "found one" in error_of(done)
+    assert recorded("log").stdout.count("\n") == 3
+
+
+def test_a_key_kept_elsewhere_is_not_written(program: Program) -> None:
+    key = program.folder / "elsewhere"
+    key.write_text("ab" * 32)
+    made = program.json("init", "--json", environ={"DEPLOYTRAIL_KEY": f"file:{key}"})
+    assert made["key"] == f"file:{key}"
+    assert not (program.home / "key").exists()

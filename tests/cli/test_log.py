@@ -1,0 +1,94 @@
+"""`deploytrail log`: the table, the columns, the JSON lines."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.program import PROGRAM, Program
+from tests.wrapper.terminal import Terminal
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(program: Program, *words: str, columns: int = 80, **environ: str) -> str:
+    """What a person sees; the program has to end well."""
+    environ = program.environ | {"TERM": "xterm-256color"} | environ
+    with Terminal([*PROGRAM, *words], columns=columns, env=environ) as terminal:
+        assert terminal.wait() == 0
+        return terminal.seen.decode().replace("\r\n", "\n")
+
+
+def test_without_a_trail_it_says_how_to_begin(program: Program) -> None:
+    done = program("log")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {program.home}: expected a trail, found none")
+    assert "deploytrail run -- terraform apply" in done.stderr
+    assert not program.home.exists()
+
+
+def test_an_empty_trail_says_how_to_begin(program: Program) -> None:
+    program("init")
+    done = program("log")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "deploytrail run -- terraform apply" in done.stderr
+
+
+def test_programs_get_columns_newest_first(recorded: Program) -> None:
+    rows = [line.split("\t") for line in recorded("log").stdout.splitlines()]
+    assert [row[1] for row in rows] == ["success", "success", "pending"]
+    assert [row[3] for row in rows] == [
+        "pushed to a branch",
+        "deployed network to prod",
+        "started to deploy a unit to prod (pending)",
+    ]
+    assert [row[4] for row in rows] == ["", "prod network", "prod"]
+    times = [row[0] for row in rows]
+    assert times == sorted(times, reverse=True)
+    assert all(len(row) == 6 and len(row[5]) == 36 for row in rows)
+
+
+def test_json_is_a_document_a_line_with_stable_names(recorded: Program) -> None:
+    newest, *_ = entries = recorded.lines("log", "--json")
+    assert [entry["index"] for entry in entries] == [2, 1, 0]
+    assert sorted(newest) == ["event", "id", "index", "leaf", "receipt", "summary", "withheld"]
+    # JSON is escaped by its own rules: what was sent comes back.
+    assert newest["event"]["actor"]["name"] == "Al\u202eice\x1b[2J"
+
+
+def test_as_many_as_asked_for_are_listed(recorded: Program) -> None:
+    assert recorded("log", "-n", "1").stdout.count("\n") == 1
+    assert recorded("log", "-n", "1", "--all").stdout.count("\n") == 3
+
+
+@pytest.mark.parametrize("columns", [72, 80, 120, 200])
+def test_a_table_fits_its_terminal(columns: int, recorded: Program) -> None:
+    seen = ESCAPE.sub("", on_terminal(recorded, "log", columns=columns))
+    assert max(len(line) for line in seen.splitlines()) <= columns
+    assert "deployed network" in " ".join(seen.split())
+    for entry in recorded.lines("log", "--json"):
+        assert entry["id"][-8:] in seen
+
+
+@pytest.mark.parametrize("words", [("log",), ("show", "last")])
+def test_foreign_marks_are_spelled_out(words: tuple[str, ...], recorded: Program) -> None:
+    if words[0] == "show":
+        words = ("show", recorded.lines("log", "-n", "1", "--json")[0]["id"])
+    for seen in (recorded(*words).stdout, on_terminal(recorded, *words, columns=120)):
+        assert "Al\\u202eice\\e[2J" in seen
+        assert "\u202e" not in seen
+        assert "\x1b[2J" not in seen
+
+
+def test_colour_is_for_terminals_that_want_it(recorded: Program) -> None:
+    assert ESCAPE.search(on_terminal(recorded, "log"))
+    assert not ESCAPE.search(on_terminal(recorded, "log", NO_COLOR="1"))
+    assert not ESCAPE.search(on_terminal(recorded, "log", TERM="dumb"))
+    assert not ESCAPE.search(recorded("log").stdout)
+
+
+def test_reading_changes_no_entry(recorded: Program) -> None:
+    before = recorded.json("verify", "--json")["root"]
+    recorded("log")
+    assert recorded.json("verify", "--json", "--disclosures")["root"] == before

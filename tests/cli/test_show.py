@@ -1,0 +1,88 @@
+"""`deploytrail show` and `deploytrail proof`: one event."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from deploytrail.log import merkle, policy, proof
+from tests.cli.program import Answer, Program, error_of
+
+VERBS = ("show", "proof")
+BAD_IDS = {
+    "no id at all": ("last", "expected an event's id"),
+    "too little of one": ("01a", "at least 4 characters"),
+    "the id of nothing": ("01999999-7c3e-7a51-8d0e-3f1b2c4d5e6f", "not in this log"),
+    "the end of nothing": ("ffffffff0", "begins or ends so"),
+    "no UUIDv7": ("00000000-0000-0000-0000-000000000000", "not in this log"),
+    "a path": ("../../etc/passwd", "expected an event's id"),
+}
+
+
+CALLS = {f"{verb}: {case}": [verb, id] for case, (id, _) in BAD_IDS.items() for verb in VERBS}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    program = Program(tmp_path_factory.mktemp("ids"))
+    program("record", "code.pushed")
+    return program.many(CALLS)
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_a_bad_id_is_told(case: str, answers: dict[str, Answer]) -> None:
+    code, printed, told = answers[case]
+    assert (code, printed, told.count("\n")) == (2, "", 1)
+    assert BAD_IDS[case.partition(": ")[2]][1] in told
+
+
+def test_an_event_is_found_by_its_id_and_by_its_end(recorded: Program) -> None:
+    id = recorded.lines("log", "--json")[1]["id"]
+    parts = (id, id.upper(), id[-8:], id[-12:])
+    for code, printed, _ in recorded.many(
+        {text: ["show", text, "--json"] for text in parts}
+    ).values():
+        assert (code, json.loads(printed)["id"]) == (0, id)
+
+
+def test_a_part_of_several_ids_is_refused(recorded: Program) -> None:
+    ids = [entry["id"] for entry in recorded.lines("log", "--json")]
+    message = error_of(recorded("show", ids[0][:8]))
+    assert "found 3" in message
+    assert all(id in message for id in ids)
+
+
+def test_the_bytes_of_an_entry_give_its_leaf(recorded: Program) -> None:
+    shown = recorded.json("show", recorded.lines("log", "--json")[0]["id"], "--json")
+    entry = recorded("show", shown["id"], "--entry").stdout.encode()
+    assert hashlib.sha256(b"\x00" + entry).hexdigest() == shown["leaf"]
+
+
+def test_a_person_sees_sentence_meaning_event_and_receipt(recorded: Program) -> None:
+    shown = recorded.lines("log", "--json")[1]
+    text = recorded("show", shown["id"]).stdout
+    first, second, *_ = text.splitlines()
+    assert first == shown["summary"]
+    assert second == "A deployment ended as wanted."
+    assert "where.environment" in text
+    assert shown["leaf"] in text
+
+
+def test_a_proof_verifies_with_the_policy_and_the_entry_alone(recorded: Program) -> None:
+    id = recorded.lines("log", "--json")[1]["id"]
+    done = recorded("proof", id, "-o", "proof", "--entry", "entry")
+    assert (done.returncode, done.stdout) == (0, "")
+    entry = (recorded.folder / "entry").read_bytes()
+    proven = proof.decode((recorded.folder / "proof").read_bytes())
+    trusted = policy.decode((recorded.home / "policy").read_bytes())
+    assert proof.verify(proven, merkle.leaf_hash(entry), trusted).checkpoint.size == 3
+    assert recorded("proof", id).stdout.encode() == (recorded.folder / "proof").read_bytes()
+
+
+def test_a_proof_that_can_not_be_written_is_told(recorded: Program) -> None:
+    id = recorded.lines("log", "--json")[0]["id"]
+    done = recorded("proof", id, "-o", "nowhere/proof")
+    assert done.returncode == 2
+    assert "nowhere/proof" in error_of(done)
