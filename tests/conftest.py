@@ -7,9 +7,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+
+# No deadlines: how fast something is, is measured by `make bench`, never by a test.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=100_000)
+settings.load_profile("fuzz" if os.environ.get("DEPLOYTRAIL_FUZZ") == "long" else "suite")
 
 
 def missing(reason: str) -> None:

@@ -7,7 +7,7 @@ import hmac
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploytrail import redact
@@ -157,7 +157,16 @@ def test_a_repetition_that_may_backtrack_is_noticed(pattern: str) -> None:
 
 def test_no_repetition_of_the_pattern_may_backtrack_without_a_bound() -> None:
     # So the time at one place has a bound, or the text that took it is not looked at again.
-    assert [_unbounded(pattern.pattern) for pattern, _ in redact._PASSES] == [[]] * 9
+    assert [_unbounded(one.pattern()) for one in redact._PASSES] == [[]] * 9
+
+
+@pytest.mark.parametrize(("kind", "shape"), redact._TOKENS)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_no_search_for_a_token_is_left_out(kind: str, shape: str, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(f"(?:{shape})", fullmatch=True))
+
+    assert redact._has_token(text, ""), kind
 
 
 COMMANDS = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -20,8 +21,13 @@ from deploytrail.event import EVENT_BYTES_MAX, Event
 
 T = TypeVar("T")
 
-_events = msgspec.json.Decoder(Event)
 _plain = msgspec.json.Encoder()
+
+
+@cache
+def _events() -> msgspec.json.Decoder[Event]:
+    # Made at the first use: it takes milliseconds, and a wrapped command reads no event.
+    return msgspec.json.Decoder(Event)
 
 
 def parse_event(raw: bytes) -> Event:
@@ -36,7 +42,7 @@ def parse_event(raw: bytes) -> Event:
             "keep what is larger as an attachment"
         )
     try:
-        event = _events.decode(raw)
+        event = _events().decode(raw)
     except msgspec.ValidationError as error:
         raise Malformed(_invalid(raw, str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -263,6 +269,7 @@ def _unreadable(raw: bytes, error: Exception) -> Malformed:
 
 _NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
 _ADVICE: Final = {
+    "RFC 3339": "write it as 2026-11-22T10:11:12.123456Z",
     "its zone": "add Z or an offset such as +01:00",
     "a time": "write it as 2026-11-22T10:11:12.123456Z",
     "length <=": "shorten it, or keep it as an attachment",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,6 +38,12 @@ def record(trail: DirectoryTrail, *events: Event) -> list[Receipt]:
 def withheld(trail: DirectoryTrail, index: int) -> tuple[Withheld, ...]:
     (shown,) = trail.entries(first=index, until=index + 1)
     return shown.withheld
+
+
+def evidence(trail: DirectoryTrail, told: Event) -> list[dict[str, Any]]:
+    found = trail.show(told.id).event["evidence"]
+    assert isinstance(found, list)
+    return found
 
 
 def delivered(name: str, **fields: object) -> Event:
@@ -141,7 +148,7 @@ def test_evidence_is_sealed_beside_its_event(trail: DirectoryTrail) -> None:
     told, data = event(), b"Apply complete! " * 1000
     kept = Attachment(type="output", data=data)
     trail.record([told], attachments={told.id: [kept, Attachment(type="plan", data=b"{}")]})
-    (first, second) = trail.show(told.id).event["evidence"]  # type: ignore[misc]
+    first, second = evidence(trail, told)
     assert (first["type"], first["size"], second["type"]) == ("output", len(data), "plan")
     assert trail.attachment(first["id"]) == data
     assert trail.attachment(second["id"]) == b"{}"
@@ -203,13 +210,13 @@ def test_after_erasing_the_bytes_are_in_no_file(trail: DirectoryTrail) -> None:
     with trail.store.reading() as reader:
         digests = entry.fields(entry_at(reader, 0))["_sd"]
         rows = reader.disclosures(map(entry.unbase64url, digests))
-    evidence = trail.show(told.id).event["evidence"][0]["id"]  # type: ignore[index]
+    (attached,) = evidence(trail, told)
     erase(trail, "github:alice")
     files = {path: path.read_bytes() for path in trail.home.directory.iterdir()}
     for row in rows.values():
         assert [path for path, octets in files.items() if row.sealed in octets] == []
     with pytest.raises(NotFound, match="erased"):
-        trail.attachment(evidence)
+        trail.attachment(attached["id"])
     verified(trail.store)
 
 

@@ -22,6 +22,8 @@ from deploytrail.vault.subject import Subject
 
 _ERASED: Final = b'"action":"audit.subject.erased"'
 _SLACK_MICROSECONDS: Final = 60_000_000
+_MOMENT_MAX: Final = 253_402_300_799_000_000
+"""The end of the year 9999: a UUIDv7 can name later times, and no calendar of ours does."""
 
 
 class Showing:
@@ -121,7 +123,7 @@ def find_event(reader: Reader, id: EventId) -> tuple[int, bytes]:
 
 def _first_logged_since(reader: Reader, size: int, moment: int) -> int:
     """The first index logged at or after a time in microseconds; `logged` only rises."""
-    text = rfc3339(at_microseconds(max(0, moment)))
+    text = rfc3339(at_microseconds(min(max(0, moment), _MOMENT_MAX)))
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2

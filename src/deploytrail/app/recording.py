@@ -14,7 +14,7 @@ from msgspec import structs
 from deploytrail import actions, canonical, entry
 from deploytrail.app.notices import OwnNotices
 from deploytrail.clock import Clock, rfc3339
-from deploytrail.errors import Conflict, SenderError, StaleEpoch
+from deploytrail.errors import Busy, Conflict, SenderError, StaleEpoch
 from deploytrail.event import Event, EventId
 from deploytrail.log import commit
 from deploytrail.log.commit import Answer
@@ -74,7 +74,7 @@ class Recorder:
                 continue
             self._remember(batch.entries, placed)
             return self._merged(batch, placed)
-        raise StaleEpoch(f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again")
+        raise Busy(f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again")
 
     def _append(self, entries: list[Prepared]) -> list[Answer]:
         if not entries:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 from msgspec import Struct
 
 from deploytrail.errors import Malformed, Misconfigured, Tampered
@@ -146,6 +145,9 @@ def _verify_ml_dsa(key: VerifierKey, text: str, blob: bytes) -> int | None:
 
 def check_ml_dsa(key: VerifierKey, message: bytes, signature: bytes) -> None:
     """Raises Tampered unless `key` signed the message (FIPS 204, pure, without a context)."""
+    # Loaded where such a signature is met: few are, and it takes a wrapped command milliseconds.
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
     try:
         MLDSA44PublicKey.from_public_bytes(key.public).verify(signature, message)
     except (InvalidSignature, ValueError):

@@ -103,7 +103,7 @@ def place(
         ),
         size_before=first,
         deliveries=[Delivery(one.key, first + at, one.body) for at, one in enumerate(prepared)],
-        vault=[row for one in prepared for row in one.vault],
+        vault=_distinct(prepared),
         attachments=[row for one in prepared for row in one.attachments],
         bundles=bundles,
         tail=encode_bundle(rest),
@@ -112,6 +112,11 @@ def place(
         tiles=[(tile.level, tile.index, data) for tile, data in tiles],
     )
     return Placed(first, entries, leaves, addition)
+
+
+def _distinct(prepared: Sequence[Prepared]) -> list[VaultRow]:
+    """The entries' vault rows, each digest once: entries of one commit share disclosures."""
+    return list({row.digest: row for one in prepared for row in one.vault}.values())
 
 
 def completes_bundle(size: int, count: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from deploytrail.errors import Fenced, Incomplete, Malformed, Tampered
+from deploytrail.errors import EvidenceError, Fenced, Malformed, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, note
 from deploytrail.log.merkle import Frontier
@@ -46,7 +46,7 @@ class Publisher:
         """
         try:
             return self._publish(seconds)
-        except (Tampered, Incomplete, Malformed) as error:
+        except (EvidenceError, Malformed) as error:
             self._store.fence(f"publish: {error}")
             raise Fenced(f"the log is fenced: publish: {error}") from error
 

@@ -12,10 +12,12 @@ def replace_file(path: Path, octets: bytes) -> None:
     """Write a file (0600) so that a crash leaves the old one or the new one, durably.
 
     Stopped before the rename, the old file stands and a `.new` lies beside it, which the next
-    call overwrites.
+    call removes.
     """
     new = path.with_name(path.name + ".new")
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # A file that lies there may have other permissions, or be a link to somewhere else.
+    new.unlink(missing_ok=True)
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(file, "wb", closefd=False) as stream:
             stream.write(octets)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,6 +15,7 @@ import apsw
 
 from deploytrail.errors import (
     Busy,
+    CommitUnknown,
     DiskFull,
     Fenced,
     Malformed,
@@ -60,13 +61,23 @@ class Guard:
 
     `writer` is held around every commit and every checkpoint of the write-ahead log; `opened` is
     held shared for as long as a database is open; the fence is a file that every writer looks for.
+    From so many pages of write-ahead log on, a commit first moves them into the database.
     """
 
-    def __init__(self, directory: Path, *, wait_seconds_max: float = 10.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        wait_seconds_max: float = 10.0,
+        wal_pages_passive: int = WAL_PAGES_PASSIVE,
+        wal_pages_truncate: int = WAL_PAGES_TRUNCATE,
+    ) -> None:
         refuse_network(directory)
         self.directory = directory
         self.fence = directory / "fence"
         self.wait_seconds_max = wait_seconds_max
+        self.wal_pages_passive = wal_pages_passive
+        self.wal_pages_truncate = wal_pages_truncate
         self.writer = FileLock(directory / "log.lock")
         self.opened = FileLock(directory / "open.lock")
         self.fenced_because: str | None = None
@@ -123,21 +134,15 @@ class Database:
         cls, path: Path, shape: Shape, rows: Iterable[Row] = (), *, vfs: str | None = None
     ) -> None:
         """Make a database, tables and first rows in one transaction, its name durable."""
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        connection = apsw.Connection(str(path), flags=flags, vfs=vfs)
-        path.chmod(0o600)
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in shape.schema.split(";"):
-            connection.execute(statement)
-        for statement, values in rows:
-            connection.execute(statement, values)
-        connection.execute(f"PRAGMA application_id = {shape.application_id}")
-        connection.execute(f"PRAGMA user_version = {shape.version}")
-        connection.execute("COMMIT")
-        connection.close()
+        try:
+            _make(path, shape, rows, vfs)
+        except (apsw.FullError, apsw.IOError) as error:
+            raise DiskFull(
+                f"{path}: expected to make a database, but its disk gave no room or an error: "
+                f"{error}. Nothing was made; free some room or look at the disk, then try again"
+            ) from error
+        except (apsw.ReadOnlyError, apsw.CantOpenError) as error:
+            raise NotPermitted(f"{path}: expected to make it, but may not: {error}") from error
         sync_directory(path.parent)
 
     @contextmanager
@@ -153,13 +158,26 @@ class Database:
             try:
                 yield self._writer
                 self._refuse_replaced()
-                self._writer.execute("COMMIT")
+                self._commit()
             except BaseException:
                 # If this fails too, the transaction ends with the connection.
                 with suppress(apsw.Error):
                     if self._writer.in_transaction:
                         self._writer.execute("ROLLBACK")
                 raise
+
+    def _commit(self) -> None:
+        try:
+            self._writer.execute("COMMIT")
+        except apsw.IOError as error:
+            if self._is_full(error):
+                raise
+            self.guard.raise_fence(f"{self.path.name}: {error}")
+            raise CommitUnknown(
+                f"{self.path.name}: the commit failed: {error}. Nothing was acknowledged, and only "
+                "a look-up tells what is stored: once 'deploytrail doctor --clear-fence' has "
+                "examined the log, send the same again"
+            ) from error
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
@@ -229,10 +247,10 @@ class Database:
         return apsw.SQLITE_OK
 
     def _checkpoint_if_long(self) -> None:
-        if self._wal_pages < WAL_PAGES_PASSIVE:
+        if self._wal_pages < self.guard.wal_pages_passive:
             return
         # TRUNCATE waits for readers, so it is only for a log that PASSIVE can't keep short.
-        is_long = self._wal_pages >= WAL_PAGES_TRUNCATE
+        is_long = self._wal_pages >= self.guard.wal_pages_truncate
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if is_long else apsw.SQLITE_CHECKPOINT_PASSIVE
         with suppress(apsw.BusyError, apsw.FullError):
             self._writer.wal_checkpoint(mode=mode)
@@ -257,8 +275,7 @@ class Database:
         except apsw.FullError as error:
             raise self._disk_full() from error
         except apsw.IOError as error:
-            is_sync = getattr(error, "extendedresult", 0) in _SYNC_ERRORS
-            if not is_sync and self._writer.system_errno in _NO_ROOM:
+            if self._is_full(error):
                 raise self._disk_full() from error
             raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
         except (apsw.CorruptError, apsw.NotADBError) as error:
@@ -266,8 +283,33 @@ class Database:
         except (apsw.ReadOnlyError, apsw.CantOpenError) as error:
             raise NotPermitted(f"{self.path}: expected to write, but may not: {error}") from error
 
+    def _is_full(self, error: apsw.IOError) -> bool:
+        """Whether an I/O error only means a full disk: not of a sync, which can't be repeated."""
+        is_sync = getattr(error, "extendedresult", 0) in _SYNC_ERRORS
+        return not is_sync and self._writer.system_errno in _NO_ROOM
+
     def _disk_full(self) -> DiskFull:
         return DiskFull(f"{self.path}: no room left on its disk; nothing was stored. Free some")
+
+
+def _make(path: Path, shape: Shape, rows: Iterable[Row], vfs: str | None) -> None:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    with closing(apsw.Connection(str(path), flags=flags, vfs=vfs)) as connection:
+        path.chmod(0o600)
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in shape.schema.split(";"):
+            connection.execute(statement)
+        for statement, values in rows:
+            connection.execute(statement, values)
+        connection.execute(f"PRAGMA application_id = {shape.application_id}")
+        connection.execute(f"PRAGMA user_version = {shape.version}")
+        connection.execute("COMMIT")
+        # Closing would do this too, and would not tell that it failed: then the file would be
+        # empty, and everything in a write-ahead log that a rename of the file leaves behind.
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _is_first_use(before: Identity, after: Identity) -> bool:

@@ -6,7 +6,9 @@ commits succeed into nowhere; so their inodes are compared before each commit.
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from deploytrail.errors import Fenced, Misconfigured
@@ -15,6 +17,7 @@ _NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "glusterfs",
     "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs",
 }  # fmt: skip
+_SYNC_UNKNOWN = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 _MOUNTS = Path("/proc/self/mountinfo")
 
 Identity = tuple[tuple[int, int] | None, ...]
@@ -81,26 +84,26 @@ def refuse_fenced(fence: Path) -> None:
 
 def raise_fence(fence: Path, reason: str) -> None:
     """Write the fence durably. Where even that fails, this process still refuses."""
-    try:
+    with suppress(OSError):
         file = os.open(fence, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return
-    try:
-        os.write(file, f"{reason}\n".encode())
-        os.fsync(file)
-    except OSError:
-        pass
-    finally:
-        os.close(file)
-    sync_directory(fence.parent)
+        try:
+            os.write(file, f"{reason}\n".encode())
+            os.fsync(file)
+        finally:
+            os.close(file)
+        sync_directory(fence.parent)
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the directory's names durable, as far as the system allows it."""
+    """Make the directory's names durable; raises OSError where that fails.
+
+    A file system that knows no sync of directories is believed to need none.
+    """
     file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(file)
-    except OSError:
-        pass
+    except OSError as error:
+        if error.errno not in _SYNC_UNKNOWN:
+            raise
     finally:
         os.close(file)

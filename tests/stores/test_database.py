@@ -1,0 +1,176 @@
+"""One SQLite database as a durable thing: what it refuses to open, and what fences it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from deploytrail.errors import (
+    Busy,
+    DeploytrailError,
+    Fenced,
+    Malformed,
+    Misconfigured,
+    NotFound,
+)
+from deploytrail.stores.sqlite.database import Database, Guard, Shape
+
+SHAPE = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT) STRICT;")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    Database.create(tmp_path / "words.db", SHAPE, [("INSERT INTO word VALUES (?)", ("first",))])
+    return tmp_path / "words.db"
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[Guard]:
+    made = Guard(tmp_path, wait_seconds_max=0.2)
+    made.settle()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(path: Path, guard: Guard) -> Iterator[Database]:
+    made = Database(path, guard, SHAPE)
+    yield made
+    made.close()
+
+
+def put(database: Database, text: str) -> None:
+    with database.writing() as connection:
+        connection.execute("INSERT INTO word VALUES (?)", (text,))
+
+
+def words(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [row[0] for row in connection.execute("SELECT text FROM word ORDER BY rowid")]
+
+
+def test_what_was_committed_is_read(database: Database) -> None:
+    put(database, "second")
+    assert words(database) == ["first", "second"]
+
+
+def test_every_commit_is_synced_and_no_checkpoint_comes_by_itself(
+    database: Database, path: Path
+) -> None:
+    with database.writing() as connection:
+        assert connection.pragma("synchronous") == 2
+        assert connection.pragma("wal_autocheckpoint") == 0
+        assert connection.pragma("journal_mode") == "wal"
+    put(database, "x" * 20_000_000)
+    database.close()
+    # No checkpoint on closing either: an I/O error of it would surface nowhere.
+    assert path.with_name("words.db-wal").stat().st_size > 20_000_000
+
+
+def test_a_database_is_for_its_owner_alone(database: Database, path: Path) -> None:
+    put(database, "second")
+    modes = {each.stat().st_mode & 0o777 for each in path.parent.glob("words.db*")}
+    assert modes == {0o600}
+
+
+def test_moving_the_write_ahead_log_empties_it(database: Database, path: Path) -> None:
+    put(database, "second")
+    database.sync_all()
+    assert path.with_name("words.db-wal").stat().st_size == 0
+    assert words(database) == ["first", "second"]
+
+
+def test_a_reader_keeps_a_scrub_waiting_and_it_says_so(
+    database: Database, path: Path, guard: Guard
+) -> None:
+    other = Database(path, guard, SHAPE)
+    words(other)
+    with other.reading() as connection:
+        connection.execute("SELECT * FROM word").fetchall()
+        put(database, "second")
+        with pytest.raises(Busy):
+            database.scrub()
+    database.scrub()
+    other.close()
+
+
+def relabel(path: Path, statement: str) -> None:
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute(statement)
+
+
+FOREIGN: dict[str, tuple[Callable[[Path], object], type[DeploytrailError], str]] = {
+    "another's database": (
+        lambda path: relabel(path, "PRAGMA application_id = 1"),
+        Malformed,
+        "expected a database of Deploytrail",
+    ),
+    "a newer version": (
+        lambda path: relabel(path, "PRAGMA user_version = 4"),
+        Misconfigured,
+        "expected version 3 or older, found 4; a newer Deploytrail wrote it",
+    ),
+    "no database": (lambda path: path.write_bytes(b"not a database" * 1000), Fenced, "fenced"),
+    "nothing": (lambda path: path.unlink(), NotFound, "expected a database, found nothing"),
+}
+
+
+@pytest.mark.parametrize("reason", FOREIGN)
+def test_what_is_not_ours_is_not_opened(path: Path, guard: Guard, reason: str) -> None:
+    change, error, message = FOREIGN[reason]
+    change(path)
+    with pytest.raises(error, match=message):
+        Database(path, guard, SHAPE)
+
+
+REPLACED: dict[str, Callable[[Path], object]] = {
+    "unlinked": lambda path: path.unlink(),
+    "renamed": lambda path: path.rename(path.with_name("elsewhere")),
+    "its write-ahead log unlinked": lambda path: path.with_name("words.db-wal").unlink(),
+    "its index unlinked": lambda path: path.with_name("words.db-shm").unlink(),
+    "replaced by a copy": lambda path: _copied(path),
+}
+
+
+def _copied(path: Path) -> None:
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("how", REPLACED)
+def test_files_that_are_not_those_that_were_opened_fence(
+    database: Database, path: Path, how: str
+) -> None:
+    put(database, "second")
+    REPLACED[how](path)
+    with pytest.raises(Fenced, match="its files are not those that were opened"):
+        put(database, "third")
+    assert (path.parent / "fence").exists()
+
+
+def test_files_replaced_during_a_transaction_fence_it(database: Database, path: Path) -> None:
+    put(database, "second")
+    with pytest.raises(Fenced), database.writing() as connection:
+        _replaced_meanwhile(connection, path)
+    assert words(database) == ["first", "second"]
+
+
+def _replaced_meanwhile(connection: apsw.Connection, path: Path) -> None:
+    connection.execute("INSERT INTO word VALUES ('third')")
+    _copied(path)
+
+
+def test_a_database_that_could_not_be_opened_locks_nobody_out(path: Path) -> None:
+    relabel(path, "PRAGMA user_version = 4")
+    guard = Guard(path.parent, wait_seconds_max=0.2)
+    with pytest.raises(Misconfigured):
+        Database(path, guard, SHAPE)
+    guard.close()
+    again = Guard(path.parent, wait_seconds_max=0.2)
+    assert again.is_alone
+    again.close()
