@@ -44,13 +44,18 @@ class Clock(Protocol):
 class SystemClock:
     """The clock and the random generator of this machine."""
 
+    def __init__(self) -> None:
+        self._boot: str | None = None
+
     def now(self) -> datetime:
         return at_microseconds(time.time_ns() // 1000)
 
     def uptime(self) -> Uptime:
         try:
-            boot = _BOOT_ID.read_text(encoding="ascii").strip()
-            return Uptime(boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
+            # A process does not outlive a boot.
+            if self._boot is None:
+                self._boot = _BOOT_ID.read_text(encoding="ascii").strip()
+            return Uptime(self._boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
         except (OSError, AttributeError):
             return Uptime("", 0)
 

@@ -163,7 +163,10 @@ def _has_all_keys(raw: bytes, event: Event) -> bool:
     key, or the body spells out a default. A dropped key takes at least two quotes with it, and
     the encoding adds nothing that the body didn't have.
     """
-    return raw.count(b'"') == _plain.encode(event).count(b'"') and b"\\u" not in raw
+    # One byte is looked for twice as fast as two.
+    if b"\\" in raw and b"\\u" in raw:
+        return False
+    return raw.count(b'"') == _plain.encode(event).count(b'"')
 
 
 def _refuse_duplicates(raw: bytes) -> None:

@@ -116,6 +116,12 @@ class DirectoryTrail:
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return self._recorder.record([_parsed(body) for body in bodies])
 
+    def record_json_all(
+        self, batches: Iterable[Sequence[bytes]]
+    ) -> Iterator[list[Receipt | SenderError]]:
+        """As `record_json` for each batch, in order; one is made ready while another commits."""
+        return self._recorder.record_all([_parsed(body) for body in batch] for batch in batches)
+
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)
 

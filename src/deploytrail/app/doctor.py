@@ -18,7 +18,14 @@ from deploytrail.app.directory import DirectoryTrail, open_directory
 from deploytrail.app.home import Home
 from deploytrail.app.verifying import verify
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import DeploytrailError, Fenced, SenderError, Tampered
+from deploytrail.errors import (
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    DeploytrailError,
+    Fenced,
+    SenderError,
+    Tampered,
+)
 from deploytrail.event import Actor, Event, Reason, Source
 from deploytrail.stores.sqlite.place import filesystem, sync_directory
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
@@ -46,29 +53,41 @@ def examine(
 
 
 def clear_fence(
-    directory: Path | None, *, actor: Actor, reason: str | None, clock: Clock | None = None
+    directory: Path | None,
+    *,
+    actor: Actor,
+    reason: str | None,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Receipt:
     """Verify the log, and if it is sound, remove the fence and enter that it was cleared.
 
     Raises Fenced where the log is not sound: then it stays fenced.
     """
     clock = SystemClock() if clock is None else clock
-    home = homes.find(directory, os.environ)
-    report = verify(home.directory, clock=clock)
-    if report.exit_code != 0:
+    environment = os.environ if environment is None else environment
+    home = homes.find(directory, environment)
+    report = verify(home.directory, clock=clock, environment=environment)
+    # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
+    is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
+    if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE}:
         first = report.found[0].what if report.found else ", ".join(report.not_checked)
         raise Fenced(
             f"the log stays fenced: verification ended with {report.exit_code}: {first}. Restore "
             "it from a backup, or keep it as evidence and begin a new origin"
         )
-    with open_directory(home.directory, create=False, clock=clock) as trail:
+    with open_directory(
+        home.directory, create=False, clock=clock, environment=environment
+    ) as trail:
         # Moving the write-ahead log into the database syncs what is about to be trusted again;
         # stopped here, the fence still stands.
         trail.store.sync_all()
         trail.keyring.sync_all()
     home.fence.unlink(missing_ok=True)
     sync_directory(home.directory)
-    with open_directory(home.directory, create=False, clock=clock) as trail:
+    with open_directory(
+        home.directory, create=False, clock=clock, environment=environment
+    ) as trail:
         return _enter(trail, clock, "audit.fence.cleared", actor, reason)
 
 

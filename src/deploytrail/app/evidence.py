@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,10 +43,14 @@ class StoredEvidence:
         with unreadable("log.db"):
             self.tree = log.tree()
             self._tail = tail_entries(log)
-            self._notes = [
-                octets + b"".join(log.cosignatures(size)) for size, octets in log.notes()
-            ]
+            rows, lines = log.notes(), log.all_cosignatures()
             self._inventory = log.inventory()
+            # A bit can turn a value into NULL, or into one of another type.
+            beside: dict[int, bytes] = {}
+            for size, _, line in lines:
+                beside[size] = beside.get(size, b"") + line
+            self._notes = [octets + beside.get(size, b"") for size, octets in rows]
+            self._misplaced = [*_misplaced_notes(rows), *_misplaced_lines(rows, lines)]
         self._published = _published(log)
 
     @property
@@ -95,10 +100,33 @@ class StoredEvidence:
             if wanted != counted:
                 state: State = "CORRUPT" if counted > wanted else "MISSING"
                 yield state, f"{kind}: expected {wanted} for {size} entries, found {counted}"
+        for what in self._misplaced:
+            yield "CORRUPT", what
         if isinstance(self._published, str):
             yield "CORRUPT", self._published
         elif self._published > size:
             yield "CORRUPT", f"checkpoint: its size is {self._published}, the log's {size}"
+
+
+def _misplaced_notes(rows: list[tuple[int, bytes]]) -> Iterator[str]:
+    """Checkpoints whose row says another size than they do."""
+    for size, octets in rows:
+        # What can't be read is found where its signature is checked.
+        with suppress(DeploytrailError):
+            said = checkpoints.decode(notes.decode(octets).text).size
+            if said != size:
+                yield f"checkpoint {size}: its row holds the one of size {said}"
+
+
+def _misplaced_lines(
+    rows: list[tuple[int, bytes]], lines: list[tuple[int, bytes, bytes]]
+) -> Iterator[str]:
+    """Cosignatures of no checkpoint, or under another key's id."""
+    sizes = {size for size, _ in rows}
+    for size, key_id, line in lines:
+        with suppress(DeploytrailError, UnicodeDecodeError):
+            if notes.decode_signature(line.decode()).key_id != key_id or size not in sizes:
+                yield f"cosignature {size}: its row is not that of its key and checkpoint"
 
 
 def _published(log: ExaminedLog) -> int | str:
@@ -108,7 +136,14 @@ def _published(log: ExaminedLog) -> int | str:
             newest = log.checkpoint()
     except Tampered as error:
         return str(error)
-    return 0 if newest is None else newest.size
+    if newest is None:
+        return 0
+    with suppress(DeploytrailError):
+        said = checkpoints.decode(notes.decode(newest.note).text)
+        frontier = newest.frontier
+        if (said.size, said.root) != (frontier.size, frontier.root()):
+            return "published: its frontier is not that of the newest checkpoint"
+    return newest.size
 
 
 class ExportedEvidence:

@@ -6,7 +6,6 @@ log's file appears last and by a rename: a directory has a trail if and only if 
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -102,23 +101,27 @@ def create(
 
 
 def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: str) -> str:
+    new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
     if home.keys.exists():
-        raise Conflict(
-            f"{home.directory}: found keys.db but no log.db; restore log.db from a backup, "
-            "or move the directory away to begin anew"
-        )
+        if not new_log.exists():
+            raise Conflict(
+                f"{home.directory}: found keys.db but no log.db; restore log.db from a backup, "
+                "or move the directory away to begin anew"
+            )
+        # Stopped between the two renames: both files are whole, and nothing was logged yet.
+        new_log.rename(home.log)
+        sync_directory(home.directory)
+        return policy.decode(home.policy.read_bytes()).logs[0].key.name
     if not _has_outside_key(environment) and not home.key.exists():
         replace_file(home.key, clock.random(32).hex().encode() + b"\n")
     wrapping = wrapping_key(home, environment)
     secrets = keys.new_secrets(clock.random(32 * len(Secrets._fields)))
-    new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
     for leftover in home.directory.glob("*.db.new*"):
         leftover.unlink()
     SqliteKeyring.create(new_keys, secrets, clock, wrapping_key=wrapping)
     SqliteLog.create(new_log, origin)
     replace_file(home.policy, policy.encode(own_policy(origin, secrets)))
-    # Stopped between the two, the directory has keys but no log: nothing was logged under them,
-    # and the message above says what to do.
+    # Stopped between the two, the next call renames the log, as above.
     new_keys.rename(home.keys)
     new_log.rename(home.log)
     # Without this a power loss could give log.db its old name back, and with it what was
@@ -159,6 +162,9 @@ def wrapping_key(home: Home, environment: Mapping[str, str]) -> bytes:
 
 
 def _output_of(command: str) -> bytes:
+    # Few keys come from a command, and a wrapped command waits for each import.
+    import subprocess
+
     try:
         done = subprocess.run(
             ["/bin/sh", "-c", command],

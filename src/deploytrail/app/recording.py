@@ -5,7 +5,8 @@ One event that can't be recorded stops none of the others: its error is its answ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -48,6 +49,14 @@ class _Batch(NamedTuple):
     entries: list[Prepared]
 
 
+class _Committing(NamedTuple):
+    """A batch that is being committed, and what it was made of, should it be made anew."""
+
+    submissions: Sequence[Submission | SenderError]
+    batch: _Batch
+    placed: Future[list[Answer]]
+
+
 class Recorder:
     """Records into one store. Belongs to one thread."""
 
@@ -57,7 +66,9 @@ class Recorder:
         self._clock = clock
         self.origin = origin
         self._concealer = Concealer(origin=origin, body_key=keyring.secrets.body)
-        self._notices = OwnNotices(self._concealer, clock)
+        # The log's notices are made by whichever thread commits.
+        own = Concealer(origin=origin, body_key=keyring.secrets.body)
+        self._notices = OwnNotices(own, clock)
         self._stored: set[bytes] = set()
         self._epoch = 0
 
@@ -75,6 +86,34 @@ class Recorder:
             self._remember(batch.entries, placed)
             return self._merged(batch, placed)
         raise Busy(f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again")
+
+    def record_all(
+        self, batches: Iterable[Sequence[Submission | SenderError]]
+    ) -> Iterator[list[Receipt | SenderError]]:
+        """As `record` for each batch, in order; while one commits, the next is made ready.
+
+        Committing mostly waits for the disk and for SQLite, which leave the interpreter alone. A
+        batch is read only once the one before it was made ready, so at most two are in memory.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit") as committing:
+            waiting: _Committing | None = None
+            for submissions in batches:
+                batch = self._prepare(submissions)
+                if waiting is not None:
+                    yield self._answered(waiting)
+                placed = committing.submit(self._append, batch.entries)
+                waiting = _Committing(submissions, batch, placed)
+            if waiting is not None:
+                yield self._answered(waiting)
+
+    def _answered(self, waiting: _Committing) -> list[Receipt | SenderError]:
+        try:
+            placed = waiting.placed.result()
+        except StaleEpoch:
+            self._start_over()
+            return self.record(waiting.submissions)
+        self._remember(waiting.batch.entries, placed)
+        return self._merged(waiting.batch, placed)
 
     def _append(self, entries: list[Prepared]) -> list[Answer]:
         if not entries:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -195,6 +195,16 @@ def _bytes_of(path: Path, what: str) -> bytes:
     return octets
 
 
+def _strangers(octets: Sequence[bytes], known: set[tuple[str, bytes]]) -> int:
+    """How many signatures nobody could check; those of notes that can't be read aside."""
+    count = 0
+    for each in octets:
+        with suppress(DeploytrailError):
+            signatures = notes.decode(each).signatures
+            count += sum((one.name, one.key_id) not in known for one in signatures)
+    return count
+
+
 class _Verification:
     """One run over one piece of evidence."""
 
@@ -224,6 +234,7 @@ class _Verification:
             *(witness.key for witness in policy.witnesses.values()),
         ]
         deep = examination.deep() if is_deep else None
+        strangers = _strangers(evidence.notes(), {(key.name, key.id) for key in keys})
         outcome = core.verify(
             evidence,
             origin=examination.origin,
@@ -238,6 +249,9 @@ class _Verification:
         ]
         if deep is not None:
             outcome.findings += deep.findings(outcome.erased)
+        if strangers:
+            what = "signatures by keys that the policy does not list"
+            outcome.not_checked.append(f"{strangers} {what}")
         code, witnesses, cosigned = self._judge(outcome, age_max)
         seconds = (self._clock.now() - started).total_seconds()
         return self._report(

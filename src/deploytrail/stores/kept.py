@@ -17,6 +17,7 @@ from deploytrail.log import note, policy
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.policy import Policy
 from deploytrail.stores.files import replace_file
+from deploytrail.stores.sqlite.place import sync_directory
 
 _BETWEEN = b"\n---\n"
 
@@ -52,7 +53,9 @@ def load(directory: Path, origin: str) -> Kept | None:
 
 def replace(directory: Path, kept: Kept) -> None:
     """Keep it, durably. Whoever calls has verified that it is consistent with what was kept."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not directory.exists():
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_directory(directory.parent)
     head = policy.encode(kept.policy).removesuffix(b"\n")
     replace_file(_path(directory, kept.checkpoint.origin), head + _BETWEEN + kept.note)
 

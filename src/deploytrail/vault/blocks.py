@@ -16,25 +16,24 @@ from deploytrail.event import Event, is_concealed
 
 
 class ConcealedBlock(NamedTuple):
-    """Where concealed fields stand: `/client`, or `/policy/violations` with `is_array`.
-
-    `values` gets them from the struct, in the order of `names`; `absent` is what it gets where
-    there are none, and `bare` sets its fields so; `empty` is the struct without anything, None
-    where it always has something. `is_text`: the block is an object below the event, its concealed fields all
-    optional text, so that it can be taken apart without dicts.
-    """
+    """Where concealed fields stand: `/client`, or `/policy/violations` with `is_array`."""
 
     pointer: str
     path: tuple[str, ...]
     fields: frozenset[str]
     is_array: bool
-    struct: Any
     names: tuple[str, ...]
-    values: Callable[[Any], tuple[Any, ...]]
-    absent: tuple[Any, ...]
+    """`fields` in the order of `hidden`."""
+    hidden: Callable[[Any], Any]
+    """The struct's concealed values: a tuple, or the value itself where there is one field."""
+    absent: Any
+    """What `hidden` gives where nothing is concealed."""
     bare: dict[str, Any]
-    empty: Any
+    """By attribute, what a struct has in their place once they are taken."""
+    empty: msgspec.Struct | None
+    """The struct that says nothing; None where a field is required."""
     is_text: bool
+    """An object below the event with nothing but optional texts to conceal."""
 
 
 def _blocks(
@@ -44,19 +43,20 @@ def _blocks(
     fields = msgspec.structs.fields(struct)
     concealed = [field for field in fields if is_concealed(hints[field.name])]
     if concealed:
-        absent = tuple(_default(field) for field in concealed)
+        bare = {field.name: _default(field) for field in concealed}
+        hidden: Callable[[Any], Any] = attrgetter(*bare)
+        is_text = not is_array and len(path) == 1 and all(one is None for one in bare.values())
         yield ConcealedBlock(
             pointer="/" + "/".join(path),
             path=path,
             fields=frozenset(field.encode_name for field in concealed),
             is_array=is_array,
-            struct=struct,
             names=tuple(field.encode_name for field in concealed),
-            values=_getter([field.name for field in concealed]),
-            absent=absent,
-            bare={field.name: _default(field) for field in concealed},
+            hidden=hidden,
+            absent=tuple(bare.values()) if len(bare) > 1 else next(iter(bare.values())),
+            bare=bare,
             empty=None if any(field.required for field in fields) else struct(),
-            is_text=not is_array and len(path) == 1 and not any(one is not None for one in absent),
+            is_text=is_text,
         )
     named = [(field.encode_name, hints[field.name]) for field in fields]
     for name, hint in named:
@@ -68,11 +68,6 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return field.default
-
-
-def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    get = attrgetter(*names)
-    return get if len(names) > 1 else lambda struct: (get(struct),)
 
 
 def _structs(hint: Any, *, is_array: bool = False) -> Iterator[tuple[type, bool]]:
@@ -89,11 +84,13 @@ BY_POINTER: Final = {block.pointer: block for block in BLOCKS}
 
 
 def has_any(block: ConcealedBlock, holder: Any) -> bool:
-    """Whether a field of the event, not None, has anything to conceal in that block."""
+    """Whether the value of the event's field `path[0]`, not None, hides anything in that block."""
     for name in block.path[1:]:
         holder = getattr(holder, name)
-    items = holder if block.is_array else (holder,)
-    return any(block.values(item) != block.absent for item in items)
+    hidden, absent = block.hidden, block.absent
+    if not block.is_array:
+        return bool(hidden(holder) != absent)
+    return any(hidden(item) != absent for item in holder)
 
 
 def take(event: dict[str, Any], block: ConcealedBlock) -> dict[str, Any] | None:

@@ -43,6 +43,10 @@ _Entry: Final[Any] = msgspec.defstruct(
     omit_defaults=True,
 )
 
+_holders: Final = attrgetter(*(block.path[0] for block in BLOCKS))
+_Hidden = str | tuple[str | None, ...] | bytes
+"""What a block hides: a text, texts in the order of `names`, or values as canonical JSON."""
+
 
 class Concealed(NamedTuple):
     """An entry that lacks only its `logged`, and what the vault is to keep for it."""
@@ -82,7 +86,7 @@ class Concealer:
     def __init__(self, *, origin: str, body_key: bytes, remembered_max: int = 65_536) -> None:
         self.origin = origin
         self._body_key = body_key
-        self._made: dict[tuple[bytes, str, tuple[str | None, ...] | bytes], Disclosure] = {}
+        self._made: dict[tuple[bytes, str, _Hidden], Disclosure] = {}
         self._made_bytes = 0
         self._remembered_max = remembered_max
 
@@ -138,63 +142,66 @@ class Concealer:
         owners: dict[str, str] = {}
         made: list[tuple[Subject, Disclosure]] = []
         author: Subject | None = None
-        for block in BLOCKS:
-            name = block.path[0]
-            value = getattr(event, name)
+        known_of = self._made.get
+        for block, value in zip(BLOCKS, _holders(event), strict=True):
+            # None, or an empty array.
             if not value:
                 continue
-            key: Any
             if block.is_text:
-                key = block.values(value)
-                if key == block.absent:
+                hidden = block.hidden(value)
+                if hidden == block.absent:
                     continue
-                taken = None
-                setattr(found, name, _without_texts(block, value))
+                setattr(found, block.path[0], _bare(block, value))
             elif has_any(block, value):
-                fields = {name: msgspec.to_builtins(value)}
-                taken = take(fields, block)
-                assert taken is not None
-                setattr(found, name, fields.get(name))
-                key = disclosure.canonical_value(taken)
+                hidden = _taken(block, value, found)
             else:
                 continue
             # Free text stands under its author; only a principal's own name is the principal's.
-            if name == "on_behalf_of":
+            if block.pointer == "/on_behalf_of":
                 owner = subjects[identity(value)]
             else:
                 owner = author = author or subjects[identity(event.actor)]
             owners[block.pointer] = owner.name
-            made.append((owner, self._disclosure(owner, block, key)))
+            known = known_of((owner.id, block.pointer, hidden))
+            if known is None:
+                known = self._new_disclosure(owner, block, hidden)
+            made.append((owner, known))
         return owners, made
 
-    def _disclosure(
-        self, owner: Subject, block: ConcealedBlock, key: tuple[str | None, ...] | bytes
-    ) -> Disclosure:
-        """The disclosure of a block's texts, or of the canonical JSON of what was taken from it."""
-        known = self._made.get((owner.id, block.pointer, key))
-        return self._new_disclosure(owner, block, key) if known is None else known
-
-    def _new_disclosure(
-        self, owner: Subject, block: ConcealedBlock, key: tuple[str | None, ...] | bytes
-    ) -> Disclosure:
-        if isinstance(key, bytes):
-            value = key
-        else:
-            texts = zip(block.names, key, strict=True)
-            value = disclosure.canonical_value({name: text for name, text in texts if text is not None})
-        made = disclosure.disclosure(owner, block.pointer, value)
+    def _new_disclosure(self, owner: Subject, block: ConcealedBlock, hidden: _Hidden) -> Disclosure:
+        made = disclosure.disclosure(owner, block.pointer, _value(block, hidden))
         self._made_bytes += len(made.json)
         if len(self._made) >= self._remembered_max or self._made_bytes > _REMEMBERED_BYTES_MAX:
             self.forget()
             self._made_bytes = len(made.json)
-        self._made[owner.id, block.pointer, key] = made
+        self._made[owner.id, block.pointer, hidden] = made
         return made
 
 
-def _without_texts(block: ConcealedBlock, value: Any) -> Any:
-    """What remains clear of an object, or None for nothing."""
+def _taken(block: ConcealedBlock, value: Any, found: Any) -> bytes:
+    """Take a block's concealed fields out of the entry; their canonical JSON."""
+    name = block.path[0]
+    fields = {name: msgspec.to_builtins(value)}
+    taken = take(fields, block)
+    assert taken is not None
+    setattr(found, name, fields.get(name))
+    return disclosure.canonical_value(taken)
+
+
+def _value(block: ConcealedBlock, hidden: _Hidden) -> bytes:
+    """The canonical JSON of what a block hides."""
+    if isinstance(hidden, bytes):
+        return hidden
+    if isinstance(hidden, str):
+        return disclosure.canonical_value({block.names[0]: hidden})
+    texts = zip(block.names, hidden, strict=True)
+    return disclosure.canonical_value({name: text for name, text in texts if text is not None})
+
+
+def _bare(block: ConcealedBlock, value: Any) -> Any:
+    """What stays clear of an object of texts, or None for nothing."""
     bare = structs.replace(value, **block.bare)
-    return None if bare == block.empty else bare
+    return None if block.empty is not None and bare == block.empty else bare
 
 
 def prepared(

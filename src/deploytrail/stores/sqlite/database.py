@@ -35,6 +35,7 @@ from deploytrail.stores.sqlite.place import (
 
 WAL_PAGES_PASSIVE: Final = 8_192
 WAL_PAGES_TRUNCATE: Final = 65_536
+WRITER_LOCK: Final = "log.lock"
 PAGE_BYTES: Final = 8_192
 _SYNC_ERRORS: Final = {
     apsw.SQLITE_IOERR_FSYNC,
@@ -78,7 +79,7 @@ class Guard:
         self.wait_seconds_max = wait_seconds_max
         self.wal_pages_passive = wal_pages_passive
         self.wal_pages_truncate = wal_pages_truncate
-        self.writer = FileLock(directory / "log.lock")
+        self.writer = FileLock(directory / WRITER_LOCK)
         self.opened = FileLock(directory / "open.lock")
         self.fenced_because: str | None = None
         self.is_alone = self._enter()
@@ -123,6 +124,9 @@ class Database:
         self.guard = guard
         self._vfs = vfs
         self._wal_pages = 0
+        # A descriptor of its own: flock lets one descriptor in twice, and a second thread that
+        # makes keys would let go of what the first holds for its commit.
+        self._lock = FileLock(guard.directory / WRITER_LOCK)
         self._reader: apsw.Connection | None = None
         self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE)
         with self._own_errors():
@@ -148,7 +152,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction under the writer's lock; committed, with fsync, where the block ends."""
-        with self.guard.writer.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
+        with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
             self.guard.refuse_fenced()
             self._refuse_replaced()
             # Before the transaction, not after it: what was committed is acknowledged even where
@@ -198,7 +202,7 @@ class Database:
         Must succeed before the first receipt after a crash: until then, what a killed writer left
         is visible but maybe not durable.
         """
-        with self._own_errors():
+        with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def scrub(self) -> None:
@@ -206,14 +210,14 @@ class Database:
 
         Raises Busy where a reader kept the old pages for longer than the time allowed.
         """
-        with self.guard.writer.held(seconds_max=self.guard.wait_seconds_max):
-            self.guard.refuse_fenced()
-            self.sync_all()
+        self.guard.refuse_fenced()
+        self.sync_all()
 
     def close(self) -> None:
         for connection in (self._reader, self._writer):
             if connection is not None:
                 connection.close()
+        self._lock.close()
 
     def _connect(self, flags: int) -> apsw.Connection:
         if not self.path.exists():

@@ -70,6 +70,10 @@ class ExaminedLog(SqliteReader):
             found = [str(error)]
         return [] if found == ["ok"] else found
 
+    def all_cosignatures(self) -> list[tuple[int, bytes, bytes]]:
+        """Every stored one: (size of its checkpoint, id of its key, its line)."""
+        return list(self._connection.execute(sql.ALL_COSIGNATURES))
+
     def schema(self) -> set[str]:
         """The statements that made the tables."""
         return {row[0] for row in self._connection.execute(sql.MADE_BY) if row[0]}

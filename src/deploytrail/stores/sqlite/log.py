@@ -145,6 +145,13 @@ class _Writer(SqliteReader):
         super().__init__(connection)
         self._clock = clock
         self._fence = fence
+        self._tree: Tree | None = None
+
+    def tree(self) -> Tree:
+        # Nobody else writes while we hold the lock.
+        if self._tree is None:
+            self._tree = super().tree()
+        return self._tree
 
     def clock(self) -> int:
         return microseconds(self._clock.now())
@@ -172,6 +179,7 @@ class _Writer(SqliteReader):
         self._set_tree(tree, addition.size_before)
 
     def _set_tree(self, tree: Tree, size_before: int) -> None:
+        self._tree = None
         self._connection.execute(sql.SET_TREE, (*_tree_row(tree)[1:], size_before))
         if self._connection.changes() != 1:
             reason = f"log.db: expected size {size_before} under the lock, found another"

@@ -41,7 +41,7 @@ CREATE TABLE cosignature(
 NEW_TREE: Final = "INSERT INTO tree VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 TREE: Final = (
     "SELECT origin, size, root, frontier, last_logged, epoch, clock, boot, uptime, behind, digest "
-    "FROM tree"
+    "FROM tree WHERE id = 1"
 )
 SET_TREE: Final = (
     "UPDATE tree SET size = ?, root = ?, frontier = ?, last_logged = ?, epoch = ?, clock = ?, "
@@ -66,8 +66,8 @@ ATTACHMENT: Final = "SELECT id, subjects, wrapped_key, sealed FROM attachment WH
 PUT_ATTACHMENT: Final = "INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?)"
 
 CHECKPOINT: Final = (
-    "SELECT size, note, (SELECT frontier FROM published WHERE published.size = checkpoint.size) "
-    "FROM checkpoint ORDER BY size DESC LIMIT 1"
+    "SELECT size, note, (SELECT frontier FROM published WHERE id = 1 AND published.size = "
+    "checkpoint.size) FROM checkpoint ORDER BY size DESC LIMIT 1"
 )
 PUT_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?)"
 PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
@@ -87,4 +87,5 @@ ERASE_ATTACHMENTS: Final = (
     "DELETE FROM attachment WHERE instr(subjects, ?1) % 16 = 1 AND length(?1) = 16"
 )
 
+ALL_COSIGNATURES: Final = "SELECT size, key_id, line FROM cosignature ORDER BY size, key_id"
 MADE_BY: Final = "SELECT sql FROM sqlite_schema"

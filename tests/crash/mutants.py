@@ -1,0 +1,62 @@
+"""Copies of our source with one promise broken, to show that a suite notices."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.conftest import ROOT
+
+
+class Mutant(NamedTuple):
+    """In one file, one text stands for another."""
+
+    file: str
+    old: str
+    new: str
+
+
+OF_NAMES: Final = {
+    "no sync of directories": Mutant(
+        "stores/sqlite/place.py",
+        "    try:\n        os.fsync(file)\n    except OSError as error:",
+        "    try:\n        pass\n    except OSError as error:",
+    ),
+    "no sync of small files": Mutant("stores/files.py", "        os.fsync(file)\n", ""),
+    "no sync behind a replaced file": Mutant(
+        "stores/files.py", "    sync_directory(path.parent)\n", ""
+    ),
+    "no sync behind the making of a trail": Mutant(
+        "app/home.py", "        sync_directory(directory)\n", "        pass\n"
+    ),
+    "no empty write-ahead log behind a made database": Mutant(
+        "stores/sqlite/database.py",
+        "        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)\n",
+        "        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)\n",
+    ),
+}
+OF_COMMITS: Final = {
+    "synchronous off": Mutant(
+        "stores/sqlite/database.py", '"synchronous", "FULL"', '"synchronous", "OFF"'
+    ),
+    "synchronous normal": Mutant(
+        "stores/sqlite/database.py", '"synchronous", "FULL"', '"synchronous", "NORMAL"'
+    ),
+    "no truncating checkpoint at open": Mutant(
+        "stores/sqlite/database.py",
+        "            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)\n",
+        "            pass\n",
+    ),
+}
+
+
+def mutated(mutant: Mutant, into: Path) -> Path:
+    """The folder to import from: our package with the mutant's change."""
+    shutil.copytree(ROOT / "src", into, ignore=shutil.ignore_patterns("__pycache__"))
+    path = into / "deploytrail" / mutant.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(mutant.old) != 1:
+        raise LookupError(f"{mutant.file}: expected {mutant.old!r} once; the mutant is stale")
+    path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    return into

@@ -1,0 +1,144 @@
+"""Files that vanish, change or can't be written under a trail that is open; two publishers."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+from msgspec import structs
+
+from deploytrail.app.home import Home
+from deploytrail.errors import DeploytrailError, Fenced, NotPermitted
+from deploytrail.event import Actor
+from tests.crash import oracle
+from tests.crash.strace import Fault, Writer
+from tests.crash.writing import Place, deployment, filled, recorded
+
+
+def unlinked(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    """By an equal copy, as a careless restore does."""
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    copy.replace(path)
+
+
+HARMS: Final = {each.__name__: each for each in (unlinked, replaced)}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", ["log.db", "log.db-wal", "log.db-shm"])
+def test_a_log_whose_files_are_not_those_that_were_opened_is_fenced(
+    tmp_path: Path, name: str, harm: str
+) -> None:
+    place = Place(tmp_path)
+    filled(place, 3)
+    with place.open() as trail:
+        recorded(trail, "before")
+        HARMS[harm](place.home / name)
+        with pytest.raises(Fenced):
+            recorded(trail, "after")
+        with pytest.raises(Fenced):
+            recorded(trail, "and again")
+    assert name.removesuffix("-wal").removesuffix("-shm") in Home(place.home).fence.read_text()
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", ["keys.db", "keys.db-wal", "keys.db-shm"])
+def test_a_keyring_whose_files_are_not_those_that_were_opened_is_fenced(
+    tmp_path: Path, name: str, harm: str
+) -> None:
+    place = Place(tmp_path)
+    filled(place, 3)
+    with place.open() as trail:
+        HARMS[harm](place.home / name)
+        carol = Actor(type="user", id="os:carol@build")
+        event = deployment("by-carol")
+        with pytest.raises(Fenced):
+            trail.record([structs.replace(event, actor=carol)])
+
+
+@pytest.mark.parametrize("name", ["log.lock", "open.lock"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_writers_with_different_lock_files_still_write_one_log(
+    tmp_path: Path, name: str, harm: str
+) -> None:
+    """SQLite's own locks stand behind ours."""
+    place = Place(tmp_path)
+    receipts = filled(place, 3)
+    with place.open() as first:
+        HARMS[harm](place.home / name)
+        with place.open() as second:
+            for at in range(5):
+                receipts += recorded(first, f"first-trail-{at}")
+                receipts += recorded(second, f"second-trail-{at}")
+    oracle.whole(place.home / "log.db", receipts)
+
+
+def test_a_directory_that_was_removed_takes_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    filled(place, 3)
+    with place.open() as trail:
+        shutil.rmtree(place.home)
+        with pytest.raises(Fenced):
+            recorded(trail, "after")
+
+
+@pytest.mark.parametrize("name", ["log.db", "keys.db"])
+def test_a_database_that_may_not_be_opened_says_so(tmp_path: Path, name: str) -> None:
+    place = Place(tmp_path)
+    filled(place, 3)
+    path = place.home / name
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    with pytest.raises(NotPermitted, match=name):
+        place.open()
+
+
+def test_a_directory_that_turned_read_only_keeps_what_it_has(tmp_path: Path) -> None:
+    """Told by the system's answer, because root may write everywhere."""
+    place = Place(tmp_path / "place")
+    receipts = filled(place, 3)
+    writer = Writer(tmp_path)
+    ran = [writer.run("append", place, Fault("openat", "EROFS", nth)) for nth in range(1, 12)]
+    writer.close()
+    assert any(each.has_fired and each.status != 0 for each in ran)
+    oracle.whole(
+        place.home / "log.db", [*receipts, *(one for each in ran for one in each.receipts)]
+    )
+
+
+def test_two_publishers_at_once_have_one_history(tmp_path: Path) -> None:
+    place = Place(tmp_path / "place")
+    receipts = filled(place, 3, published_at=(1,))
+    writers = [Writer(tmp_path) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        runs = list(threads.map(lambda writer: writer.run("publishing", place), writers))
+    for writer in writers:
+        writer.close()
+    assert [(each.status, each.said) for each in runs] == [(0, []), (0, [])]
+    found = oracle.whole(
+        place.home / "log.db", [*receipts, *(one for each in runs for one in each.receipts)]
+    )
+    published = {size for each in runs for size in each.published}
+    assert published <= set(found.published)
+    assert len(published) >= 50
+
+
+def test_an_older_copy_is_refused_where_a_newer_one_was_seen(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    filled(place, 3, published_at=(3,))
+    shutil.copytree(place.home, tmp_path / "older")
+    with place.open() as trail:
+        recorded(trail, "newer")
+        trail.publish()
+    shutil.rmtree(place.home)
+    (tmp_path / "older").rename(place.home)
+    with pytest.raises(DeploytrailError, match="found 3"):
+        place.open()

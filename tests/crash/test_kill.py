@@ -1,0 +1,85 @@
+"""Eight writers of one log, killed at any moment: nothing acknowledged is lost, nobody starves."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from pathlib import Path
+
+from deploytrail.app.home import Home
+from deploytrail.trail import Receipt
+from tests.crash import oracle
+from tests.crash.form import SEED, chosen
+from tests.crash.strace import Writer
+from tests.crash.writing import Place, filled
+
+WRITERS = 8
+WAIT_SECONDS_MAX = 10.0
+
+
+class Crowd:
+    """Writers that are started again whenever they were killed, until told to stop."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.writers = [Writer(place.base) for _ in range(WRITERS)]
+        self.receipts: list[Receipt] = []
+        self.longest = 0.0
+        self.refused: list[str] = []
+        self.is_over = threading.Event()
+
+    def write(self, writer: Writer) -> None:
+        while not self.is_over.is_set():
+            ran = writer.run("many", self._place)
+            self.receipts += ran.receipts
+            waits = [float(line.split()[1]) for line in ran.said if line.startswith("waited")]
+            self.longest = max([self.longest, *waits])
+            self.refused += [line for line in ran.said if not line.startswith("waited")]
+
+    def kill(self, writer: Writer) -> bool:
+        """Whether there was somebody to kill."""
+        child = writer.child
+        if child is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+            return True
+        return False
+
+    def stop(self) -> None:
+        self.is_over.set()
+        for writer in self.writers:
+            self.kill(writer)
+
+
+def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    place = Place(tmp_path / "place")
+    first = filled(place, 3)
+    crowd, rng, kills = Crowd(place), random.Random(SEED), 0
+    with ThreadPoolExecutor(WRITERS) as threads:
+        running = [threads.submit(crowd.write, writer) for writer in crowd.writers]
+        while kills < chosen(16, 200):
+            # The moment is random, nothing is waited for.
+            crowd.is_over.wait(rng.uniform(0.005, 0.08))
+            kills += crowd.kill(rng.choice(crowd.writers))
+            assert not any(each.done() for each in running), crowd.refused
+        # One may have been about to start when the others were stopped.
+        while any(not each.done() for each in running):
+            crowd.stop()
+            wait(running, timeout=0.1)
+    for each in running:
+        each.result()
+    for writer in crowd.writers:
+        writer.close()
+    print(
+        f"{kills} kills, {len(crowd.receipts)} acknowledged, waited {crowd.longest:.3f} s at most"
+    )
+    assert crowd.refused == []
+    assert len(crowd.receipts) > kills // 4
+    assert crowd.longest < WAIT_SECONDS_MAX
+    assert not Home(place.home).fence.exists()
+    oracle.whole(Home(place.home).log, [*first, *crowd.receipts])
