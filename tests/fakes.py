@@ -80,6 +80,10 @@ class FakeTrail:
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return [answer for body in bodies for answer in self.record([parse_event(body)])]
 
+    def fingerprint_key(self, project: str) -> bytes:
+        self._fail()
+        return hashlib.sha256(project.encode()).digest()
+
     def publish(self) -> Published:
         self._fail()
         self.published.append(self.size())

@@ -28,7 +28,9 @@ def test_the_drawing_is_the_tree() -> None:
         for found in map(DRAWN.search, (errors.__doc__ or "").split("\n"))
         if found
     }
-    leaves = {one for one in tree(DeploytrailError) if not one.__subclasses__()}
+    # A room may refine an error for itself; the tree is what everybody may rely on.
+    own = {one for one in tree(DeploytrailError) if one.__module__ == errors.__name__}
+    leaves = {one for one in own if not own & set(one.__subclasses__())}
     shown = {one.__name__: (one.status, one.exit_code) for one in leaves}
     del shown["StaleEpoch"]
     assert drawn == shown

@@ -19,7 +19,7 @@ LOCAL_INSTANCE: Final = "local"
 AttachmentType = Literal["output", "delivery", "plan"]
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, kw_only=True, gc=False):
     """What a producer gets back: a pure function of the entry and its index.
 
     `leaf` is the lower-case hex of the RFC 6962 leaf hash, `size` is `index + 1`, `logged` the

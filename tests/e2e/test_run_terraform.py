@@ -241,6 +241,34 @@ def test_a_prompt_on_a_terminal_is_answered(terraform: Terraform) -> None:
     assert names[-1] == "deployment.succeeded"
 
 
+SLOW = """
+resource "terraform_data" "slow" {
+  depends_on = [terraform_data.network]
+  provisioner "local-exec" { command = "echo has begun; exec sleep 60" }
+}
+"""
+
+
+def test_control_c_stops_terraform_once_and_the_end_says_so(terraform: Terraform) -> None:
+    terraform.write(SLOW, "slow.tf")
+    with Terminal(
+        terraform.wrapped.arguments("terraform", "apply", "-auto-approve"),
+        cwd=terraform.module,
+        env=terraform.environ,
+    ) as terminal:
+        terminal.expect(rb"\(local-exec\):\S* \S*has begun")
+        terminal.type(b"\x03")
+        shown = terminal.expect(rb"Gracefully shutting down")
+        assert terminal.wait() == 1
+    assert b"Two interrupts" not in shown + terminal.seen
+    end = terraform.wrapped.events[-1]
+    assert (end.action, end.outcome) == ("deployment.cancelled", "partial")
+    assert end.error is not None
+    assert end.error.code == "interrupted"
+    assert end.command is not None
+    assert (end.command.exit_code, end.command.signal) == (1, 2)
+
+
 def test_a_plan_that_is_no_plan_is_told_and_terraform_refuses_it(terraform: Terraform) -> None:
     (terraform.module / "tf.plan").write_text("not a plan")
     done = terraform.run("apply", "tf.plan")

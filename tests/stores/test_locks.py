@@ -64,8 +64,8 @@ def test_who_gave_up_takes_it_from_nobody(tmp_path: Path) -> None:
 
 def test_shared_holders_keep_an_exclusive_one_away(tmp_path: Path) -> None:
     one, other, third = (FileLock(tmp_path / "lock") for _ in range(3))
-    one.share()
-    other.share()
+    one.share(seconds_max=1)
+    other.share(seconds_max=1)
     assert not third.try_exclusive()
     one.release()
     assert not third.try_exclusive()

@@ -81,7 +81,14 @@ def main() -> int:
         tell=lambda text: print(f"deploytrail: {text}", file=sys.stderr, flush=True),
     )
     asked = msgspec.convert(spec.get("request", {}) | {"command": sys.argv[3:]}, Request)
-    return run(asked, around)
+    try:
+        return run(asked, around)
+    finally:
+        # The most memory that was used since this program was loaded: what `wait4` tells counts
+        # that of the process which started it too.
+        status = Path("/proc/self/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        Path(spec["events"]).with_suffix(".peak").write_text(peak.split()[1])
 
 
 if __name__ == "__main__":

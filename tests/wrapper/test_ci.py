@@ -25,6 +25,7 @@ JOBS = {
         "CI_PIPELINE_ID": "77",
         "CI_COMMIT_SHA": "a" * 40,
         "CI_COMMIT_REF_NAME": "wider-subnet",
+        "CI_MERGE_REQUEST_PROJECT_PATH": "acme/infra",
         "CI_MERGE_REQUEST_IID": "12",
         "GITLAB_USER_LOGIN": "alice",
         "CI_PIPELINE_SOURCE": "web",
@@ -124,6 +125,39 @@ def test_a_build_without_change_request_names_none() -> None:
 def test_an_attempt_that_is_no_number_is_left_out() -> None:
     assert claimed("github").attempt == 2
     assert claimed("github", GITHUB_RUN_ATTEMPT="\u0663").attempt is None
+
+
+def test_retries_are_counted_from_nothing() -> None:
+    assert claimed("buildkite", BUILDKITE_RETRY_COUNT="0").attempt == 1
+    assert claimed("buildkite", BUILDKITE_RETRY_COUNT="2").attempt == 3
+
+
+def test_a_commit_that_is_a_name_is_left_out() -> None:
+    assert claimed("buildkite", BUILDKITE_COMMIT="HEAD").commit is None
+
+
+def test_a_job_of_a_pipeline_that_was_started_by_hand_has_a_human_behind_it() -> None:
+    found = claimed("gitlab", CI_PIPELINE_SOURCE="push", CI_JOB_MANUAL="true")
+    assert found.trigger == "human"
+    assert claimed("gitlab", CI_PIPELINE_SOURCE="push").trigger == "webhook"
+
+
+def test_a_change_request_belongs_to_the_project_that_it_is_made_to() -> None:
+    fork = {"CI_PROJECT_PATH": "bob/infra", "CI_MERGE_REQUEST_PROJECT_PATH": "acme/infra"}
+    assert claimed("gitlab", **fork).change_request == "acme/infra!12"
+
+
+def test_a_pull_request_is_read_off_its_address() -> None:
+    address = "https://github.com/acme/infra/pull/34"
+    assert claimed("circleci", CIRCLE_PULL_REQUEST=address).change_request == "acme/infra#34"
+
+
+@pytest.mark.parametrize(
+    ("name", "author"), [("jenkins", "CHANGE_AUTHOR"), ("circleci", "CIRCLE_PR_USERNAME")]
+)
+def test_who_wrote_a_change_did_not_start_the_job(name: str, author: str) -> None:
+    found = claimed(name, BUILD_USER_ID="", CIRCLE_USERNAME="", **{author: "mallory"})
+    assert found.on_behalf_of is None
 
 
 def test_credentials_of_a_remote_are_left_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.terraform import Invocation, invocation, workspace
 
-HERE = Path("/work/live")
+HERE = Path("/srv/live")
 NOT_READ = {
     "another program": "kubectl apply -f x",
     "another subcommand": "terraform init",

@@ -114,16 +114,21 @@ class Facts(Struct, frozen=True, kw_only=True):
 class Reading:
     """Reads one run's output as it comes, plain or `-json`, in chunks of any size.
 
-    `document` is the saved plan that is applied, if one is. `feed` never raises for what the tool
-    wrote. Where standard output and error are fed to one reading, feed whole lines of each.
+    `document` is the saved plan that is applied, if one is; else `secrets` are those that are
+    known otherwise, and may grow until the events are asked for. `feed` never raises for what the
+    tool wrote. Where standard output and error are fed to one reading, feed whole lines of each.
     """
 
     def __init__(
-        self, *, document: PlanDocument | None = None, operation: Operation = "unknown"
+        self,
+        *,
+        document: PlanDocument | None = None,
+        operation: Operation = "unknown",
+        secrets: Secrets | None = None,
     ) -> None:
         self._document = document
         self._operation = operation
-        self._secrets = document.secrets if document else Secrets()
+        self._secrets = document.secrets if document else secrets or Secrets()
         self._tally = Tally(document)
         self._lines = Lines()
         self._text = Text()

@@ -41,6 +41,7 @@ _Entry: Final[Any] = msgspec.defstruct(
         *((name, Any, None) for name in (*_NOT_AN_EVENT, "logged")),
     ],
     omit_defaults=True,
+    gc=False,
 )
 
 _holders: Final = attrgetter(*(block.path[0] for block in BLOCKS))

@@ -3,7 +3,7 @@
 The child stays in our session and process group, so that the terminal's own keys reach it without
 us. Signals are never handled here: they are blocked and waited for; the sentinel tells to whom
 else they were sent. The child gets back the mask and every descriptor that we were started with,
-and none of ours.
+and none of ours: Python opens each so that it closes when another program is executed.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deploytrail.wrapper.sentinel import Sentinel
 
@@ -28,18 +28,22 @@ SIGNAL_EXIT_BASE: Final = 128
 _FORWARDED: Final = frozenset(
     {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}
 )
+# What Python sets aside when it starts, and every other program expects as it was.
+_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 _CANCELLING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Ending(Struct, frozen=True, kw_only=True):
     """How a command ended: an exit code, or the signal that ended it.
 
-    `reason` says why it could not be started, or why we did not start it.
+    `reason` says why it could not be started, or why we did not start it; `asked` is the signal
+    that asked it, or us, to stop while it ran.
     """
 
     exit_code: int | None = None
     signal: int | None = None
     reason: str | None = None
+    asked: int | None = None
 
     @property
     def status(self) -> int:
@@ -88,30 +92,64 @@ def pending_cancellation() -> signal.Signals | None:
     return next((number for number in _CANCELLING if number in pending), None)
 
 
+class Child:
+    """A process that was started, until its end was heard of."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._ending: Ending | None = None
+
+    def ending(self) -> Ending | None:
+        """How it ended, or None while it runs."""
+        if self._ending is None:
+            self._reap(os.WNOHANG)
+        return self._ending
+
+    def end(self) -> Ending:
+        """Waits for its end."""
+        while self._ending is None:
+            self._reap(0)
+        return self._ending
+
+    def send(self, number: int) -> None:
+        # A child of another user (sudo) can't be signalled by us; natively neither.
+        with suppress(OSError):
+            if self._ending is None:
+                os.kill(self._pid, number)
+
+    def _reap(self, options: int) -> None:
+        pid, status = os.waitpid(self._pid, options)
+        if pid:
+            code = os.waitstatus_to_exitcode(status)
+            self._ending = Ending(signal=-code) if code < 0 else Ending(exit_code=code)
+
+
 def spawn(
     command: Sequence[str],
     *,
     mask: Mask,
-    descriptors: Collection[int] = (),
-    stdout: int | None = None,
-    stderr: int | None = None,
+    streams: Mapping[int, int] | None = None,
     environ: Mapping[str, str] | None = None,
-) -> subprocess.Popen[bytes] | Ending:
+) -> Child | Ending:
     """A running child, or how a shell would say that there is none.
 
+    `streams` says which descriptors of ours its standard streams are, where they aren't the same.
     Like `execvp`: a file that is executable but has no `#!` line is handed to `/bin/sh`.
     """
 
-    def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            arguments,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=tuple(descriptors),
-            env=environ,
-            # One thread only at this point: nothing can hold a lock that the child would need.
-            preexec_fn=mask.restore,
+    def start(arguments: Sequence[str]) -> Child:
+        # Not by `subprocess`: importing it costs more than starting a child.
+        pid = os.posix_spawnp(
+            arguments[0],
+            list(arguments),
+            os.environ if environ is None else environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, ours, its) for its, ours in (streams or {}).items()
+            ],
+            setsigmask=mask.signals,
+            setsigdef=_IGNORED_BY_PYTHON,
         )
+        return Child(pid)
 
     try:
         try:
@@ -140,7 +178,7 @@ def posted_sentinel() -> Iterator[Sentinel]:
 
 
 def wait(
-    process: subprocess.Popen[bytes],
+    child: Child,
     sentinel: Sentinel,
     *,
     resized: Callable[[], None] | None = None,
@@ -150,26 +188,21 @@ def wait(
     `resized` is called when the terminal changed its size; then the child is told once more.
     """
     forwarded = _FORWARDED - _ignored()
-    while (status := process.poll()) is None:
+    asked: int | None = None
+    while (ending := child.ending()) is None:
         number = signal.sigwait({*forwarded, signal.SIGCHLD, signal.SIGWINCH})
+        if number in _CANCELLING:
+            asked = number
         if number in forwarded and not sentinel.is_sent_to_all(number):
-            _send(process, number)
+            child.send(number)
         elif number == signal.SIGWINCH and resized is not None:
             resized()
-            _send(process, number)
-    return Ending(signal=-status) if status < 0 else Ending(exit_code=status)
+            child.send(number)
+    return replace(ending, asked=asked)
 
 
 def _ignored() -> frozenset[signal.Signals]:
     return frozenset(number for number in _FORWARDED if signal.getsignal(number) is signal.SIG_IGN)
-
-
-def _send(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
-        process.send_signal(number)
-    except OSError:
-        # A child of another user (sudo) can't be signalled by us; natively neither.
-        return
 
 
 def _located(name: str) -> str:

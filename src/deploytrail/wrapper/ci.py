@@ -16,7 +16,12 @@ from deploytrail.event import Actor, Auth, Client, Trigger
 from deploytrail.wrapper.git import repository_name
 
 _NAME: Final = re.compile(r"\{(\w+)\}")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_GITHUB_PULL: Final = re.compile(r"refs/pull/([0-9]+)/\w+")
+_PULL_URL: Final = re.compile(
+    r"https?://[^/]+/(.+?)/(?:pull|pull-requests|-/merge_requests)/([0-9]+)"
+)
 
 
 class CiContext(Struct, frozen=True, kw_only=True):
@@ -35,14 +40,15 @@ class CiContext(Struct, frozen=True, kw_only=True):
 
 
 class System(Struct, frozen=True, kw_only=True):
-    """One CI system: `sign` is the variable that tells it, the others are templates.
+    """One CI system: `signs` are the variables that tell it, the others are templates.
 
     Of several templates the first that is complete counts. `triggers` translates the value of
-    the variable `trigger`.
+    the variable `trigger`; where the variable `by_hand` is set, a person started the job.
+    `attempt` counts from 1, `retries` from 0.
     """
 
     name: str
-    sign: str
+    signs: tuple[str, ...]
     actor: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
     commit: tuple[str, ...] = ()
@@ -51,15 +57,18 @@ class System(Struct, frozen=True, kw_only=True):
     change_request: tuple[str, ...] = ()
     runner: tuple[str, ...] = ()
     attempt: tuple[str, ...] = ()
+    retries: tuple[str, ...] = ()
     trigger: str = ""
+    by_hand: str = ""
     triggers: Mapping[str, Trigger] = {}
 
 
 SYSTEMS: Final = (
-    # docs.github.com/actions/reference/variables-reference
+    # GitHub Docs, "Variables reference" and "Events that trigger workflows". Of a pull request,
+    # GITHUB_SHA is the commit of a trial merge.
     System(
         name="github",
-        sign="GITHUB_ACTIONS",
+        signs=("GITHUB_ACTIONS",),
         actor=("{GITHUB_TRIGGERING_ACTOR}", "{GITHUB_ACTOR}"),
         run=("github:{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}",),
         commit=("{GITHUB_SHA}",),
@@ -82,18 +91,28 @@ SYSTEMS: Final = (
             "workflow_run": "upstream",
         },
     ),
-    # docs.gitlab.com/ci/variables/predefined_variables
+    # GitLab Docs, "Predefined CI/CD variables reference" and "Specify when jobs run with rules".
+    # GITLAB_USER_LOGIN is who started the pipeline, or of a manual job, the job.
     System(
         name="gitlab",
-        sign="GITLAB_CI",
+        signs=("GITLAB_CI",),
         actor=("{GITLAB_USER_LOGIN}",),
         run=("gitlab:{CI_PROJECT_PATH}/pipelines/{CI_PIPELINE_ID}",),
         commit=("{CI_COMMIT_SHA}",),
         repository=("{CI_PROJECT_PATH}",),
-        ref=("{CI_MERGE_REQUEST_SOURCE_BRANCH_NAME}", "{CI_COMMIT_REF_NAME}"),
-        change_request=("{CI_PROJECT_PATH}!{CI_MERGE_REQUEST_IID}",),
+        ref=(
+            "{CI_MERGE_REQUEST_SOURCE_BRANCH_NAME}",
+            "{CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME}",
+            "{CI_COMMIT_REF_NAME}",
+        ),
+        # The pipeline of a fork's merge request may run in the fork.
+        change_request=(
+            "{CI_MERGE_REQUEST_PROJECT_PATH}!{CI_MERGE_REQUEST_IID}",
+            "{CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY}#{CI_EXTERNAL_PULL_REQUEST_IID}",
+        ),
         runner=("{CI_RUNNER_DESCRIPTION}", "{CI_RUNNER_ID}"),
         trigger="CI_PIPELINE_SOURCE",
+        by_hand="CI_JOB_MANUAL",
         triggers={
             "push": "webhook",
             "merge_request_event": "webhook",
@@ -108,16 +127,20 @@ SYSTEMS: Final = (
             "parent_pipeline": "upstream",
         },
     ),
-    # learn.microsoft.com/azure/devops/pipelines/build/variables
+    # Azure Pipelines, "Use predefined variables".
     System(
         name="azure",
-        sign="TF_BUILD",
+        signs=("TF_BUILD",),
         actor=("{BUILD_REQUESTEDFOREMAIL}", "{BUILD_REQUESTEDFOR}"),
         run=("azure:{SYSTEM_TEAMPROJECT}/builds/{BUILD_BUILDID}",),
         commit=("{BUILD_SOURCEVERSION}",),
         repository=("{BUILD_REPOSITORY_NAME}",),
         ref=("{SYSTEM_PULLREQUEST_SOURCEBRANCH}", "{BUILD_SOURCEBRANCH}"),
-        change_request=("{BUILD_REPOSITORY_NAME}!{SYSTEM_PULLREQUEST_PULLREQUESTID}",),
+        # GitHub's pull requests have a number besides the id.
+        change_request=(
+            "{BUILD_REPOSITORY_NAME}#{SYSTEM_PULLREQUEST_PULLREQUESTNUMBER}",
+            "{BUILD_REPOSITORY_NAME}!{SYSTEM_PULLREQUEST_PULLREQUESTID}",
+        ),
         runner=("{AGENT_NAME}",),
         attempt=("{SYSTEM_JOBATTEMPT}",),
         trigger="BUILD_REASON",
@@ -125,16 +148,19 @@ SYSTEMS: Final = (
             "IndividualCI": "webhook",
             "BatchedCI": "webhook",
             "PullRequest": "webhook",
+            "CheckInShelveset": "webhook",
             "Manual": "human",
+            "ValidateShelveset": "human",
             "Schedule": "schedule",
             "BuildCompletion": "upstream",
             "ResourceTrigger": "upstream",
         },
     ),
-    # buildkite.com/docs/pipelines/configure/environment-variables
+    # Buildkite Docs, "Environment variables". Who is the creator of a build that a push made, the
+    # commit says; BUILDKITE_COMMIT may be the word HEAD.
     System(
         name="buildkite",
-        sign="BUILDKITE",
+        signs=("BUILDKITE",),
         actor=("{BUILDKITE_BUILD_CREATOR_EMAIL}", "{BUILDKITE_BUILD_CREATOR}"),
         run=(
             "buildkite:{BUILDKITE_ORGANIZATION_SLUG}/{BUILDKITE_PIPELINE_SLUG}"
@@ -145,6 +171,7 @@ SYSTEMS: Final = (
         ref=("{BUILDKITE_BRANCH}",),
         change_request=("{repository}#{BUILDKITE_PULL_REQUEST}",),
         runner=("{BUILDKITE_AGENT_NAME}",),
+        retries=("{BUILDKITE_RETRY_COUNT}",),
         trigger="BUILDKITE_SOURCE",
         triggers={
             "ui": "human",
@@ -154,27 +181,32 @@ SYSTEMS: Final = (
             "schedule": "schedule",
         },
     ),
-    # circleci.com/docs/variables
+    # CircleCI Docs, "Project values and variables". CIRCLE_PR_USERNAME is left out: it says who
+    # opened a pull request, not who started anything. CIRCLE_PR_NUMBER is only there for forks.
     System(
         name="circleci",
-        sign="CIRCLECI",
-        actor=("{CIRCLE_USERNAME}", "{CIRCLE_PR_USERNAME}"),
+        signs=("CIRCLECI",),
+        actor=("{CIRCLE_USERNAME}",),
         run=("circleci:{CIRCLE_WORKFLOW_ID}",),
         commit=("{CIRCLE_SHA1}",),
-        repository=("{CIRCLE_PROJECT_USERNAME}/{CIRCLE_PROJECT_REPONAME}",),
+        repository=(
+            "{CIRCLE_PROJECT_USERNAME}/{CIRCLE_PROJECT_REPONAME}",
+            "{CIRCLE_REPOSITORY_URL}",
+        ),
         ref=("{CIRCLE_BRANCH}", "{CIRCLE_TAG}"),
-        change_request=("{repository}#{CIRCLE_PR_NUMBER}",),
-        trigger="",
+        change_request=("{pull_url}", "{repository}#{CIRCLE_PR_NUMBER}"),
     ),
-    # jenkins.io/doc/book/pipeline/jenkinsfile, and the plugins git, branch-api and build-user-vars
+    # Jenkins, "Using a Jenkinsfile" and the page /env-vars.html of each controller, which lists
+    # what its plugins git, branch-api and build-user-vars add. JENKINS_URL is only there where an
+    # administrator has set it. CHANGE_AUTHOR is left out: it says who wrote, not who started.
     System(
         name="jenkins",
-        sign="JENKINS_URL",
-        actor=("{BUILD_USER_ID}", "{CHANGE_AUTHOR}"),
+        signs=("JENKINS_URL", "HUDSON_HOME"),
+        actor=("{BUILD_USER_ID}",),
         run=("jenkins:{JOB_NAME}/{BUILD_NUMBER}",),
         commit=("{GIT_COMMIT}",),
         repository=("{GIT_URL}",),
-        ref=("{CHANGE_BRANCH}", "{GIT_BRANCH}", "{BRANCH_NAME}"),
+        ref=("{CHANGE_BRANCH}", "{BRANCH_NAME}", "{GIT_BRANCH}"),
         change_request=("{repository}#{CHANGE_ID}",),
         runner=("{NODE_NAME}",),
     ),
@@ -182,14 +214,15 @@ SYSTEMS: Final = (
 
 
 def ci_context(environ: Mapping[str, str]) -> CiContext | None:
-    """What the first system of the table whose sign is set claims, or None outside of CI."""
+    """What the first system of the table with a sign that is set claims, or None outside of CI."""
     for system in SYSTEMS:
-        if environ.get(system.sign, "").lower() not in ("", "false"):
-            return _context(system, environ)
+        if any(environ.get(sign, "").lower() not in ("", "false") for sign in system.signs):
+            return _context(system, _known(system, environ))
     return None
 
 
-def _context(system: System, environ: Mapping[str, str]) -> CiContext:
+def _known(system: System, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that say something, and what can be read off them."""
     known = {name: value for name, value in environ.items() if value not in ("", "false")}
     repository = _first(system.repository, known)
     if repository is not None and ":" in repository:
@@ -197,23 +230,38 @@ def _context(system: System, environ: Mapping[str, str]) -> CiContext:
         repository = repository_name(repository)
     if repository is not None:
         known["repository"] = repository
-    pull = re.fullmatch(r"refs/pull/([0-9]+)/\w+", known.get("GITHUB_REF", ""))
-    if pull is not None:
+    if pull := _GITHUB_PULL.fullmatch(known.get("GITHUB_REF", "")):
         known["pull"] = pull[1]
+    if pull := _PULL_URL.fullmatch(known.get("CIRCLE_PULL_REQUEST", "")):
+        known["pull_url"] = f"{pull[1]}#{pull[2]}"
+    return known
+
+
+def _context(system: System, known: Mapping[str, str]) -> CiContext:
     actor, runner = _first(system.actor, known), _first(system.runner, known)
-    attempt = _first(system.attempt, known) or ""
+    commit = _first(system.commit, known) or ""
+    trigger = system.triggers.get(known.get(system.trigger, ""))
     return CiContext(
         system=system.name,
         on_behalf_of=_claimed(f"{system.name}:{actor}") if actor else None,
         client=Client(runner=runner[:512]) if runner else None,
-        trigger=system.triggers.get(known.get(system.trigger, "")),
+        trigger="human" if system.by_hand in known else trigger,
         run=_first(system.run, known),
-        commit=_first(system.commit, known),
-        repository=repository,
+        commit=commit if _COMMIT.fullmatch(commit) else None,
+        repository=known.get("repository"),
         ref=_first(system.ref, known),
         change_request=_first(system.change_request, known),
-        attempt=int(attempt) if _NUMBER.fullmatch(attempt) else None,
+        attempt=_attempt(system, known),
     )
+
+
+def _attempt(system: System, known: Mapping[str, str]) -> int | None:
+    attempt, retries = _first(system.attempt, known), _first(system.retries, known)
+    if retries is not None and _NUMBER.fullmatch(retries):
+        return int(retries) + 1
+    if attempt is not None and _NUMBER.fullmatch(attempt):
+        return int(attempt) or None
+    return None
 
 
 def _first(templates: tuple[str, ...], known: Mapping[str, str]) -> str | None:

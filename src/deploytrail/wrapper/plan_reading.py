@@ -7,16 +7,17 @@ recorded all the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from deploytrail.clock import Clock
-from deploytrail.errors import Malformed
+from deploytrail.errors import Incomplete, Malformed
 from deploytrail.event import Event, EventId, Plan
 from deploytrail.formats.terraform_plan import NotPlan, PlanDocument
+from deploytrail.formats.terraform_value import Secrets
 from deploytrail.sources.terraform import (
     Context,
     Facts,
@@ -25,8 +26,10 @@ from deploytrail.sources.terraform import (
     plan_events,
     read_plan,
 )
+from deploytrail.sources.terraform_output import kept_output
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.wrapper.child import Ending
+from deploytrail.wrapper.given_values import given_values
 from deploytrail.wrapper.recorder import Tell, guarded
 from deploytrail.wrapper.run_context import RunContext
 from deploytrail.wrapper.run_events import caused
@@ -35,8 +38,8 @@ from deploytrail.wrapper.terraform import Invocation
 LINE_BYTES_MAX: Final = 1 << 20
 """How much of a line is held back until it ends; plans have long lines, but not longer ones."""
 
-Show = Callable[[Invocation, str], bytes]
-"""Gives a saved plan as `terraform show -json` tells it; may raise."""
+Show = Callable[[Invocation, str | None], bytes]
+"""Gives a saved plan, or the state, as `terraform show -json` tells it; may raise."""
 
 
 class SavedPlan(Struct, frozen=True, kw_only=True):
@@ -47,18 +50,47 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
 
 
 class PlanReading:
-    """Reads one call of terraform: its plan before, its output meanwhile, its new plan after."""
+    """Reads one call of terraform: its plan before, its output meanwhile, its new plan after.
 
-    def __init__(self, call: Invocation, *, show: Show, clock: Clock, tell: Tell) -> None:
+    Where the output is to be kept, the state is read too, since it says which values are secret:
+    before, because what is destroyed is gone afterwards, and after, because of what was made.
+    """
+
+    def __init__(
+        self,
+        call: Invocation,
+        *,
+        environ: Mapping[str, str],
+        show: Show,
+        clock: Clock,
+        tell: Tell,
+        fingerprint_key: Callable[[], bytes | None],
+        is_output_kept: bool = False,
+    ) -> None:
         self._call = call
         self._show = show
         self._clock = clock
         self._tell = tell
+        self._is_output_kept = is_output_kept
         self._lines: dict[int, bytes] = {}
-        saved = self._saved(call.plan_in) if call.plan_in is not None else None
+        self._secrets = Secrets()
+        self._unknown: BaseException | None = None
+        saved = None
+        if call.plan_in is not None:
+            # Only what is applied shows values; the trail is not opened for less.
+            saved = self._saved(call.plan_in, fingerprint_key())
+        if saved is not None:
+            self._secrets = saved.document.secrets
+        else:
+            for value in given_values(call, environ):
+                self._secrets.add(value)
+            if is_output_kept:
+                self._learn_state()
         self.plan = saved.plan if saved is not None else None
         self._reading = Reading(
-            document=saved.document if saved is not None else None, operation=call.subcommand
+            document=saved.document if saved is not None else None,
+            operation=call.subcommand,
+            secrets=self._secrets,
         )
 
     def feed(self, descriptor: int, data: bytes) -> None:
@@ -74,7 +106,21 @@ class PlanReading:
         for rest in self._lines.values():
             self._reading.feed(rest + b"\n", self._clock.now())
         self._lines.clear()
-        return self._reading.finish()
+        facts = self._reading.finish()
+        if self._call.is_deployment and (self._is_output_kept or facts.errors):
+            # A provider's error may hold what was only made in this run.
+            self._learn_state()
+            facts = self._reading.finish()
+        return facts
+
+    def kept_output(self, text: str) -> str:
+        """What the run printed, without secrets; to be called last.
+
+        Raises Incomplete where it isn't known what is secret.
+        """
+        if self._unknown is not None:
+            raise Incomplete(f"what is secret in it could not be read: {self._unknown}")
+        return kept_output(text, self._secrets)
 
     def events(
         self, context: RunContext, ending: Ending, *, first_part: int, start: EventId
@@ -85,6 +131,7 @@ class PlanReading:
             if saved is not None:
                 # The saved plan says all that the output says, exactly.
                 self.plan = saved.plan
+                self._secrets.learn(saved.document.secrets)
                 around = self._context(context, first_part, start)
                 digest = saved.plan.file_digest
                 return plan_events(saved.document, around, file_digest=digest)
@@ -109,11 +156,24 @@ class PlanReading:
             links=caused(context, self.plan, by=start),
         )
 
-    def _saved(self, name: str) -> SavedPlan | None:
-        return guarded(lambda: self._read_plan(name), f"the plan {name} can't be read", self._tell)
+    def _learn_state(self) -> None:
+        try:
+            document = read_plan(self._show(self._call, None))
+            if isinstance(document, NotPlan):
+                raise Malformed(f"terraform show: {document.reason}")
+            self._secrets.learn(document.secrets)
+        except Exception as error:  # noqa: BLE001 (our fault must not become the user's)
+            self._unknown = error
 
-    def _read_plan(self, name: str) -> SavedPlan:
-        document = read_plan(self._show(self._call, name))
+    def _saved(self, name: str, fingerprint_key: bytes | None = None) -> SavedPlan | None:
+        return guarded(
+            lambda: self._read_plan(name, fingerprint_key),
+            f"the plan {name} can't be read",
+            self._tell,
+        )
+
+    def _read_plan(self, name: str, fingerprint_key: bytes | None) -> SavedPlan:
+        document = read_plan(self._show(self._call, name), fingerprint_key=fingerprint_key)
         if isinstance(document, NotPlan) or document.kind == "state":
             raise Malformed(f"{name}: expected a saved plan, found another document")
         digest = _file_digest(self._call.directory / name)

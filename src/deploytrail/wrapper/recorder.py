@@ -20,7 +20,7 @@ Tell = Callable[[str], None]
 
 
 class Recorder:
-    """One run's way into the trail, which is opened for each try and never held in between."""
+    """One run's way into the trail, which is opened for each try and let go after it."""
 
     def __init__(
         self, open_trail: Callable[[], Trail], *, home: Path | None, run: str, tell: Tell
@@ -31,7 +31,19 @@ class Recorder:
         self._tell = tell
         self._waiting: list[Event] = []
         self._attachments: dict[EventId, Sequence[Attachment]] = {}
+        self._trail: Trail | None = None
         self.receipts: list[Receipt] = []
+
+    def fingerprint_key(self, project: str) -> bytes | None:
+        """The key for secrets that are dropped, or None where no trail can be opened.
+
+        The trail stays open for the first `record`, which tells what is wrong with it.
+        """
+        try:
+            self._trail = self._open_trail()
+            return self._trail.fingerprint_key(project)
+        except BaseException:  # noqa: BLE001 (our fault must not become the user's)
+            return None
 
     def record(
         self,
@@ -59,7 +71,8 @@ class Recorder:
             self._tell(f"{count} wait in {path}; the next run appends them")
 
     def _append(self) -> None:
-        trail = self._open_trail()
+        trail = self._trail or self._open_trail()
+        self._trail = None
         try:
             self._sort_out(trail.record(self._waiting, attachments=self._attachments))
             guarded(trail.publish, "recorded, but not published yet", self._tell)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from deploytrail.clock import Clock
+from deploytrail.errors import Incomplete
 from deploytrail.event import Event, EventId, Outcome
 from deploytrail.trail import Attachment, Trail
 from deploytrail.wrapper import run_events, terraform
@@ -24,6 +25,9 @@ from deploytrail.wrapper.run_context import run_context
 if TYPE_CHECKING:
     from deploytrail.sources.terraform import Facts
     from deploytrail.wrapper.plan_reading import PlanReading, Show
+
+UNKNOWN_PROJECT: Final = "unknown"
+"""DESIGN §4: what is mapped nowhere."""
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -59,9 +63,11 @@ class Recording:
         call = terraform.invocation(request.command, around.environ, around.directory)
         self._actions = run_events.DEPLOYMENT if call and call.is_deployment else run_events.COMMAND
         self._call = call
-        self._tail = OutputTail() if request.is_output_kept else None
+        self._tail = self._opened_tail(request)
         self._reading = guarded(
-            lambda: self._opened(show), "terraform's output is not read", self._tell
+            lambda: self._opened(show, around.environ),
+            "terraform's output is not read",
+            self._tell,
         )
         self._start: Event | None = None
         self._started_us = 0
@@ -112,13 +118,30 @@ class Recording:
         self._recorder.record([*events, last], self._attachments(last.id))
         self._recorder.keep()
 
-    def _opened(self, show: Show) -> PlanReading | None:
+    def _opened_tail(self, request: Request) -> OutputTail | None:
+        if not request.is_output_kept:
+            return None
+        if self._call is None and not terraform.is_output_harmless(request.command):
+            self._tell("the output is not kept: this subcommand prints values, secret or not")
+            return None
+        return OutputTail()
+
+    def _opened(self, show: Show, environ: Mapping[str, str]) -> PlanReading | None:
         if self._call is None:
             return None
         # Terraform's formats are not loaded for other commands: milliseconds that nobody needs.
         from deploytrail.wrapper.plan_reading import PlanReading
 
-        return PlanReading(self._call, show=show, clock=self._clock, tell=self._tell)
+        project = self._context.where.project or UNKNOWN_PROJECT
+        return PlanReading(
+            self._call,
+            environ=environ,
+            show=show,
+            clock=self._clock,
+            tell=self._tell,
+            fingerprint_key=lambda: self._recorder.fingerprint_key(project),
+            is_output_kept=self._tail is not None,
+        )
 
     def _facts(self) -> Facts | None:
         reading = self._reading
@@ -167,7 +190,14 @@ class Recording:
         return "failure"
 
     def _attachments(self, event: EventId) -> dict[EventId, list[Attachment]]:
-        data = (
-            guarded(self._tail.masked, "the output is not kept", self._tell) if self._tail else None
-        )
+        data = guarded(self._kept_output, "the output is not kept", self._tell)
         return {event: [Attachment(type="output", data=data)]} if data else {}
+
+    def _kept_output(self) -> bytes:
+        if self._tail is None:
+            return b""
+        if self._call is None:
+            return self._tail.masked()
+        if self._reading is None:
+            raise Incomplete("what is secret in it could not be read")
+        return self._tail.masked(self._reading.kept_output)

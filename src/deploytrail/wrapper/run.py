@@ -7,18 +7,16 @@ is what is returned; `recorder` says what became of the events.
 from __future__ import annotations
 
 import os
-import subprocess
 from functools import partial
 from typing import TYPE_CHECKING
 
 from deploytrail.wrapper import child
 from deploytrail.wrapper.child import Ending, Mask
-from deploytrail.wrapper.descriptor import inherited_descriptors
 from deploytrail.wrapper.recorder import Tell, guarded
 from deploytrail.wrapper.recording import Recording, Surroundings
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.sentinel import Sentinel
-from deploytrail.wrapper.terraform import Invocation, shown_plan
+from deploytrail.wrapper.terraform import Invocation, shown
 
 if TYPE_CHECKING:
     from deploytrail.wrapper.relay import Relay
@@ -26,16 +24,15 @@ if TYPE_CHECKING:
 
 def run(request: Request, around: Surroundings) -> int:
     """Runs the command and returns its status as a shell has it; no fault of ours changes it."""
-    descriptors = inherited_descriptors()
     with child.blocked_signals() as mask:
-        show = partial(_shown, around=around, mask=mask, descriptors=descriptors)
+        show = partial(_shown, around=around, mask=mask)
         recording = guarded(
             lambda: Recording(request, around, show=show), "nothing is recorded", around.tell
         )
         if recording is not None:
             guarded(recording.begin, "the start is not recorded", around.tell)
         with child.posted_sentinel() as sentinel:
-            ending = _executed(request, recording, mask, descriptors, sentinel, around.tell)
+            ending = _executed(request, recording, mask, sentinel, around.tell)
         if ending.reason is not None:
             around.tell(ending.reason)
         if recording is not None:
@@ -50,7 +47,6 @@ def _executed(
     request: Request,
     recording: Recording | None,
     mask: Mask,
-    descriptors: tuple[int, ...],
     sentinel: Sentinel,
     tell: Tell,
 ) -> Ending:
@@ -62,11 +58,9 @@ def _executed(
     started = child.spawn(
         request.command,
         mask=mask,
-        descriptors=descriptors,
-        stdout=relay.stdout if relay else None,
-        stderr=relay.stderr if relay else None,
+        streams={1: relay.stdout, 2: relay.stderr} if relay else None,
     )
-    if not isinstance(started, subprocess.Popen):
+    if isinstance(started, Ending):
         if relay:
             relay.abandon()
         return started
@@ -90,18 +84,16 @@ def _relay(recording: Recording | None) -> Relay | None:
 
 def _shown(
     call: Invocation,
-    plan_file: str,
+    plan_file: str | None,
     *,
     around: Surroundings,
     mask: Mask,
-    descriptors: tuple[int, ...],
 ) -> bytes:
-    return shown_plan(
+    return shown(
         call,
         plan_file,
         around.environ,
         mask=mask,
-        descriptors=descriptors,
         clock=around.clock,
     )
 

@@ -15,11 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from deploytrail.event import Actor, Client, Command, Links, Raw, Reason, Trigger, Where
-from deploytrail.redact import mask, mask_arguments, mask_environment
+from deploytrail.redact import mask
 from deploytrail.wrapper import terraform
 from deploytrail.wrapper.account import account, sudo_principal
 from deploytrail.wrapper.ci import CiContext, ci_context
 from deploytrail.wrapper.git import GitContext, git_context
+from deploytrail.wrapper.masked_command import mask_arguments, mask_environment
 from deploytrail.wrapper.request import Request
 
 WORDS_MAX: Final = 250

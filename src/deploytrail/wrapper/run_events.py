@@ -67,8 +67,14 @@ def ended(
     error: Error | None = None,
     version: str | None = None,
 ) -> Event:
-    """The last event of a run; `error` is what the tool said went wrong."""
+    """The last event of a run; `error` is what the tool said went wrong.
+
+    A command that was asked to stop and then ended by itself has an exit code and a signal.
+    """
     action = actions.succeeded if outcome == "success" else actions.failed
+    if ending.asked is not None and outcome != "success":
+        error = Error(code="interrupted", text=error.text if error else None)
+        action = actions.cancelled
     if ending.reason is not None:
         error = Error(code="not_started", text=readable(ending.reason)[:512])
         action = actions.cancelled
@@ -88,7 +94,7 @@ def ended(
         variables={},
         version=version,
         exit_code=ending.exit_code,
-        signal=ending.signal,
+        signal=ending.signal or ending.asked,
     )
     return msgspec.structs.replace(event, command=command, duration_ms=duration_ms, error=error)
 

@@ -30,10 +30,12 @@ class Sentinel:
     def __init__(self, signals: Collection[int]) -> None:
         self._signals = signals
         self._pid: int | None = None
+        self._is_awaited = False
         self._leash = self._fall = -1
 
     def post(self) -> None:
         """Raises OSError where no process can be had; then nobody is felled."""
+        self._is_awaited = True
         leash_end, self._leash = os.pipe()
         self._fall, fall_end = os.pipe()
         try:
@@ -46,14 +48,16 @@ class Sentinel:
                 _stand(leash_end, fall_end, self._signals)
             os.close(leash_end)
             os.close(fall_end)
-        # It says when it stands; before that, it could be too slow to fall in time.
-        os.read(self._fall, 1)
 
     def is_sent_to_all(self, number: int) -> bool:
         """Whether a signal that we got was also sent to those beside us."""
         if self._pid is None:
             # Without a sentinel: keys are likelier than `kill` where there is a terminal.
             return number in (signal.SIGINT, signal.SIGQUIT) and os.isatty(0)
+        # It says when it stands: before that, a signal waits for it, and it for the signal.
+        if self._is_awaited:
+            self._is_awaited = False
+            os.read(self._fall, 1)
         if not select.select([self._fall], [], [], FALL_SECONDS_MAX)[0]:
             return False
         self.dismiss()

@@ -1,7 +1,7 @@
 """How terraform or tofu was called: the subcommand, its plan files, its directory and workspace.
 
-Decides what of a run is read. Besides files that name a workspace, it reads nothing; `shown_plan`
-alone starts a process, to have a saved plan told as JSON.
+Decides what of a run is read. Besides files that name a workspace, it reads nothing; `shown`
+alone starts a process, to have a saved plan or the state told as JSON.
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ from __future__ import annotations
 import os
 import select
 import shlex
-import subprocess
-from collections.abc import Collection, Mapping, Sequence
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from deploytrail.clock import Clock
-from deploytrail.errors import Incomplete, TooLarge
-from deploytrail.wrapper.child import Ending, Mask
+from deploytrail.errors import Incomplete, NotFound, TooLarge
+from deploytrail.wrapper.child import Ending, Mask, spawn
 
 Tool = Literal["terraform", "opentofu"]
 Subcommand = Literal["plan", "apply", "destroy"]
 
 PLAN_JSON_BYTES_MAX: Final = 256 * 1024 * 1024
-SHOW_SECONDS_MAX: Final = 60
+PLAN_SECONDS_MAX: Final = 60
+STATE_SECONDS_MAX: Final = 20
 
 _TOOLS: Final[Mapping[str, Tool]] = {"terraform": "terraform", "tofu": "opentofu"}
 _SUBCOMMANDS: Final[Mapping[str, Subcommand]] = {
@@ -32,6 +34,10 @@ _SUBCOMMANDS: Final[Mapping[str, Subcommand]] = {
     "apply": "apply",
     "destroy": "destroy",
 }
+_WITHOUT_VALUES: Final = frozenset(
+    ["fmt", "get", "init", "providers", "validate", "version", "workspace"]
+)
+"""Subcommands that print no values of states and plans."""
 _WITH_VALUE: Final = frozenset(
     [
         "backup",
@@ -63,6 +69,8 @@ class Invocation(Struct, frozen=True, kw_only=True):
     directory: Path
     plan_in: str | None = None
     plan_out: str | None = None
+    assignments: tuple[str, ...] = ()
+    var_files: tuple[str, ...] = ()
     is_exit_code_detailed: bool = False
 
     @property
@@ -93,7 +101,8 @@ def invocation(
         return None
     global_flags = tuple(command[1:at])
     extra = _extra_arguments(environ, subcommand)
-    named, positional = _parsed([*extra, *command[at + 1 :]])
+    flags_given, positional = _parsed([*extra, *command[at + 1 :]])
+    named = dict(flags_given)
     return Invocation(
         tool=tool,
         program=command[0],
@@ -102,8 +111,17 @@ def invocation(
         directory=directory / _chdir(global_flags),
         plan_in=positional[0] if positional and subcommand == "apply" else None,
         plan_out=named.get("out") if subcommand == "plan" else None,
+        assignments=tuple(value for name, value in flags_given if name == "var"),
+        var_files=tuple(value for name, value in flags_given if name == "var-file"),
         is_exit_code_detailed=subcommand == "plan" and "detailed-exitcode" in named,
     )
+
+
+def is_output_harmless(command: Sequence[str]) -> bool:
+    """Whether a call that is no `invocation` prints no values: `terraform output` does."""
+    if not is_tool(command[0]):
+        return True
+    return next((word for word in command[1:] if not word.startswith("-")), "") in _WITHOUT_VALUES
 
 
 def working_directory(command: Sequence[str], directory: Path) -> Path:
@@ -123,19 +141,19 @@ def workspace(environ: Mapping[str, str], directory: Path) -> str:
     return name or "default"
 
 
-def shown_plan(
+def shown(
     call: Invocation,
-    plan_file: str,
+    plan_file: str | None,
     environ: Mapping[str, str],
     *,
     mask: Mask,
-    descriptors: Collection[int] = (),
     clock: Clock,
 ) -> bytes:
     """A saved plan as `terraform show -json` tells it, by the same program in the same place.
 
-    Kept in memory only: it holds secrets in clear text. Raises Incomplete if it could not be had
-    in time, TooLarge over `PLAN_JSON_BYTES_MAX`, OSError if the program does not start.
+    Without a plan, the state. Kept in memory only: it holds secrets in clear text. Raises
+    Incomplete if it could not be had in time, TooLarge over `PLAN_JSON_BYTES_MAX`, NotFound
+    if the program does not start.
     """
     # TF_CLI_ARGS was meant for the user's own call; a trace of this one would mix with his.
     quiet = {
@@ -143,42 +161,44 @@ def shown_plan(
         for name, value in environ.items()
         if not name.startswith(("TF_CLI_ARGS", "TF_LOG"))
     }
-    process = subprocess.Popen(
-        [call.program, *call.global_flags, "show", "-json", "-no-color", plan_file],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=quiet,
-        pass_fds=tuple(descriptors),
-        preexec_fn=mask.restore,
-    )
-    try:
-        assert process.stdout is not None
-        told = _read_all(process.stdout.fileno(), clock)
-        if process.wait() != 0:
-            raise Incomplete(
-                f"{call.program} show: expected the plan in {plan_file}, "
-                f"found exit code {process.returncode}; its digest is not recorded"
-            )
-        return told
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    arguments = [call.program, *call.global_flags, "show", "-json", "-no-color"]
+    with ExitStack() as opened:
+        null = os.open(os.devnull, os.O_RDWR)
+        opened.callback(os.close, null)
+        ours, its = os.pipe()
+        opened.callback(os.close, ours)
+        child = spawn(
+            [*arguments, *([plan_file] if plan_file is not None else [])],
+            mask=mask,
+            streams={0: null, 1: its, 2: null},
+            environ=quiet,
+        )
+        os.close(its)
+        if isinstance(child, Ending):
+            raise NotFound(child.reason)
+        opened.callback(child.end)
+        # After its end was heard of, nobody is killed.
+        opened.callback(child.send, signal.SIGKILL)
+        seconds_max = STATE_SECONDS_MAX if plan_file is None else PLAN_SECONDS_MAX
+        told = _read_all(ours, clock, seconds_max)
+        status = child.end().status
+    if status != 0:
+        raise Incomplete(
+            f"{call.program} show: expected {plan_file or 'the state'} as JSON, "
+            f"found exit code {status}"
+        )
+    return told
 
 
-def _read_all(descriptor: int, clock: Clock) -> bytes:
-    until = clock.uptime().microseconds + SHOW_SECONDS_MAX * 1_000_000
+def _read_all(descriptor: int, clock: Clock, seconds_max: int) -> bytes:
+    until = clock.uptime().microseconds + seconds_max * 1_000_000
     chunks: list[bytes] = []
     size = 0
     while True:
         left = (until - clock.uptime().microseconds) / 1_000_000
         if left <= 0 or not select.select([descriptor], [], [], left)[0]:
             raise Incomplete(
-                f"terraform show: expected an end within {SHOW_SECONDS_MAX} seconds, found none; "
-                "the plan's digest is not recorded"
+                f"terraform show: expected an end within {seconds_max} seconds, found none"
             )
         chunk = os.read(descriptor, 1 << 16)
         if not chunk:
@@ -187,8 +207,7 @@ def _read_all(descriptor: int, clock: Clock) -> bytes:
         size += len(chunk)
         if size > PLAN_JSON_BYTES_MAX:
             raise TooLarge(
-                f"terraform show: expected at most {PLAN_JSON_BYTES_MAX} bytes, found more; "
-                "the plan's digest is not recorded"
+                f"terraform show: expected at most {PLAN_JSON_BYTES_MAX} bytes, found more"
             )
 
 
@@ -219,9 +238,9 @@ def _extra_arguments(environ: Mapping[str, str], subcommand: str) -> list[str]:
     return found
 
 
-def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Flags by name, and what follows them, as Go's package `flag` reads them."""
-    named: dict[str, str] = {}
+def _parsed(arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Flags with their values, and what follows them, as Go's package `flag` reads them."""
+    flags: list[tuple[str, str]] = []
     at = 0
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
         if arguments[at] == "--":
@@ -231,6 +250,6 @@ def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         if not has_value and name in _WITH_VALUE:
             at += 1
             value = arguments[at] if at < len(arguments) else ""
-        named[name] = value
+        flags.append((name, value))
         at += 1
-    return named, list(arguments[at:])
+    return flags, list(arguments[at:])

@@ -60,8 +60,9 @@ class Shape(NamedTuple):
 class Guard:
     """The locks and the fence of one directory, shared by its databases.
 
-    `writer` is held around every commit and every checkpoint of the write-ahead log; `opened` is
-    held shared for as long as a database is open; the fence is a file that every writer looks for.
+    `opened` is held shared for as long as a database is open; the fence is a file that every
+    writer looks for. `log.lock`, around every commit and every checkpoint of the write-ahead log,
+    is held by each database through a descriptor of its own.
     From so many pages of write-ahead log on, a commit first moves them into the database.
     """
 
@@ -79,22 +80,21 @@ class Guard:
         self.wait_seconds_max = wait_seconds_max
         self.wal_pages_passive = wal_pages_passive
         self.wal_pages_truncate = wal_pages_truncate
-        self.writer = FileLock(directory / WRITER_LOCK)
         self.opened = FileLock(directory / "open.lock")
         self.fenced_because: str | None = None
         self.is_alone = self._enter()
 
     def _enter(self) -> bool:
         """Whether nobody else has the directory open: then what a crash left must be synced."""
-        with self.writer.held(seconds_max=self.wait_seconds_max):
-            is_alone = self.opened.try_exclusive()
-            if not is_alone:
-                self.opened.share()
+        # The writer's lock is not held meanwhile: whoever is alone needs it to sync.
+        is_alone = self.opened.try_exclusive()
+        if not is_alone:
+            self.opened.share(seconds_max=self.wait_seconds_max)
         return is_alone
 
     def settle(self) -> None:
         """After what a crash left was synced: let others in."""
-        self.opened.share()
+        self.opened.share(seconds_max=self.wait_seconds_max)
         self.is_alone = False
 
     def refuse_fenced(self) -> None:
@@ -112,7 +112,6 @@ class Guard:
         )
 
     def close(self) -> None:
-        self.writer.close()
         self.opened.close()
 
 

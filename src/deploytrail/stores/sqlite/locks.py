@@ -27,9 +27,13 @@ class FileLock:
         """Take it, or turn a shared hold into an exclusive one, if nobody else holds it."""
         return self._try(fcntl.LOCK_EX)
 
-    def share(self) -> None:
-        """Hold it together with others; waits while somebody holds it exclusively."""
-        fcntl.flock(self._file, fcntl.LOCK_SH)
+    def share(self, *, seconds_max: float) -> None:
+        """Hold it together with others, also instead of holding it exclusively.
+
+        Waits while somebody else holds it exclusively; raises Busy where that takes too long.
+        """
+        if not self._try(fcntl.LOCK_SH):
+            self._wait(fcntl.LOCK_SH, seconds_max)
 
     def release(self) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
@@ -38,14 +42,17 @@ class FileLock:
     def held(self, *, seconds_max: float) -> Iterator[None]:
         """Hold it exclusively for a block; raises Busy where that takes longer than allowed."""
         if not self._try(fcntl.LOCK_EX):
-            self._wait(seconds_max)
+            self._wait(fcntl.LOCK_EX, seconds_max)
         try:
             yield
         finally:
             self.release()
 
     def close(self) -> None:
-        os.close(self._file)
+        """Let go of the file; closing twice is closing once."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def _try(self, kind: int) -> bool:
         try:
@@ -54,13 +61,13 @@ class FileLock:
             return False
         return True
 
-    def _wait(self, seconds_max: float) -> None:
+    def _wait(self, kind: int, seconds_max: float) -> None:
         """Queue in a thread, because flock itself knows no time limit.
 
         On a timeout the thread is left behind in the queue with a descriptor of its own; once it
         is its turn it lets go at once, so nobody waits for us longer than that.
         """
-        waiting = _Waiting(os.open(self._path, os.O_RDWR | os.O_CLOEXEC))
+        waiting = _Waiting(os.open(self._path, os.O_RDWR | os.O_CLOEXEC), kind)
         threading.Thread(target=waiting.run, daemon=True).start()
         if not waiting.finish(seconds_max):
             raise Busy(
@@ -74,14 +81,15 @@ class FileLock:
 class _Waiting:
     """A thread in the queue for a lock, and whether its result is still wanted."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, kind: int) -> None:
         self.file = file
+        self._kind = kind
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._is_wanted = True
 
     def run(self) -> None:
-        fcntl.flock(self.file, fcntl.LOCK_EX)
+        fcntl.flock(self.file, self._kind)
         with self._lock:
             if self._is_wanted:
                 self._done.set()
