@@ -59,15 +59,32 @@ def _told(program: str, trail: Path) -> tuple[float, float]:
         return float(told.read()), rss
 
 
+# Between the two stands a small process: Linux counts to a program what its parent had in memory
+# when it was started.
+_STARTED = """
+import os, sys
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+os.write(int(sys.argv[1]), b"%d" % usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def peak_mb(argv: list[str], *, output: int, environment: dict[str, str] | None = None) -> float:
     """Run a program to its end; the largest memory it had. Raises where it fails."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    starter = [sys.executable, "-I", "-S", "-c", _STARTED, str(writing), *argv]
     actions = [(os.POSIX_SPAWN_DUP2, output, 1)]
     whole = os.environ | (environment or {})
-    child = os.posix_spawn(argv[0], argv, whole, file_actions=actions)
-    _, status, usage = os.wait4(child, 0)
+    child = os.posix_spawn(starter[0], starter, whole, file_actions=actions)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        kilobytes = told.read()
+    _, status = os.waitpid(child, 0)
     if status:
         raise RuntimeError(f"{argv[:3]}: expected exit code 0, found status {status}")
-    return usage.ru_maxrss / 1024
+    return int(kilobytes) / 1024
 
 
 def run_seconds(argv: list[str], environment: dict[str, str]) -> float:

@@ -3,10 +3,9 @@
 Values only. One envelope serves every action; what only some actions have is an optional block.
 Each field is marked clear or concealed: text marked `Concealed…` leaves the entry for the vault
 (LOG.md, "Vault"), everything else stands in the log for ever. Fields that are absent are never
-written, so an event costs what it says.
+written, so an event costs what it says. Annotations are evaluated here, not kept as text: the vault
+reads them at every start, and resolving text took longer than opening a log.
 """
-
-from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, NewType

@@ -99,7 +99,9 @@ def test_control_z_suspends_and_continues(wrapped: Wrapped) -> None:
     arguments = wrapped.arguments("sh", "-c", "echo pid $$; read v; echo got $v")
     quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in arguments)
     shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
-    with Terminal(shell, cwd=wrapped.folder, env={**os.environ, "PS1": "$ "}) as terminal:
+    with Terminal(
+        shell, cwd=wrapped.folder, env={**os.environ, "PS1": "$ ", "HISTFILE": ""}
+    ) as terminal:
         terminal.expect(rb"\$ ")
         terminal.type(f"{quoted}\n".encode())
         pid = int(terminal.expect(rb"\npid \d+\r\n").split()[-1])

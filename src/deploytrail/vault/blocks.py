@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, get_args, get_type_hints
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 
@@ -39,7 +39,8 @@ class ConcealedBlock(NamedTuple):
 def _blocks(
     struct: type[msgspec.Struct], path: tuple[str, ...], *, is_array: bool
 ) -> Iterator[ConcealedBlock]:
-    hints = get_type_hints(struct, include_extras=True)
+    # event.py has its annotations evaluated, so there is nothing to resolve.
+    hints = struct.__annotations__
     fields = msgspec.structs.fields(struct)
     concealed = [field for field in fields if is_concealed(hints[field.name])]
     if concealed:
