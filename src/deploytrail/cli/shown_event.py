@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploytrail.actions import summary
+from deploytrail.event import EventId
 from deploytrail.printable import printable
 from deploytrail.sentence import actor
 from deploytrail.trail import Receipt, Shown
@@ -31,7 +32,7 @@ def receipt(shown: Shown, origin: str) -> Receipt:
     """The receipt of an entry that stands in the log: the one that its sender got."""
     return Receipt(
         origin=origin,
-        id=shown.event["id"],  # type: ignore[arg-type]
+        id=EventId(str(shown.event["id"])),
         index=shown.index,
         leaf=shown.leaf,
         size=shown.index + 1,

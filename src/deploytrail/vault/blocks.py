@@ -96,9 +96,10 @@ def has_any(block: ConcealedBlock, holder: Any) -> bool:
 
 def take(event: dict[str, Any], block: ConcealedBlock) -> dict[str, Any] | None:
     """Remove a block's concealed fields from the event and return them, or None if it has none."""
-    holder, last = event, block.path[-1]
+    holder: Any = event
+    last = block.path[-1]
     for name in block.path[:-1]:
-        holder = holder.get(name)  # type: ignore[assignment]
+        holder = holder.get(name)
         if holder is None:
             return None
     found: Any = holder.get(last)
