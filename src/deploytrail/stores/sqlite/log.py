@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import apsw
-from backports import zstd
 
 from deploytrail.clock import Clock, Uptime, microseconds
 from deploytrail.errors import Fenced, Malformed, Tampered
@@ -166,6 +165,9 @@ class _Writer(SqliteReader):
     def add(self, addition: Addition) -> None:
         connection, tree = self._connection, addition.tree
         if addition.bundles:
+            # Few commits fill a bundle; a wrapped command waits for each import.
+            from backports import zstd
+
             connection.execute(sql.DROP_SEGMENTS)
             packed = ((number, zstd.compress(data, _LEVEL)) for number, data in addition.bundles)
             connection.executemany(sql.PUT_BUNDLE, packed)
@@ -229,6 +231,8 @@ def _tree_row(tree: Tree) -> tuple[str | int | bytes, ...]:
 
 def unpacked(data: bytes, number: int) -> bytes:
     """A stored bundle in bundle framing; raises Tampered for bytes that aren't one."""
+    from backports import zstd
+
     unpacking = zstd.ZstdDecompressor()
     try:
         octets = unpacking.decompress(data, BUNDLE_BYTES_MAX)
