@@ -271,6 +271,28 @@ def test_nothing_of_ours_outlives_a_killed_wrapper(wrapped: Wrapped) -> None:
     process.stdout.close()
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_killed_wrapper_ends_neither_the_command_nor_its_output(
+    wrapped: Wrapped, is_read: bool
+) -> None:
+    wrapped.request = {"is_output_kept": is_read}
+    script = (
+        "echo ready; for n in 1 2 3 4 5 6 7 8 9; do seq 1 4000; echo e$n >&2; sleep 0.1; done; "
+        "echo done > finished; echo last"
+    )
+    process = wrapped.start("sh", "-c", script, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.kill()
+    # To the end: when the command has ended, nothing of ours holds the streams any more.
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+    assert (wrapped.folder / "finished").read_text() == "done\n"
+    assert output.endswith(b"\n3999\n4000\nlast\n")
+    assert errors.endswith(b"e8\ne9\n")
+    assert [event.action for event in wrapped.events] == ["runtime.command.started"]
+
+
 def test_what_was_ignored_stays_ignored(wrapped: Wrapped) -> None:
     process = wrapped.start(
         "sh",

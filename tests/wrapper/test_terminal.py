@@ -117,6 +117,27 @@ def test_control_z_suspends_and_continues(wrapped: Wrapped) -> None:
         assert terminal.wait() == 0
 
 
+def test_a_killed_wrapper_ends_neither_the_command_nor_its_output(wrapped: Wrapped) -> None:
+    script = (
+        "echo parent $PPID; read v; "
+        "for n in 1 2 3 4 5 6 7 8 9; do printf '\\r%s' $n; sleep 0.1; done; "
+        "test -t 1 && echo done > finished; echo last"
+    )
+    # A shell above it, as a person has one: who leads the session takes all with it.
+    shell = ["sh", "-c", '"$@"; echo shell $?; read v', "sh"]
+    arguments = wrapped.arguments("sh", "-c", script)
+    with Terminal([*shell, *arguments], cwd=wrapped.folder) as terminal:
+        parent = int(terminal.expect(rb"parent \d+\r\n").split()[1])
+        terminal.type(b"go\n")
+        terminal.expect(rb"\r2")
+        os.kill(parent, signal.SIGKILL)
+        terminal.expect(rb"shell 137\r\n")
+        terminal.expect(rb"\r9last\r\n")
+        terminal.type(b"\n")
+        assert terminal.wait() == 0
+    assert (wrapped.folder / "finished").read_text() == "done\n"
+
+
 def test_the_size_is_the_terminals_and_follows_it(wrapped: Wrapped) -> None:
     script = (
         "import os, signal\n"

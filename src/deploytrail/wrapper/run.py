@@ -7,15 +7,15 @@ is what is returned; `recorder` says what became of the events.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from deploytrail.wrapper import child
-from deploytrail.wrapper.child import Ending, Mask
+from deploytrail.wrapper.child import Child, Ending, Mask
 from deploytrail.wrapper.recorder import Tell, guarded
 from deploytrail.wrapper.recording import Recording, Surroundings
 from deploytrail.wrapper.request import Request
-from deploytrail.wrapper.sentinel import Sentinel
 from deploytrail.wrapper.terraform import Invocation, shown
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def run(request: Request, around: Surroundings) -> int:
         )
         if recording is not None:
             guarded(recording.begin, "the start is not recorded", around.tell)
-        with child.posted_sentinel() as sentinel:
-            ending = _executed(request, recording, mask, sentinel, around.tell)
+        ending = _executed(request, recording, mask, around.tell)
         if ending.reason is not None:
             around.tell(ending.reason)
         if recording is not None:
@@ -43,35 +42,31 @@ def run(request: Request, around: Surroundings) -> int:
     return ending.status
 
 
-def _executed(
-    request: Request,
-    recording: Recording | None,
-    mask: Mask,
-    sentinel: Sentinel,
-    tell: Tell,
-) -> Ending:
+def _executed(request: Request, recording: Recording | None, mask: Mask, tell: Tell) -> Ending:
     """The command from its start to its end; nothing is between it and its terminal unless read."""
-    cancelled = child.pending_cancellation()
-    if cancelled is not None:
-        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before")
     relay = guarded(lambda: _relay(recording), "the command's output is not read", tell)
-    started = child.spawn(
-        request.command,
-        mask=mask,
-        streams={1: relay.stdout, 2: relay.stderr} if relay else None,
-    )
-    if isinstance(started, Ending):
-        if relay:
-            relay.abandon()
-        return started
-    if relay is None:
-        return child.wait(started, sentinel)
-    relay.start()
-    ending = child.wait(started, sentinel, resized=relay.resize)
-    relay.finish(lambda: child.pending_cancellation() is not None)
+    with child.posted_sentinel(relay.legacy if relay else None) as sentinel:
+        started = _started(request.command, mask, relay)
+        if isinstance(started, Ending):
+            if relay:
+                relay.abandon()
+            return started
+        if relay is None:
+            return child.wait(started, sentinel)
+        relay.start()
+        ending = child.wait(started, sentinel, resized=relay.resize)
+        relay.finish(lambda: child.pending_cancellation() is not None)
     if relay.failure is not None:
         tell(f"the rest of the command's output was not read: {relay.failure}")
     return ending
+
+
+def _started(command: Sequence[str], mask: Mask, relay: Relay | None) -> Child | Ending:
+    cancelled = child.pending_cancellation()
+    if cancelled is not None:
+        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before")
+    streams = {1: relay.stdout, 2: relay.stderr} if relay else None
+    return child.spawn(command, mask=mask, streams=streams)
 
 
 def _relay(recording: Recording | None) -> Relay | None:
