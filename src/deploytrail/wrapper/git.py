@@ -14,11 +14,10 @@ from typing import Final
 from msgspec import Struct
 
 _FILE_BYTES_MAX: Final = 4 * 1024 * 1024
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REMOTE_URL: Final = re.compile(
-    r'\[remote "([^"\n]+)"\][^\[]*?^\s*url\s*=\s*(.+?)\s*$', re.MULTILINE
-)
-_REPOSITORY: Final = re.compile(r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)")
+# Compiled at the first use: outside of git, nobody waits for that.
+_COMMIT: Final = r"[0-9a-f]{40}|[0-9a-f]{64}"
+_REMOTE_URL: Final = r'(?m)\[remote "([^"\n]+)"\][^\[]*?^\s*url\s*=\s*(.+?)\s*$'
+_REPOSITORY: Final = r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)"
 
 
 class GitContext(Struct, frozen=True, kw_only=True):
@@ -53,7 +52,7 @@ def repository_name(url: str) -> str | None:
 
     None for a path of this machine, which says nothing elsewhere.
     """
-    found = _REPOSITORY.fullmatch(url)
+    found = re.fullmatch(_REPOSITORY, url)
     if found is None or url.startswith(("/", ".", "file:")):
         return None
     return found[1].removesuffix("/").removesuffix(".git") or None
@@ -94,12 +93,12 @@ def _packed(refs: str, ref: str) -> str | None:
 
 
 def _commit(text: str) -> str | None:
-    return text if _COMMIT.fullmatch(text) else None
+    return text if re.fullmatch(_COMMIT, text) else None
 
 
 def _repository(config: str) -> str | None:
     """The repository of `origin`, or of the first remote where there is no origin."""
-    remotes = dict(reversed(_REMOTE_URL.findall(config)))
+    remotes = dict(reversed(re.findall(_REMOTE_URL, config)))
     url = remotes.get("origin") or next(reversed(remotes.values()), None)
     return repository_name(url) if url else None
 
