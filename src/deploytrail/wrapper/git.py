@@ -8,15 +8,18 @@ so (reftable, includes) is absent. Nothing is ever written.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
+from deploytrail.wrapper import regular_file
+
 _FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 # Compiled at the first use: outside of git, nobody waits for that.
 _COMMIT: Final = r"[0-9a-f]{40}|[0-9a-f]{64}"
-_REMOTE_URL: Final = r'(?m)\[remote "([^"\n]+)"\][^\[]*?^\s*url\s*=\s*(.+?)\s*$'
+_REMOTE: Final = r'\[remote "([^"]+)"\]'
 _REPOSITORY: Final = r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)"
 
 
@@ -85,11 +88,8 @@ def _head(git: Path) -> tuple[str | None, str | None]:
 
 
 def _packed(refs: str, ref: str) -> str | None:
-    for line in refs.split("\n"):
-        commit, _, name = line.partition(" ")
-        if name == ref:
-            return _commit(commit)
-    return None
+    before, found, _ = refs.partition(f" {ref}\n")
+    return _commit(before.rpartition("\n")[2]) if found else None
 
 
 def _commit(text: str) -> str | None:
@@ -98,14 +98,23 @@ def _commit(text: str) -> str | None:
 
 def _repository(config: str) -> str | None:
     """The repository of `origin`, or of the first remote where there is no origin."""
-    remotes = dict(reversed(re.findall(_REMOTE_URL, config)))
+    remotes = dict(reversed(list(_remotes(config))))
     url = remotes.get("origin") or next(reversed(remotes.values()), None)
     return repository_name(url) if url else None
 
 
+def _remotes(config: str) -> Iterator[tuple[str, str]]:
+    """Each remote's name with each of its URLs, by the lines of git-config(1)."""
+    remote = ""
+    for line in map(str.strip, config.split("\n")):
+        if line.startswith("["):
+            found = re.fullmatch(_REMOTE, line)
+            remote = found[1] if found else ""
+        elif remote and line.startswith("url"):
+            name, _, url = line.partition("=")
+            if name.strip() == "url" and url.strip():
+                yield remote, url.strip()
+
+
 def _text(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(_FILE_BYTES_MAX).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return None
+    return regular_file.text(path, bytes_max=_FILE_BYTES_MAX)

@@ -30,7 +30,7 @@ from deploytrail.sources.terraform_output import kept_output
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.given_values import given_values
-from deploytrail.wrapper.recorder import Tell, guarded
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.run_context import RunContext
 from deploytrail.wrapper.run_events import caused
 from deploytrail.wrapper.terraform import Invocation

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.trail import Attachment, Receipt, Trail
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
-
-T = TypeVar("T")
-Tell = Callable[[str], None]
 
 
 class Recorder:
@@ -110,16 +107,3 @@ class Recorder:
 
 def _counted(events: Sequence[Event]) -> str:
     return f"{len(events)} event{'s' if len(events) != 1 else ''}"
-
-
-def guarded(action: Callable[[], T], what: str, tell: Tell) -> T | None:
-    """What the action gives, or None after telling what went wrong; never raises.
-
-    Even what isn't an Exception is caught: extensions written in Rust panic with less. Signals
-    are blocked meanwhile, so no interrupt of the user's is swallowed.
-    """
-    try:
-        return action()
-    except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
-        tell(f"{what}: {str(error) or type(error).__name__}")
-        return None

@@ -17,8 +17,9 @@ from deploytrail.event import Event, EventId, Outcome
 from deploytrail.trail import Attachment, Trail
 from deploytrail.wrapper import run_events, terraform
 from deploytrail.wrapper.child import Ending
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.output_tail import OutputTail
-from deploytrail.wrapper.recorder import Recorder, Tell, guarded
+from deploytrail.wrapper.recorder import Recorder
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.run_context import run_context
 
@@ -59,8 +60,13 @@ class Recording:
             environ=around.environ,
             directory=around.directory,
             is_interactive=around.is_interactive,
+            tell=self._tell,
         )
-        call = terraform.invocation(request.command, around.environ, around.directory)
+        call = guarded(
+            lambda: terraform.invocation(request.command, around.environ, around.directory),
+            "terraform's arguments are not read",
+            self._tell,
+        )
         self._actions = run_events.DEPLOYMENT if call and call.is_deployment else run_events.COMMAND
         self._call = call
         self._tail = self._opened_tail(request)

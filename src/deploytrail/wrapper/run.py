@@ -6,14 +6,14 @@ is what is returned; `recorder` says what became of the events.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from deploytrail.wrapper import child
 from deploytrail.wrapper.child import Child, Ending, Mask
-from deploytrail.wrapper.recorder import Tell, guarded
+from deploytrail.wrapper.descriptor import fill_standard_descriptors
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.recording import Recording, Surroundings
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.terraform import Invocation, shown
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def run(request: Request, around: Surroundings) -> int:
     """Runs the command and returns its status as a shell has it; no fault of ours changes it."""
+    absent = fill_standard_descriptors()
     with child.blocked_signals() as mask:
         show = partial(_shown, around=around, mask=mask)
         recording = guarded(
@@ -31,7 +32,8 @@ def run(request: Request, around: Surroundings) -> int:
         )
         if recording is not None:
             guarded(recording.begin, "the start is not recorded", around.tell)
-        ending = _executed(request, recording, mask, around.tell)
+        is_between = not absent & {1, 2} and recording is not None and recording.is_output_read
+        ending = _executed(request, recording if is_between else None, mask, around.tell)
         if ending.reason is not None:
             around.tell(ending.reason)
         if recording is not None:
@@ -42,9 +44,9 @@ def run(request: Request, around: Surroundings) -> int:
     return ending.status
 
 
-def _executed(request: Request, recording: Recording | None, mask: Mask, tell: Tell) -> Ending:
+def _executed(request: Request, reader: Recording | None, mask: Mask, tell: Tell) -> Ending:
     """The command from its start to its end; nothing is between it and its terminal unless read."""
-    relay = guarded(lambda: _relay(recording), "the command's output is not read", tell)
+    relay = guarded(lambda: _relay(reader), "the command's output is not read", tell)
     with child.posted_sentinel(relay.legacy if relay else None) as sentinel:
         started = _started(request.command, mask, relay)
         if isinstance(started, Ending):
@@ -69,12 +71,12 @@ def _started(command: Sequence[str], mask: Mask, relay: Relay | None) -> Child |
     return child.spawn(command, mask=mask, streams=streams)
 
 
-def _relay(recording: Recording | None) -> Relay | None:
-    if recording is None or not recording.is_output_read or not (_is_open(1) and _is_open(2)):
+def _relay(reader: Recording | None) -> Relay | None:
+    if reader is None:
         return None
     from deploytrail.wrapper.relay import Relay
 
-    return Relay(recording.hear)
+    return Relay(reader.hear)
 
 
 def _shown(
@@ -91,11 +93,3 @@ def _shown(
         mask=mask,
         clock=around.clock,
     )
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
