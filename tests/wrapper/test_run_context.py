@@ -118,7 +118,7 @@ def test_arguments_without_end_are_cut_and_counted(tmp_path: Path) -> None:
 
 def test_an_argument_without_end_is_left_out_and_counted(tmp_path: Path) -> None:
     around = context("deploy", "ü" * 100_000, directory=tmp_path)
-    assert around.command.arguments == ("[100000 characters]",)
+    assert around.command.arguments == ("[100,000 characters]",)
     assert len(event_of(around)) < EVENT_BYTES_MAX
 
 

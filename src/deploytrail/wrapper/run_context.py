@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from deploytrail.event import Actor, Client, Command, Links, Raw, Reason, Trigger, Where
 from deploytrail.redact import mask
+from deploytrail.sentence import counted
 from deploytrail.wrapper import terraform
 from deploytrail.wrapper.account import account, sudo_principal
 from deploytrail.wrapper.ci import CiContext, ci_context
@@ -170,7 +171,7 @@ def _bounded(words: Sequence[str]) -> list[str]:
     left = MASKED_CHARACTERS_MAX
     for word in words[:WORDS_MAX]:
         is_within = len(word) <= left
-        kept.append(word if is_within else f"[{len(word)} characters]")
+        kept.append(word if is_within else f"[{counted(len(word), 'character')}]")
         left -= len(word) if is_within else 0
     return kept
 
@@ -185,7 +186,7 @@ def _clipped_words(words: Sequence[str], *, count: int) -> tuple[str, ...]:
         kept.append(_fitted(word, left))
         left -= _json_bytes(kept[-1])
     missing = count - len(kept)
-    return (*kept, f"[{missing} more arguments]") if missing else tuple(kept)
+    return (*kept, f"[{counted(missing, 'more argument')}]") if missing else tuple(kept)
 
 
 def _clipped_variables(variables: Mapping[str, str]) -> dict[str, str]:
@@ -198,7 +199,7 @@ def _clipped_variables(variables: Mapping[str, str]) -> dict[str, str]:
             left -= _json_bytes(kept[name])
     missing = len(variables) - len(kept)
     if missing:
-        kept["..."] = f"[{missing} more variables]"
+        kept["..."] = f"[{counted(missing, 'more variable')}]"
     return kept
 
 
