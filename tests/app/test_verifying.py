@@ -223,8 +223,8 @@ NOTE = (
     "UPDATE checkpoint SET note = ? WHERE size = 300"
 )
 SEALED = (
-    "SELECT sealed FROM disclosure ORDER BY digest LIMIT 1 => UPDATE disclosure SET sealed = ? "
-    "WHERE digest = (SELECT min(digest) FROM disclosure)"
+    "SELECT sealed FROM disclosure ORDER BY key LIMIT 1 => UPDATE disclosure SET sealed = ? "
+    "WHERE key = (SELECT min(key) FROM disclosure)"
 )
 FORGERIES: dict[str, tuple[Forge, int, tuple[int, int]]] = {
     "an entry in a full bundle": (_change_entry, 1, (256, 512)),
@@ -254,7 +254,7 @@ FORGERIES: dict[str, tuple[Forge, int, tuple[int, int]]] = {
     ),
     "a disclosure is changed": (_flip(SEALED, 30), 1, (0, 600)),
     "a disclosure is gone": (
-        _run("DELETE FROM disclosure WHERE digest = (SELECT min(digest) FROM disclosure)"),
+        _run("DELETE FROM disclosure WHERE key = (SELECT min(key) FROM disclosure)"),
         3,
         (0, 600),
     ),

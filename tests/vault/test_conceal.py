@@ -181,14 +181,14 @@ def test_lone_surrogates_are_refused_before_anything_is_made() -> None:
 def test_what_is_not_at_hand_is_told_by_its_pointer() -> None:
     concealed = conceal(event())
     found = reveal(entry.fields(concealed.entry), lambda _: None)
-    assert found.withheld == ["/actor", "/reason"]
+    assert list(found.withheld) == ["/actor", "/reason"]
     assert found.event["reason"] == {"from": "stated"}
     assert found.event["actor"] == {"type": "user"}
     only_reason = {
         digest: octets for digest, octets in kept(concealed).items() if b'"/reason"' in octets
     }
     half = reveal(entry.fields(concealed.entry), only_reason.get)
-    assert half.withheld == ["/actor"]
+    assert list(half.withheld) == ["/actor"]
     assert half.event["reason"] == {"from": "stated", "text": "the read replica lags"}
 
 

@@ -168,10 +168,10 @@ class DirectoryTrail:
             hashes = merkle.inclusion_proof(index, published.size, hash_at)
         return proof.encode(proof.Proof(index, tuple(hashes), published.note.encode()))
 
-    def disclosures(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The JSON of those disclosures that the vault can still open, by digest."""
+    def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The JSON of what these entries list, by digest, as far as the vault can still open it."""
         with self.store.reading() as reader:
-            return self._showing.opened(reader, digests)
+            return self._showing.disclosures(reader, entries)
 
     def attachment(self, evidence: str) -> bytes:
         id = unbase64url(evidence)

@@ -33,10 +33,10 @@ from deploytrail.stores.sqlite.place import (
     sync_directory,
 )
 
-WAL_PAGES_PASSIVE: Final = 8_192
-WAL_PAGES_TRUNCATE: Final = 65_536
+WAL_PAGES_PASSIVE: Final = 16_384
+WAL_PAGES_TRUNCATE: Final = 131_072
 WRITER_LOCK: Final = "log.lock"
-PAGE_BYTES: Final = 8_192
+PAGE_BYTES: Final = 4_096
 _SYNC_ERRORS: Final = {
     apsw.SQLITE_IOERR_FSYNC,
     apsw.SQLITE_IOERR_DIR_FSYNC,
