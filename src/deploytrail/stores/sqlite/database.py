@@ -153,7 +153,6 @@ class Database:
         """One transaction under the writer's lock; committed, with fsync, where the block ends."""
         with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
             self.guard.refuse_fenced()
-            self._refuse_replaced()
             # Before the transaction, not after it: what was committed is acknowledged even where
             # this fails.
             self._checkpoint_if_long()

@@ -41,12 +41,18 @@ _PACKING: Final = {
 BUNDLE_BYTES_MAX: Final = 256 * (2 + 65_535)
 
 
+_TreeRow = tuple[str | int | bytes, ...]
+_Seen = dict[_TreeRow, Tree]
+"""The tree's row as it was last written here, byte for byte, and what it says."""
+
+
 class SqliteLog:
     """The store of a directory; see `log.store.Store` for what it promises."""
 
     def __init__(self, path: Path, guard: Guard, clock: Clock, *, vfs: str | None = None) -> None:
         self._database = Database(path, guard, SHAPE, vfs=vfs)
         self._clock = clock
+        self._seen: _Seen = {}
 
     @classmethod
     def create(cls, path: Path, origin: str, *, vfs: str | None = None) -> None:
@@ -58,7 +64,7 @@ class SqliteLog:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         with self._database.writing() as connection:
-            yield _Writer(connection, self._clock, self.fence)
+            yield _Writer(connection, self._clock, self.fence, self._seen)
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -82,13 +88,17 @@ class SqliteLog:
 class SqliteReader:
     """Reads within the transaction of its connection."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, seen: _Seen | None = None) -> None:
         self._connection = connection
+        self._seen: _Seen = {} if seen is None else seen
 
     def tree(self) -> Tree:
         row = self._connection.execute(sql.TREE).fetchone()
         if row is None:
             raise Tampered("tree: expected its one row, found none")
+        known = self._seen.get(row)
+        if known is not None:
+            return known
         origin, _, _, frontier, logged, epoch, clock, boot, uptime, behind, _ = row
         try:
             found = Frontier.decode(frontier)
@@ -147,9 +157,13 @@ class SqliteReader:
 
 class _Writer(SqliteReader):
     def __init__(
-        self, connection: apsw.Connection, clock: Clock, fence: Callable[[str], None]
+        self,
+        connection: apsw.Connection,
+        clock: Clock,
+        fence: Callable[[str], None],
+        seen: _Seen,
     ) -> None:
-        super().__init__(connection)
+        super().__init__(connection, seen)
         self._clock = clock
         self._fence = fence
         self._tree: Tree | None = None
@@ -187,11 +201,15 @@ class _Writer(SqliteReader):
 
     def _set_tree(self, tree: Tree, size_before: int) -> None:
         self._tree = None
-        self._connection.execute(sql.SET_TREE, (*_tree_row(tree)[1:], size_before))
+        row = _tree_row(tree)
+        self._connection.execute(sql.SET_TREE, (*row[1:], size_before))
         if self._connection.changes() != 1:
             reason = f"log.db: expected size {size_before} under the lock, found another"
             self._fence(reason)
             raise Fenced(f"the log is fenced: {reason}")
+        # Mostly the next commit is ours as well, and finds what this one wrote.
+        self._seen.clear()
+        self._seen[row] = tree
 
     def erase(self, subject: bytes) -> int:
         connection = self._connection
@@ -220,7 +238,7 @@ class _Writer(SqliteReader):
         self._connection.execute(sql.PUT_COSIGNATURE, (size, key_id, line))
 
 
-def _tree_row(tree: Tree) -> tuple[str | int | bytes, ...]:
+def _tree_row(tree: Tree) -> _TreeRow:
     """The columns of the tree's row; the last is a digest of the others.
 
     It is no protection against anybody who writes on purpose: it finds bytes that rotted in what
