@@ -40,7 +40,7 @@ crash: setup ## the fault tests in their long form
 	@DEPLOYTRAIL_CRASH=long $(bin)/pytest -n 2 tests/crash
 
 fuzz: setup ## the property tests in their long form
-	@DEPLOYTRAIL_FUZZ=long $(bin)/pytest -n 2 -m fuzz
+	@DEPLOYTRAIL_FUZZ=long $(bin)/pytest -n 2 -m hypothesis -o faulthandler_timeout=0
 
 # Three steps, each a file that is older than what it was made from when it has to be made again.
 # Each is touched last: stopped half-way, a step is repeated as a whole.

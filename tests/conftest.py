@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
+
+from tests.searching import USUAL
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 
-# No deadlines: how fast something is, is measured by `make bench`, never by a test.
-settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=100_000)
-settings.load_profile("fuzz" if os.environ.get("DEPLOYTRAIL_FUZZ") == "long" else "suite")
+settings.register_profile("usual", USUAL)
+settings.load_profile("usual")
 
 
 def missing(reason: str) -> None:

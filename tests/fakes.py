@@ -113,11 +113,11 @@ class FakeTrail:
     def proof(self, event: EventId) -> bytes:
         return f"fake proof of {self.show(event).leaf}".encode()
 
-    def attachment(self, evidence: str) -> bytes:
-        for event_id, attached in self.attachments.items():
-            if event_id == evidence:
-                return attached[0].data
-        raise NotFound(f"attachment: expected one with id {evidence}, found none")
+    def attachment(self, event: EventId, evidence: str) -> bytes:
+        for attached in self.attachments.get(event, ()):
+            if attached.type == evidence:
+                return attached.data
+        raise NotFound(f"attachment: expected one of type {evidence}, found none")
 
     def close(self) -> None:
         self.is_closed = True

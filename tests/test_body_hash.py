@@ -18,7 +18,7 @@ def test_it_is_the_standard_library_s_hmac_for_every_length_of_key(
     length: int, body: bytes
 ) -> None:
     key = bytes(range(200))[:length]
-    assert entry.body_hash(key, body) == hmac.digest(key, body, "sha256")[:16]
+    assert entry.body_hash(key, body) == hmac.digest(key, body, "sha256")[:8]
 
 
 @given(st.binary(max_size=70))

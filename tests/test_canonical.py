@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 import rfc8785
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail import canonical
 from deploytrail.canonical import DEPTH_MAX, INTEGER_MAX
 from deploytrail.errors import Malformed
 from tests.events import events
+from tests.searching import examples
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]))
 _keys = st.text(st.characters(max_codepoint=127))
@@ -61,7 +62,7 @@ def test_what_it_wrote_reads_back_as_the_same(value: Any) -> None:
     assert canonical.encode(json.loads(octets)) == octets
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(events())
 def test_any_event_is_written_as_the_reference_writes_it(event: Any) -> None:
     assert canonical.encode_checked(event) == rfc8785.dumps(msgspec.to_builtins(event))

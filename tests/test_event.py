@@ -7,14 +7,15 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from msgspec import structs
 
 from deploytrail.event import Event, is_concealed
 from tests.events import body, event, events
+from tests.searching import examples
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(events())
 def test_an_event_is_read_back_from_its_own_json(event: Event) -> None:
     assert msgspec.json.decode(msgspec.json.encode(event), type=Event) == event

@@ -7,11 +7,12 @@ import hmac
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail import redact
 from deploytrail.redact import fingerprint, mask
+from tests.searching import examples
 
 HEX = "0123456789abcdef"
 # Split, so that scanners of repositories find none in this file.
@@ -161,7 +162,7 @@ def test_no_repetition_of_the_pattern_may_backtrack_without_a_bound() -> None:
 
 
 @pytest.mark.parametrize(("kind", "shape"), redact._TOKENS)
-@settings(max_examples=10)
+@examples(10)
 @given(data=st.data())
 def test_no_search_for_a_token_is_left_out(kind: str, shape: str, data: st.DataObject) -> None:
     text = data.draw(st.from_regex(f"(?:{shape})", fullmatch=True))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail import actions
@@ -17,6 +17,7 @@ from deploytrail.event import EVENT_BYTES_MAX, Event
 from deploytrail.untrusted import Untrusted, parse_event, parse_json
 from tests.events import body, event, events
 from tests.fakes import NOON
+from tests.searching import examples
 
 PLAIN: dict[str, Any] = json.loads(body())
 RAW = json.dumps(PLAIN).encode()
@@ -184,7 +185,7 @@ def test_a_key_twice_is_refused_wherever_it_stands(reason: str) -> None:
         parse_event(raw)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(events(), st.data())
 def test_a_key_twice_is_refused_in_any_event(event: Event, data: st.DataObject) -> None:
     raw = body_of(event)

@@ -87,4 +87,4 @@ def microseconds(moment: datetime) -> int:
 
 def rfc3339(moment: datetime) -> str:
     """Exactly 27 characters, UTC, microseconds: `2026-11-22T10:11:12.123456Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"

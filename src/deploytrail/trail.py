@@ -173,8 +173,11 @@ class Trail(Protocol):
         """A c2sp.org/tlog-proof for one event under the newest checkpoint, publishing if needed."""
         ...
 
-    def attachment(self, evidence: str) -> bytes:
-        """The bytes behind `evidence[].id`; raises NotFound once it was erased."""
+    def attachment(self, event: EventId, evidence: str) -> bytes:
+        """The bytes behind an event's `evidence[].id`.
+
+        Raises NotFound where the event has no such evidence, and once it was erased.
+        """
         ...
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app.directory import DirectoryTrail, open_directory
-from deploytrail.errors import Fenced, Incomplete, Malformed, NotFound, Tampered
+from deploytrail.errors import Fenced, Incomplete, NotFound, Tampered
 from deploytrail.log import checkpoint, merkle, note, policy, proof
 from deploytrail.trail import Receipt
 from tests.events import event, new_id
@@ -140,6 +140,6 @@ def test_what_is_not_there_is_not_found(trail: DirectoryTrail) -> None:
     for ask in (trail.show, trail.proof):
         with pytest.raises(NotFound, match="not in this log of 1 entry;"):
             ask(new_id())
-    with pytest.raises(Malformed, match="base64url"):
-        trail.attachment("no id")
+    with pytest.raises(NotFound, match="not in this log"):
+        trail.attachment(new_id(), "A" * 22)
     verified(trail.store)

@@ -19,6 +19,7 @@ from deploytrail.log.plan import Moment
 from deploytrail.log.reading import entry_at, tail_entries, tile_reader
 from deploytrail.trail import Attachment, Receipt, Withheld
 from deploytrail.vault.conceal import Concealer, identities, prepared
+from deploytrail.vault.listed import listed
 from tests.events import ALICE, BOB, body, event
 from tests.fakes import FakeClock
 from tests.log.entries import Told
@@ -150,10 +151,13 @@ def test_evidence_is_sealed_beside_its_event(trail: DirectoryTrail) -> None:
     trail.record([told], attachments={told.id: [kept, Attachment(type="plan", data=b"{}")]})
     first, second = evidence(trail, told)
     assert (first["type"], first["size"], second["type"]) == ("output", len(data), "plan")
-    assert trail.attachment(first["id"]) == data
-    assert trail.attachment(second["id"]) == b"{}"
-    with pytest.raises(NotFound):
-        trail.attachment("A" * 22)
+    assert trail.attachment(told.id, first["id"]) == data
+    assert trail.attachment(told.id, second["id"]) == b"{}"
+    other = event()
+    trail.record([other])
+    for whose, which in ((told.id, "A" * 22), (told.id, "no id"), (other.id, first["id"])):
+        with pytest.raises(NotFound, match="expected one of event"):
+            trail.attachment(whose, which)
     verified(trail.store)
 
 
@@ -208,15 +212,15 @@ def test_after_erasing_the_bytes_are_in_no_file(trail: DirectoryTrail) -> None:
     kept = Attachment(type="output", data=b"what Alice saw")
     trail.record([told], attachments={told.id: [kept]})
     with trail.store.reading() as reader:
-        digests = entry.fields(entry_at(reader, 0))["_sd"]
-        rows = reader.disclosures(map(entry.unbase64url, digests))
+        rows = reader.disclosures(listed(entry.fields(entry_at(reader, 0))).keys)
     (attached,) = evidence(trail, told)
     erase(trail, "github:alice")
     files = {path: path.read_bytes() for path in trail.home.directory.iterdir()}
+    assert len(rows) == 2
     for row in rows.values():
         assert [path for path, octets in files.items() if row.sealed in octets] == []
     with pytest.raises(NotFound, match="erased"):
-        trail.attachment(attached["id"])
+        trail.attachment(told.id, attached["id"])
     verified(trail.store)
 
 

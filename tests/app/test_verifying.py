@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -136,6 +137,34 @@ def test_an_older_copy_is_found_by_the_kept_state(trail: Place) -> None:
     assert any(one.state == "MISSING" and one.until == COUNT + 10 for one in report.found)
 
 
+NO_RECEIPTS: dict[str, tuple[dict[str, Any], str]] = {
+    "an index below none": ({"index": -1, "size": 0}, "size is its index"),
+    "a size that does not fit": ({"size": 5}, "size is its index"),
+    "a leaf that is no hash": ({"leaf": "zz"}, "64 hexadecimal digits"),
+    "a leaf in capitals": ({"leaf": "AB" * 32}, "64 hexadecimal digits"),
+    "an index that is text": ({"index": "0"}, "expected receipts as JSON"),
+}
+
+
+@pytest.mark.parametrize("reason", NO_RECEIPTS)
+def test_what_is_no_receipt_is_refused(trail: Place, tmp_path: Path, reason: str) -> None:
+    changed, message = NO_RECEIPTS[reason]
+    (receipt,) = trail.record(1)
+    path = tmp_path / "receipt.json"
+    path.write_bytes(msgspec.json.encode(msgspec.to_builtins(receipt) | changed))
+    with pytest.raises(Malformed, match=message):
+        trail.verified(receipts=[path])
+
+
+@pytest.mark.parametrize("octets", [b"", b"\n\n", b"[]"])
+def test_a_file_without_receipts_is_not_a_yes(trail: Place, tmp_path: Path, octets: bytes) -> None:
+    trail.record(1)
+    path = tmp_path / "receipts.json"
+    path.write_bytes(octets)
+    with pytest.raises(Malformed, match="expected receipts, found none"):
+        trail.verified(receipts=[path])
+
+
 def test_an_older_copy_is_found_by_a_receipt(trail: Place, tmp_path: Path) -> None:
     older = tmp_path / "older"
     shutil.copytree(trail.home, older)
@@ -223,8 +252,8 @@ NOTE = (
     "UPDATE checkpoint SET note = ? WHERE size = 300"
 )
 SEALED = (
-    "SELECT sealed FROM disclosure ORDER BY digest LIMIT 1 => UPDATE disclosure SET sealed = ? "
-    "WHERE digest = (SELECT min(digest) FROM disclosure)"
+    "SELECT sealed FROM disclosure ORDER BY key LIMIT 1 => UPDATE disclosure SET sealed = ? "
+    "WHERE key = (SELECT min(key) FROM disclosure)"
 )
 FORGERIES: dict[str, tuple[Forge, int, tuple[int, int]]] = {
     "an entry in a full bundle": (_change_entry, 1, (256, 512)),
@@ -254,7 +283,7 @@ FORGERIES: dict[str, tuple[Forge, int, tuple[int, int]]] = {
     ),
     "a disclosure is changed": (_flip(SEALED, 30), 1, (0, 600)),
     "a disclosure is gone": (
-        _run("DELETE FROM disclosure WHERE digest = (SELECT min(digest) FROM disclosure)"),
+        _run("DELETE FROM disclosure WHERE key = (SELECT min(key) FROM disclosure)"),
         3,
         (0, 600),
     ),

@@ -6,18 +6,10 @@ import re
 
 import pytest
 
-from tests.cli.program import PROGRAM, Program
-from tests.wrapper.terminal import Terminal
+from tests.cli.on_terminal import on_terminal
+from tests.cli.program import Program
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def on_terminal(program: Program, *words: str, columns: int = 80, **environ: str) -> str:
-    """What a person sees; the program has to end well."""
-    environ = program.environ | {"TERM": "xterm-256color"} | environ
-    with Terminal([*PROGRAM, *words], columns=columns, env=environ) as terminal:
-        assert terminal.wait() == 0
-        return terminal.seen.decode().replace("\r\n", "\n")
 
 
 def test_without_a_trail_it_says_how_to_begin(program: Program) -> None:

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from deploytrail.log import merkle, policy, proof
+from tests.cli.on_terminal import on_terminal
 from tests.cli.program import Answer, Program, error_of
 
 VERBS = ("show", "proof")
@@ -86,3 +87,34 @@ def test_a_proof_that_can_not_be_written_is_told(recorded: Program) -> None:
     done = recorded("proof", id, "-o", "nowhere/proof")
     assert done.returncode == 2
     assert "nowhere/proof" in error_of(done)
+
+
+@pytest.fixture
+def kept_output(program: Program) -> Program:
+    """The program, with a run whose output was kept."""
+    command = ["sh", "-c", r"printf 'bell\a\nlast\n'"]
+    assert program("run", "--keep-output", "--", *command).returncode == 0
+    return program
+
+
+def test_an_attachment_is_printed_as_it_is(kept_output: Program) -> None:
+    (finished,) = [
+        line for line in kept_output.lines("log", "--json") if line["event"].get("evidence")
+    ]
+    (listed,) = finished["event"]["evidence"]
+    for wanted in ("output", listed["id"]):
+        answer = kept_output("show", finished["id"], "--attachment", wanted)
+        assert (answer.returncode, answer.stdout) == (0, "bell\x07\nlast\n")
+
+
+def test_on_a_terminal_an_attachment_moves_no_cursor(kept_output: Program) -> None:
+    id = kept_output.lines("log", "--json")[0]["id"]
+    shown = on_terminal(kept_output, "show", id, "--attachment", "output")
+    assert shown == "bell\\x07\nlast\n"
+
+
+def test_an_attachment_that_is_not_there_is_told_with_those_that_are(kept_output: Program) -> None:
+    newest, oldest = kept_output.lines("log", "--json")
+    message = error_of(kept_output("show", newest["id"], "--attachment", "plan"))
+    assert f"output ({newest['event']['evidence'][0]['id']})" in message
+    assert "has none" in error_of(kept_output("show", oldest["id"], "--attachment", "output"))

@@ -112,7 +112,7 @@ def test_disclosures_and_attachments_are_kept_until_erased(store: Store) -> None
     attached = AttachmentRow(b"attachment's id.", ALICE + BOB, b"wrapped", b"sealed")
     append(store, [prepared(0, vault=(row,), attachments=(attached,))])
     with store.reading() as reader:
-        assert reader.disclosures([row.digest, b"?" * 32]) == {row.digest: row}
+        assert reader.disclosures([row.key, b"?" * 32]) == {row.key: row}
         assert reader.disclosures([]) == {}
         assert reader.attachment(attached.id) == attached
         assert reader.attachment(b"?" * 16) is None
@@ -125,7 +125,7 @@ def test_a_disclosure_that_is_there_already_stays(store: Store) -> None:
     append(store, [prepared(0, vault=(row,))])
     append(store, [prepared(1, vault=(row._replace(sealed=b"another nonce"),))])
     with store.reading() as reader:
-        assert reader.disclosures([row.digest]) == {row.digest: row}
+        assert reader.disclosures([row.key]) == {row.key: row}
     verified(store)
 
 
@@ -171,7 +171,7 @@ def test_where_the_block_raises_nothing_is_stored(store: Store) -> None:
     with store.reading() as reader:
         tree = reader.tree()
         assert (tree.size, tree.epoch) == (2, 0)
-        assert reader.disclosures([row.digest]) == {}
+        assert reader.disclosures([row.key]) == {}
         assert reader.checkpoint() is None
         assert reader.cosignatures(2) == []
     verified(store)

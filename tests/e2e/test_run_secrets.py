@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app import open_directory
+from deploytrail.event import EventId
 from tests.conftest import ROOT, tool
 from tests.wrapper.terminal import Terminal
 
@@ -107,7 +108,7 @@ class Deployment:
             for shown in list(trail.entries()):
                 yield b"entry " + json.dumps(shown.event, ensure_ascii=False).encode()
                 for each in held(shown.event, "evidence"):
-                    yield trail.attachment(each["id"])
+                    yield trail.attachment(EventId(str(shown.event["id"])), each["id"])
         finally:
             trail.close()
 

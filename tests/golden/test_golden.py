@@ -48,7 +48,7 @@ def test_a_golden_entry_is_revealed(folder: Path) -> None:
     known = {disclosure.digest(line): line for line in lines}
     fields = entry.fields((folder / "entry.json").read_bytes())
     revealed = reveal(fields, known.get)
-    assert revealed.withheld == []
+    assert revealed.withheld == {}
     assert as_sent(revealed.event) == golden_event(0)
 
 
@@ -66,7 +66,7 @@ def test_a_golden_trail_is_opened_shown_and_appended_to(folder: Path, tmp_path: 
         assert trail.record(events) == receipts
         evidence = trail.show(events[2].id).event["evidence"]
         assert isinstance(evidence, list)
-        assert trail.attachment(evidence[0]["id"]) == b"Apply complete!\n"
+        assert trail.attachment(events[2].id, evidence[0]["id"]) == b"Apply complete!\n"
         (added,) = trail.record([event()])
         assert isinstance(added, Receipt)
         assert added.index == 3

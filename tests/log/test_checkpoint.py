@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail.errors import Malformed, PolicyUnmet, Tampered
@@ -17,6 +17,7 @@ from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.note import COSIGNATURE_V1, ML_DSA_44, Note, Signature, Signer, VerifierKey
 from tests.log.signers import BOB, CAROL, LOG, LOG_NEXT, MALLORY, ORIGIN, OWN
 from tests.log.trees import leaves
+from tests.searching import examples
 
 HEAD = Checkpoint(ORIGIN, 13, merkle.root(leaves(13)))
 TEXT = checkpoint.encode(HEAD)
@@ -287,7 +288,7 @@ def test_signatures_and_cosignatures_verify_together() -> None:
     assert found == ((LOG.key, None), (BOB.key, NOON), (OWN.key, 1))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
 def test_a_changed_byte_costs_a_signature(at: int, mask: int) -> None:
     data = DATA[:at] + bytes([DATA[at] ^ mask]) + DATA[at + 1 :]

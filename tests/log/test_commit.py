@@ -99,7 +99,7 @@ def test_a_conflicting_event_leaves_no_rows_in_the_vault(store: Store) -> None:
     append(store, [prepared(0)])
     append(store, [prepared(0, body=b"forged", vault=(row,))])
     with store.reading() as reader:
-        assert reader.disclosures([row.digest]) == {}
+        assert reader.disclosures([row.key]) == {}
     verified(store)
 
 

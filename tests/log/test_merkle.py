@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail.errors import Malformed, Tampered
 from deploytrail.log import merkle
 from deploytrail.log.merkle import EMPTY_ROOT, Frontier, HashAt
 from tests.log.trees import hash_at, leaves, mth
+from tests.searching import examples
 
 LEAVES = leaves(600)
 TREE = hash_at(LEAVES)
@@ -278,7 +279,7 @@ def test_every_small_tree_is_proven_to_start_every_larger_one() -> None:
             merkle.verify_consistency(old, new, proof, mth(LEAVES[:old]), mth(LEAVES[:new]))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.data())
 def test_a_flipped_bit_of_a_proof_is_refused(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 600))

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail.errors import DeploytrailError, Malformed, PolicyUnmet, Tampered
 from deploytrail.log import note
 from deploytrail.log.note import COSIGNATURE_V1, ED25519, Note, Signature, Signer, VerifierKey
 from tests.log.signers import BOB, LOG, LOG_NEXT
+from tests.searching import examples
 
 TEXT = "Alice deployed.\n\nBob approved.\n"
 SIGNED = Note(TEXT, (note.sign(TEXT, LOG), note.sign(TEXT, LOG_NEXT)))
@@ -188,7 +189,7 @@ def test_a_key_that_shares_only_the_name_or_only_the_id_is_another() -> None:
         assert note.verified(Note(TEXT, (other,)), [LOG.key]) == ()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.integers(0, 511))
 def test_a_flipped_bit_of_a_known_signature_is_refused(bit: int) -> None:
     good, other = SIGNED.signatures
@@ -229,7 +230,7 @@ def test_a_changed_byte_shows_in_what_is_read(at: int, byte: int) -> None:
     assert note.encode(signed) == data
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
 def test_a_changed_byte_costs_the_note_a_signature(at: int, mask: int) -> None:
     data = DATA[:at] + bytes([DATA[at] ^ mask]) + DATA[at + 1 :]

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail import entry
@@ -20,6 +20,7 @@ from deploytrail.log.tiles import decode_bundle
 from tests.fakes import NOON
 from tests.log.entries import batch, disclosure, prepared
 from tests.log.trees import leaf, mth
+from tests.searching import examples
 
 NOW = microseconds(NOON)
 UPTIME = Uptime("boot", 5_000_000)
@@ -79,7 +80,7 @@ def test_stamps_rise_across_the_turn_of_a_year() -> None:
     assert found == ["2026-12-31T23:59:59.999999Z", "2027-01-01T00:00:00.000000Z"]
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.integers(0, 2 * NOW), st.integers(0, 2 * NOW), st.integers(1, 255))
 def test_the_log_s_time_never_runs_backwards(logged: int, clock: int, count: int) -> None:
     tree = EMPTY._replace(logged=logged)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail.errors import Malformed, PolicyUnmet, Tampered
@@ -20,6 +20,7 @@ from deploytrail.log.policy import Log, Policy, Witness
 from deploytrail.log.proof import Proof
 from tests.log.signers import BOB, LOG, MALLORY, ORIGIN
 from tests.log.trees import hash_at, leaves
+from tests.searching import examples
 
 LEAVES = leaves(13)
 HEAD = Checkpoint(ORIGIN, 13, merkle.root(LEAVES))
@@ -163,7 +164,7 @@ def test_a_changed_byte_shows_in_what_is_read(at: int, byte: int) -> None:
     assert proof.encode(found) == data
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_refused_or_changes_what_is_not_proven(at: int, mask: int) -> None:
     data = DATA[:at] + bytes([DATA[at] ^ mask]) + DATA[at + 1 :]

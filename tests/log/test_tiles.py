@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail.errors import Incomplete, Malformed, TooLarge
@@ -16,6 +16,7 @@ from deploytrail.log import checkpoint, merkle, note, tiles
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.tiles import Bundle, ReadTile, Tile
 from tests.log.trees import hash_at, leaves, mth
+from tests.searching import examples
 
 SIZE_MAX = 1100
 LEAVES = leaves(SIZE_MAX)
@@ -198,7 +199,7 @@ def test_an_entry_fits_its_two_bytes_of_length() -> None:
         tiles.encode_bundle([longest + b"a"])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.data())
 def test_proofs_from_tiles_are_those_of_the_tree(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, SIZE_MAX))
@@ -216,7 +217,7 @@ def test_a_tile_that_is_too_narrow_is_told() -> None:
         narrow(0, 260)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=6))
 def test_an_append_makes_the_tiles_that_the_tree_has(batches: list[int]) -> None:
     frontier = Frontier.empty()

@@ -19,7 +19,7 @@ from tests.vault.subjects import made
 ORIGIN = "deploytrail.test/vault/1"
 ALICE, BOB = made("alice"), made("bob")
 REASON = disclosure.disclosure(ALICE, "/reason", b'{"text":"why"}')
-SEALED = disclosure.seal(ALICE, REASON, origin=ORIGIN, nonce=b"n" * 12)
+SEALED = disclosure.seal(ALICE, REASON, origin=ORIGIN)
 
 
 def test_published_disclosures_have_their_digests(vectors: Path) -> None:
@@ -57,17 +57,27 @@ def test_equal_values_give_one_disclosure_per_subject_and_block() -> None:
     assert len(salts) == 4
 
 
-@given(st.binary(max_size=200), st.binary(min_size=12, max_size=12))
-def test_sealing_is_a_pair(octets: bytes, nonce: bytes) -> None:
-    found = REASON._replace(digest=disclosure.digest(octets), json=octets)
-    sealed = disclosure.seal(ALICE, found, origin=ORIGIN, nonce=nonce)
+@given(st.binary(max_size=200))
+def test_sealing_is_a_pair(value: bytes) -> None:
+    found = disclosure.disclosure(ALICE, "/reason", value)
+    sealed = disclosure.seal(ALICE, found, origin=ORIGIN)
     opened = disclosure.unseal(ALICE, sealed, origin=ORIGIN, digest_expected=found.digest)
-    assert opened == octets
-    assert sealed[:13] == b"\x01" + nonce
+    assert opened == found.json
+    assert len(sealed) == 1 + len("/reason") + 1 + len(value) + 16
+
+
+def test_the_seal_is_aes_gcm_under_the_digest_s_first_bytes() -> None:
+    aad = ORIGIN.encode() + b"\x00" + ALICE.id + REASON.digest
+    opened = ALICE.cipher.decrypt(REASON.digest[:12], SEALED[1:], aad)
+    assert (SEALED[:1], opened) == (b"\x01", b'/reason\x00{"text":"why"}')
+
+
+def test_what_a_vault_keeps_is_named_by_whose_it_is() -> None:
+    assert disclosure.key_of(ALICE.id, REASON.digest) == ALICE.id + REASON.digest[:12]
 
 
 OTHER = disclosure.disclosure(ALICE, "/reason", b'{"text":"other"}')
-LYING = REASON._replace(json=OTHER.json)
+LYING = REASON._replace(named=OTHER.named)
 ELSEWHERE: dict[str, tuple[Any, bytes, str, bytes]] = {
     "another log": (ALICE, SEALED, "deploytrail.test/vault/2", REASON.digest),
     "another subject": (BOB, SEALED, ORIGIN, REASON.digest),
@@ -79,7 +89,7 @@ ELSEWHERE: dict[str, tuple[Any, bytes, str, bytes]] = {
     "longer": (ALICE, SEALED + b"\x00", ORIGIN, REASON.digest),
     "sealed by us, but of other bytes": (
         ALICE,
-        disclosure.seal(ALICE, LYING, origin=ORIGIN, nonce=b"n" * 12),
+        disclosure.seal(ALICE, LYING, origin=ORIGIN),
         ORIGIN,
         REASON.digest,
     ),

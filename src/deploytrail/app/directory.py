@@ -17,7 +17,7 @@ from deploytrail.app.home import Home
 from deploytrail.app.reading import Showing, find_event
 from deploytrail.app.recording import Recorder, Submission, submission
 from deploytrail.clock import Clock, SystemClock, microseconds
-from deploytrail.entry import unbase64url
+from deploytrail.entry import fields, unbase64url
 from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError, Tampered
 from deploytrail.event import Event, EventId
 from deploytrail.log import checkpoint as checkpoints
@@ -169,23 +169,29 @@ class DirectoryTrail:
             hashes = merkle.inclusion_proof(index, published.size, hash_at)
         return proof.encode(proof.Proof(index, tuple(hashes), published.note.encode()))
 
-    def disclosures(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The JSON of those disclosures that the vault can still open, by digest."""
+    def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The JSON of what these entries list, by digest, as far as the vault can still open it."""
         with self.store.reading() as reader:
-            return self._showing.opened(reader, digests)
+            return self._showing.disclosures(reader, entries)
 
-    def attachment(self, evidence: str) -> bytes:
-        id = unbase64url(evidence)
+    def attachment(self, event: EventId, evidence: str) -> bytes:
         with self.store.reading() as reader:
-            row = reader.attachment(id)
+            _, octets = find_event(reader, event)
+            listed = {each["id"]: each["digest"] for each in fields(octets).get("evidence", ())}
+            if evidence not in listed:
+                raise NotFound(
+                    f"attachment {evidence[:60]!r}: expected one of event {event}, which has "
+                    f"{', '.join(listed) or 'none'}"
+                )
+            row = reader.attachment(unbase64url(evidence))
         if row is None:
-            raise NotFound(f"attachment {evidence}: not in the vault; it was erased or never was")
+            raise NotFound(f"attachment {evidence}: not in the vault any more; it was erased")
         return attachment.unseal(
             row.id,
             row.wrapped_key,
             row.sealed,
             wrapping_key=self.keyring.secrets.attachment,
-            digest=self._evidence_digest(evidence),
+            digest=listed[evidence],
         )
 
     def close(self) -> None:
@@ -234,14 +240,6 @@ class DirectoryTrail:
         parsed = checkpoints.decode(note.decode(published.note).text)
         own = homes.own_policy(self._origin, self.keyring.secrets)
         kept.replace(self._states, Kept(parsed, published.note, own))
-
-    def _evidence_digest(self, evidence: str) -> str:
-        for shown in self.newest(count=self.size()):
-            found = shown.event.get("evidence")
-            for each in found if isinstance(found, list) else ():
-                if each["id"] == evidence:
-                    return str(each["digest"])
-        raise NotFound(f"attachment {evidence}: no entry names it")
 
 
 def _parsed(body: bytes) -> Submission | SenderError:

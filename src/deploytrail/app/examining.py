@@ -17,6 +17,7 @@ from deploytrail.log.verify import Evidence
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
 from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.check import DeepCheck, Looked
+from deploytrail.vault.subject import SUBJECT_BYTES
 
 
 class ListedEvidence(Evidence, Protocol):
@@ -82,7 +83,8 @@ class _LogDeep:
         try:
             with unreadable(f"entries {first} to {first + len(entries)}"):
                 deliveries = self._log.deliveries(one.key for one in known)
-                rows = self._log.disclosures(digest for one in known for digest in one.digests)
+                keys = {key: digest for one in known for key, digest in one.listed.keys.items()}
+                rows = {keys[row.key]: row for row in self._log.disclosures(keys).values()}
         except DeploytrailError as error:
             self._own.append(Finding("CORRUPT", first, first + len(entries), str(error)))
             return
@@ -108,7 +110,7 @@ class _LogDeep:
         row = rows.get(digest)
         if row is None:
             return None
-        subject = self._keyring.subject(row.subject)
+        subject = self._keyring.subject(row.key[:SUBJECT_BYTES])
         if subject is None:
             return None
         return disclosure.unseal(subject, row.sealed, origin=self._origin, digest_expected=digest)

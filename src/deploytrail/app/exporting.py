@@ -14,11 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from deploytrail import entry
 from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.evidence import EXPORT_FORMAT
 from deploytrail.app.home import own_policy
-from deploytrail.entry import base64url, unbase64url
+from deploytrail.entry import base64url
 from deploytrail.log import policy
 from deploytrail.log.reading import bundle_entries, tile_reader
 from deploytrail.log.tiles import WIDTH, bundles_of, encode_bundle, encode_path, tiles_of
@@ -86,15 +85,10 @@ def _add_log(
 
 
 def _disclosed(trail: DirectoryTrail, entries: list[bytes], seen: set[bytes]) -> Iterator[bytes]:
-    digests = []
-    for octets in entries:
-        for text in entry.fields(octets).get("_sd", ()):
-            digest = unbase64url(text)
-            if digest not in seen:
-                seen.add(digest)
-                digests.append(digest)
-    for digest, octets in trail.disclosures(digests).items():
-        yield msgspec.json.encode([base64url(digest), base64url(octets)]) + b"\n"
+    for digest, octets in trail.disclosures(entries).items():
+        if digest not in seen:
+            seen.add(digest)
+            yield msgspec.json.encode([base64url(digest), base64url(octets)]) + b"\n"
 
 
 def _add(tar: tarfile.TarFile, name: str, octets: bytes) -> None:

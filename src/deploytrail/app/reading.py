@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from deploytrail import entry
 from deploytrail.clock import at_microseconds, rfc3339
-from deploytrail.entry import unbase64url
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId
 from deploytrail.log import merkle
@@ -19,7 +18,8 @@ from deploytrail.trail import Shown, Withheld
 from deploytrail.vault import disclosure
 from deploytrail.vault.conceal import reveal
 from deploytrail.vault.keys import Keyring
-from deploytrail.vault.subject import Subject
+from deploytrail.vault.listed import listed
+from deploytrail.vault.subject import SUBJECT_BYTES, Subject
 
 _ERASED: Final = b'"action":"audit.subject.erased"'
 _SLACK_MICROSECONDS: Final = 60_000_000
@@ -41,17 +41,16 @@ class Showing:
     def shown(self, reader: Reader, found: list[tuple[int, bytes]]) -> list[Shown]:
         """Each (index, entry) revealed; raises Tampered for a disclosure that doesn't belong."""
         fields = [entry.fields(octets) for _, octets in found]
-        digests = [unbase64url(text) for each in fields for text in each.get("_sd", ())]
-        rows = reader.disclosures(digests)
+        rows = _rows(reader, fields)
         return [
             self._shown(reader, index, octets, each, rows)
             for (index, octets), each in zip(found, fields, strict=True)
         ]
 
-    def opened(self, reader: Reader, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The JSON of disclosures by digest; those that are gone are left out."""
-        rows = reader.disclosures(digests)
-        found = {digest: self._opened(row) for digest, row in rows.items()}
+    def disclosures(self, reader: Reader, entries: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The JSON of what these entries list, by digest; what is gone is left out."""
+        rows = _rows(reader, [entry.fields(octets) for octets in entries])
+        found = {digest: self._opened(digest, rows) for digest in rows}
         return {digest: octets for digest, octets in found.items() if octets is not None}
 
     def _shown(
@@ -59,34 +58,32 @@ class Showing:
         reader: Reader,
         index: int,
         octets: bytes,
-        fields: dict[str, object],
+        fields: dict[str, Any],
         rows: dict[bytes, VaultRow],
     ) -> Shown:
-        revealed = reveal(fields, lambda digest: self._opened(rows.get(digest)))
-        owners = fields.get("subjects", {})
-        assert isinstance(owners, dict)
+        revealed = reveal(fields, lambda digest: self._opened(digest, rows))
         withheld = tuple(
             Withheld(
                 pointer=pointer,
-                state="redacted" if self._is_erased(reader, owners[pointer]) else "missing",
+                state="redacted" if self._is_erased(reader, owner) else "missing",
             )
-            for pointer in revealed.withheld
+            for pointer, owner in revealed.withheld.items()
         )
         leaf = merkle.leaf_hash(octets).hex()
         return Shown(index=index, leaf=leaf, entry=octets, event=revealed.event, withheld=withheld)
 
-    def _opened(self, row: VaultRow | None) -> bytes | None:
+    def _opened(self, digest: bytes, rows: dict[bytes, VaultRow]) -> bytes | None:
         """The disclosure's JSON, or None where it or its key is gone."""
+        row = rows.get(digest)
         if row is None:
             return None
-        if row.subject not in self._subjects:
-            self._subjects[row.subject] = self._keyring.subject(row.subject)
-        subject = self._subjects[row.subject]
+        id = row.key[:SUBJECT_BYTES]
+        if id not in self._subjects:
+            self._subjects[id] = self._keyring.subject(id)
+        subject = self._subjects[id]
         if subject is None:
             return None
-        return disclosure.unseal(
-            subject, row.sealed, origin=self._origin, digest_expected=row.digest
-        )
+        return disclosure.unseal(subject, row.sealed, origin=self._origin, digest_expected=digest)
 
     def _is_erased(self, reader: Reader, subject: str) -> bool:
         """Whether an entry of the log says so. Absence of an entry is never taken for consent."""
@@ -98,6 +95,12 @@ class Showing:
                     self._erased |= {each.get("id") for each in targets}
         self._erased_upto = size
         return subject in self._erased
+
+
+def _rows(reader: Reader, fields: Iterable[dict[str, Any]]) -> dict[bytes, VaultRow]:
+    """The vault's rows for these entries, by the whole digest of what they disclose."""
+    keys = {key: digest for each in fields for key, digest in listed(each).keys.items()}
+    return {keys[key]: row for key, row in reader.disclosures(keys).items()}
 
 
 def find_event(reader: Reader, id: EventId) -> tuple[int, bytes]:

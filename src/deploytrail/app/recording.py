@@ -24,7 +24,6 @@ from deploytrail.trail import Attachment, Receipt
 from deploytrail.untrusted import parse_event
 from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.conceal import NONCE_BYTES, Concealer, identities, prepared
-from deploytrail.vault.disclosure import Disclosure
 from deploytrail.vault.keys import Keyring
 from deploytrail.vault.subject import Subject
 
@@ -177,17 +176,13 @@ class Recorder:
         )
         vault = []
         for subject, made in concealed.disclosures:
-            digest = made.digest
-            if digest not in self._stored:
-                if digest not in rows:
-                    rows[digest] = self._sealed(subject, made)
-                vault.append(rows[digest])
+            key = disclosure.key_of(subject.id, made.digest)
+            if key not in self._stored:
+                if key not in rows:
+                    sealed = disclosure.seal(subject, made, origin=self.origin)
+                    rows[key] = VaultRow(key, sealed)
+                vault.append(rows[key])
         return prepared(concealed, tuple(vault), attached)
-
-    def _sealed(self, subject: Subject, made: Disclosure) -> VaultRow:
-        nonce = self._clock.random(disclosure.NONCE_BYTES)
-        sealed = disclosure.seal(subject, made, origin=self.origin, nonce=nonce)
-        return VaultRow(made.digest, subject.id, sealed)
 
     def _attach(
         self, one: Submission, subjects: Mapping[str, Subject]
@@ -212,7 +207,7 @@ class Recorder:
             self._stored.clear()
         for one, answer in zip(entries, placed, strict=True):
             if one.vault and answer.is_first:
-                self._stored.update([row.digest for row in one.vault])
+                self._stored.update([row.key for row in one.vault])
 
     def _merged(self, batch: _Batch, placed: list[Answer]) -> list[Receipt | SenderError]:
         appended = map(self._answer, batch.ids, placed)

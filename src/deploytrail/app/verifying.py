@@ -7,6 +7,7 @@ else the directory's own, which proves that nothing was changed without that key
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -46,6 +47,7 @@ from deploytrail.stores.sqlite.examined import ExaminedLog, examined
 from deploytrail.trail import Found, KeyFrom, Receipt, Report
 
 _FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}
+_is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
 _FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -177,12 +179,24 @@ def _leaves(path: Path, origin: str) -> list[LeafClaim]:
         )
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"{path}: expected receipts as JSON or JSON lines; {error}") from None
-    for receipt in found:
-        if receipt.origin != origin:
-            raise Malformed(f"{path}: expected a receipt of {origin}, found {receipt.origin!r:.80}")
-    return [
-        LeafClaim(one.index, bytes.fromhex(one.leaf), f"the receipt of {one.id}") for one in found
-    ]
+    if not found:
+        raise Malformed(f"{path}: expected receipts, found none; nothing would be checked by it")
+    return [_leaf(path, one, origin) for one in found]
+
+
+def _leaf(path: Path, receipt: Receipt, origin: str) -> LeafClaim:
+    if receipt.origin != origin:
+        raise Malformed(f"{path}: expected a receipt of {origin}, found {receipt.origin!r:.80}")
+    if receipt.index < 0 or receipt.size != receipt.index + 1:
+        raise Malformed(
+            f"{path}: expected a receipt whose size is its index + 1, found index "
+            f"{receipt.index} and size {receipt.size}; use it as it was given out"
+        )
+    if not _is_hash(receipt.leaf):
+        raise Malformed(
+            f"{path}: expected a leaf of 64 hexadecimal digits, found {receipt.leaf!r:.80}"
+        )
+    return LeafClaim(receipt.index, bytes.fromhex(receipt.leaf), f"the receipt of {receipt.id}")
 
 
 def _bytes_of(path: Path, what: str) -> bytes:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 from deploytrail.cli.opening import HomeOption, JsonOption, reading
-from deploytrail.cli.terminal import say, say_json, styled, write_bytes
+from deploytrail.cli.terminal import is_terminal, say, say_json, styled, write_bytes
+from deploytrail.errors import NotFound
+from deploytrail.event import EventId
 from deploytrail.printable import printable
 
 if TYPE_CHECKING:
-    from deploytrail.trail import Shown
+    from deploytrail.trail import Shown, Trail
 
 IdArgument = Annotated[
     str,
@@ -27,6 +30,14 @@ def show(
     entry: Annotated[
         bool, typer.Option("--entry", help="Prints the entry's bytes, exactly as they are hashed.")
     ] = False,
+    attachment: Annotated[
+        str,
+        typer.Option(
+            "--attachment",
+            metavar="TYPE",
+            help="Prints an attachment, such as output; evidence[] of the event lists them.",
+        ),
+    ] = "",
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
@@ -41,10 +52,29 @@ def show(
         shown = find(trail, id)
         if entry:
             write_bytes(shown.entry)
+        elif attachment:
+            _say_attachment(trail, shown, attachment)
         elif json:
             say_json(document(shown, trail.origin))
         else:
             _say_event(shown, trail.origin)
+
+
+def _say_attachment(trail: Trail, shown: Shown, wanted: str) -> None:
+    """The bytes as they are for a program or a file; on a terminal, what they would do is shown."""
+    listed = cast("list[dict[str, str]]", shown.event.get("evidence", []))
+    ids = [each["id"] for each in listed if wanted in {each["type"], each["id"]}]
+    if len(ids) != 1:
+        known = ", ".join(f"{each['type']} ({each['id']})" for each in listed) or "none"
+        raise NotFound(
+            f"--attachment: expected the type or the id of one attachment, found {wanted[:60]!r}; "
+            f"the event has {known}"
+        )
+    octets = trail.attachment(EventId(str(shown.event["id"])), ids[0])
+    if is_terminal(sys.stdout):
+        say(printable(octets.decode("utf-8", "replace"), keep="\n\t").removesuffix("\n"))
+    else:
+        write_bytes(octets)
 
 
 def _say_event(shown: Shown, origin: str) -> None:

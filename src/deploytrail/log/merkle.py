@@ -141,8 +141,8 @@ class Frontier(Struct, frozen=True):
         peaks: list[bytes] = []
         raised: list[list[bytes]] = []
         level = 0
-        while nodes or old:
-            if level and level % _TILE_HEIGHT == 0 and nodes:
+        while nodes:
+            if level and level % _TILE_HEIGHT == 0:
                 raised.append(nodes.copy())
             if self.size >> level & 1:
                 nodes.insert(0, old.pop())
@@ -150,7 +150,8 @@ class Frontier(Struct, frozen=True):
                 peaks.append(nodes.pop())
             nodes = _parents(nodes)
             level += 1
-        return Appended(Frontier(size, tuple(reversed(peaks))), tuple(raised))
+        # Higher up, nothing changed.
+        return Appended(Frontier(size, (*old, *reversed(peaks))), tuple(raised))
 
     def encode(self) -> bytes:
         """Eight bytes of size, big-endian, then the peaks."""

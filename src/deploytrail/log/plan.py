@@ -116,7 +116,7 @@ def place(
 
 def _distinct(prepared: Sequence[Prepared]) -> list[VaultRow]:
     """The entries' vault rows, each digest once: entries of one commit share disclosures."""
-    return list({row.digest: row for one in prepared for row in one.vault}.values())
+    return list({row.key: row for one in prepared for row in one.vault}.values())
 
 
 def completes_bundle(size: int, count: int) -> bool:

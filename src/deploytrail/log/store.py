@@ -35,10 +35,12 @@ class Tree(NamedTuple):
 
 
 class VaultRow(NamedTuple):
-    """A disclosure as the log sees it: bytes to keep in the same transaction."""
+    """A disclosure as the log sees it: bytes to keep in the same transaction.
 
-    digest: bytes
-    subject: bytes
+    `key` begins with the 16 bytes of the subject; everything else in it is the vault's.
+    """
+
+    key: bytes
     sealed: bytes
 
 
@@ -119,8 +121,8 @@ class Reader(Protocol):
         """Those of `keys` that are known."""
         ...
 
-    def disclosures(self, digests: Iterable[bytes]) -> dict[bytes, VaultRow]:
-        """Those of `digests` that the vault still has."""
+    def disclosures(self, keys: Iterable[bytes]) -> dict[bytes, VaultRow]:
+        """Those of `keys` that the vault still has."""
         ...
 
     def attachment(self, id: bytes) -> AttachmentRow | None: ...

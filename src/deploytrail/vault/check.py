@@ -16,6 +16,7 @@ from deploytrail.errors import DeploytrailError
 from deploytrail.log.replay import Finding, State
 from deploytrail.log.store import Delivery
 from deploytrail.vault.conceal import reveal
+from deploytrail.vault.listed import Listed, listed
 
 Opened = Callable[[bytes], bytes | None]
 """From a digest to the disclosure's JSON; None where it is gone. Raises Tampered."""
@@ -26,7 +27,7 @@ class Looked(NamedTuple):
 
     fields: dict[str, Any]
     key: bytes
-    digests: list[bytes]
+    listed: Listed
 
 
 class DeepCheck:
@@ -59,9 +60,8 @@ class DeepCheck:
         except (DeploytrailError, KeyError, TypeError, AttributeError) as error:
             self._find("CORRUPT", index, f"disclosure: {error}")
             return
-        owners = looked.fields.get("subjects", {})
-        self.disclosures += len(looked.digests) - len(revealed.withheld)
-        self.withheld += [(index, each, owners.get(each, "")) for each in revealed.withheld]
+        self.disclosures += len(looked.listed.digests) - len(revealed.withheld)
+        self.withheld += [(index, *each) for each in revealed.withheld.items()]
 
     def judge(self, erased: set[str], *, absent: State) -> None:
         """Say of each lost disclosure whether the log accounts for it; else it is `absent`."""
@@ -74,8 +74,7 @@ class DeepCheck:
     def _looked(self, index: int, octets: bytes) -> Looked | None:
         try:
             fields = entry.fields(octets)
-            digests = [unbase64url(text) for text in fields.get("_sd", ())]
-            looked = Looked(fields, entry.key_of(fields), digests)
+            looked = Looked(fields, entry.key_of(fields), listed(fields))
             self._check_fields(index, fields)
         except (DeploytrailError, KeyError, TypeError, AttributeError) as error:
             self._find("CORRUPT", index, f"entry: {type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from deploytrail import canonical, entry
 from deploytrail.clock import rfc3339
-from deploytrail.entry import base64url, unbase64url
+from deploytrail.entry import base64url
 from deploytrail.errors import Tampered, TooLarge
 from deploytrail.event import Actor, Event
 from deploytrail.log.plan import Prepared
@@ -24,6 +24,7 @@ from deploytrail.log.store import AttachmentRow, VaultRow
 from deploytrail.vault import disclosure
 from deploytrail.vault.blocks import BLOCKS, BY_POINTER, ConcealedBlock, has_any, put, take
 from deploytrail.vault.disclosure import Disclosure
+from deploytrail.vault.listed import listed
 from deploytrail.vault.subject import Subject
 
 NONCE_BYTES: Final = 16
@@ -60,10 +61,13 @@ class Concealed(NamedTuple):
 
 
 class Revealed(NamedTuple):
-    """An event as far as disclosures were at hand; `withheld` are the pointers that lacked one."""
+    """An event as far as disclosures were at hand.
+
+    `withheld` has the blocks that lacked one: by pointer, the name of their subject.
+    """
 
     event: dict[str, Any]
-    withheld: list[str]
+    withheld: dict[str, str]
 
 
 def identity(actor: Actor) -> str:
@@ -236,20 +240,21 @@ def reveal(found: dict[str, Any], disclosure_of: Callable[[bytes], bytes | None]
     doesn't list, a field that is not a concealed one.
     """
     event = {name: value for name, value in found.items() if name not in _NOT_AN_EVENT}
-    owners: dict[str, str] = dict(found.get("subjects", {}))
-    for text in found.get("_sd", ()):
-        expected = unbase64url(text)
+    about = listed(found)
+    owners = about.owners
+    for expected in about.digests:
         octets = disclosure_of(expected)
         if octets is None:
             continue
+        what = f"disclosure {base64url(expected)}"
         if disclosure.digest(octets) != expected:
-            raise Tampered(f"disclosure {text}: its bytes have another digest")
+            raise Tampered(f"{what}: its bytes have another digest")
         opened = disclosure.opened(octets)
         block = BY_POINTER.get(opened.pointer)
         if block is None or owners.pop(opened.pointer, None) is None:
-            raise Tampered(f"disclosure {text}: the entry has no block {opened.pointer!r}")
+            raise Tampered(f"{what}: the entry has no block {opened.pointer!r}")
         try:
             put(event, block, opened.value)
         except ValueError as error:
-            raise Tampered(f"disclosure {text}: {opened.pointer}: {error}") from None
-    return Revealed(event, sorted(owners))
+            raise Tampered(f"{what}: {opened.pointer}: {error}") from None
+    return Revealed(event, dict(sorted(owners.items())))

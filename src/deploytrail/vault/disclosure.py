@@ -1,9 +1,10 @@
 """A disclosure: the concealed fields of one block, salted, and sealed for the vault.
 
-Pure; randomness is an argument. The encoding is that of RFC 9901 §4.2: base64url of the JSON array
-`[salt, name, value]`, where the name is the JSON Pointer of the block and the value the object of
-its concealed fields. Its SHA-256 stands in the entry. What is sealed is the JSON, not its base64,
-which says the same in three quarters of the room.
+Pure, and without randomness: the same block of the same subject gives the same bytes. The encoding
+is that of RFC 9901 §4.2: base64url of the JSON array `[salt, name, value]`, where the name is the
+JSON Pointer of the block and the value the object of its concealed fields. Its SHA-256 stands in
+the entry. Only name and value are sealed: salt and nonce are made again from what is at hand
+(docs/decisions/0006-what-is-not-stored.md).
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ from deploytrail.errors import Tampered
 from deploytrail.vault.subject import Subject
 
 VERSION: Final = b"\x01"
-NONCE_BYTES: Final = 12
+_KEY_DIGEST_BYTES: Final = 12
+_NONCE_BYTES: Final = 12
 _SALT_BYTES: Final = 16
 
 
 class Disclosure(NamedTuple):
     """`digest` is SHA-256 over the ASCII of the base64url text of `json`.
 
+    `named` is the pointer, a zero byte and the value: what is salted, and what is sealed.
     `listed` is the digest in base64url, as an entry's `_sd` lists it.
     """
 
     digest: bytes
+    named: bytes
     json: bytes
     listed: str
 
@@ -49,11 +53,23 @@ def disclosure(subject: Subject, pointer: str, value: bytes) -> Disclosure:
     The salt is HMAC(K_salt, pointer ‖ 0 ‖ value)[:16]: equal values of one subject give one
     disclosure that is stored once, and without the subject's key no value can be guessed.
     """
-    name = pointer.encode("ascii")
-    salt = hmac.digest(subject.salt_key, name + b"\x00" + value, "sha256")[:_SALT_BYTES]
+    return _salted(subject, pointer.encode("ascii") + b"\x00" + value)
+
+
+def _salted(subject: Subject, named: bytes) -> Disclosure:
+    salt = hmac.digest(subject.salt_key, named, "sha256")[:_SALT_BYTES]
+    name, _, value = named.partition(b"\x00")
     octets = b'["' + base64url(salt).encode("ascii") + b'","' + name + b'",' + value + b"]"
     found = digest(octets)
-    return Disclosure(found, octets, base64url(found))
+    return Disclosure(found, named, octets, base64url(found))
+
+
+def key_of(subject: bytes, digest: bytes) -> bytes:
+    """The name under which the vault keeps a disclosure: whose it is, and which of theirs.
+
+    What belongs to one person stands together, so that erasing it reads nothing else.
+    """
+    return subject + digest[:_KEY_DIGEST_BYTES]
 
 
 def digest(octets: bytes) -> bytes:
@@ -61,10 +77,14 @@ def digest(octets: bytes) -> bytes:
     return hashlib.sha256(base64url(octets).encode("ascii")).digest()
 
 
-def seal(subject: Subject, found: Disclosure, *, origin: str, nonce: bytes) -> bytes:
-    """version ‖ nonce ‖ AES-256-GCM(K_enc, json, aad = origin ‖ 0 ‖ subject ‖ digest)."""
+def seal(subject: Subject, found: Disclosure, *, origin: str) -> bytes:
+    """version ‖ AES-256-GCM(K_enc, digest[:12], named, aad = origin ‖ 0 ‖ subject ‖ digest).
+
+    The digest is a nonce that no other text of this subject has: it covers the text, and a salt
+    that only the subject's key can make, so nobody can look for two with the same twelve bytes.
+    """
     aad = origin.encode("utf-8") + b"\x00" + subject.id + found.digest
-    return VERSION + nonce + subject.cipher.encrypt(nonce, found.json, aad)
+    return VERSION + subject.cipher.encrypt(found.digest[:_NONCE_BYTES], found.named, aad)
 
 
 def unseal(subject: Subject, sealed: bytes, *, origin: str, digest_expected: bytes) -> bytes:
@@ -72,14 +92,14 @@ def unseal(subject: Subject, sealed: bytes, *, origin: str, digest_expected: byt
     aad = origin.encode("utf-8") + b"\x00" + subject.id + digest_expected
     if sealed[:1] != VERSION:
         raise Tampered(f"disclosure: expected version 1, found {sealed[:1].hex() or 'nothing'}")
-    nonce, box = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
     try:
-        octets = subject.cipher.decrypt(nonce, box, aad)
+        named = subject.cipher.decrypt(digest_expected[:_NONCE_BYTES], sealed[1:], aad)
     except (InvalidTag, ValueError):
         raise Tampered("disclosure: the seal is broken; its bytes were changed") from None
-    if digest(octets) != digest_expected:
+    found = _salted(subject, named)
+    if found.digest != digest_expected:
         raise Tampered("disclosure: its digest is not the one that the entry names")
-    return octets
+    return found.json
 
 
 def opened(octets: bytes) -> Opened:

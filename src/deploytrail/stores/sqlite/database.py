@@ -33,10 +33,10 @@ from deploytrail.stores.sqlite.place import (
     sync_directory,
 )
 
-WAL_PAGES_PASSIVE: Final = 8_192
-WAL_PAGES_TRUNCATE: Final = 65_536
+WAL_PAGES_PASSIVE: Final = 16_384
+WAL_PAGES_TRUNCATE: Final = 131_072
 WRITER_LOCK: Final = "log.lock"
-PAGE_BYTES: Final = 8_192
+PAGE_BYTES: Final = 4_096
 _SYNC_ERRORS: Final = {
     apsw.SQLITE_IOERR_FSYNC,
     apsw.SQLITE_IOERR_DIR_FSYNC,
@@ -153,7 +153,6 @@ class Database:
         """One transaction under the writer's lock; committed, with fsync, where the block ends."""
         with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
             self.guard.refuse_fenced()
-            self._refuse_replaced()
             # Before the transaction, not after it: what was committed is acknowledged even where
             # this fails.
             self._checkpoint_if_long()

@@ -23,9 +23,7 @@ CREATE TABLE tile(level INTEGER, n INTEGER, data BLOB NOT NULL, PRIMARY KEY (lev
 CREATE TABLE delivery(
   key BLOB PRIMARY KEY, idx INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE disclosure(
-  digest BLOB PRIMARY KEY, subject BLOB NOT NULL, sealed BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+CREATE TABLE disclosure(key BLOB PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE attachment(
   id BLOB PRIMARY KEY, subjects BLOB NOT NULL, wrapped_key BLOB NOT NULL, sealed BLOB NOT NULL
 ) STRICT;
@@ -60,8 +58,8 @@ PUT_TILE: Final = "INSERT INTO tile VALUES (?, ?, ?)"
 
 DELIVERY: Final = "SELECT key, idx, body FROM delivery WHERE key = ?"
 PUT_DELIVERY: Final = "INSERT INTO delivery VALUES (?, ?, ?)"
-DISCLOSURE: Final = "SELECT digest, subject, sealed FROM disclosure WHERE digest = ?"
-PUT_DISCLOSURE: Final = "INSERT OR IGNORE INTO disclosure VALUES (?, ?, ?)"
+DISCLOSURE: Final = "SELECT key, sealed FROM disclosure WHERE key = ?"
+PUT_DISCLOSURE: Final = "INSERT OR IGNORE INTO disclosure VALUES (?, ?)"
 ATTACHMENT: Final = "SELECT id, subjects, wrapped_key, sealed FROM attachment WHERE id = ?"
 PUT_ATTACHMENT: Final = "INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?)"
 
@@ -81,7 +79,8 @@ INVENTORY: Final = (
 )
 
 SECURE_DELETE: Final = "PRAGMA secure_delete = ON"
-ERASE_DISCLOSURES: Final = "DELETE FROM disclosure WHERE subject = ?"
+# Every key that begins with the subject; the second value ends in more 0xFF than any key has.
+ERASE_DISCLOSURES: Final = "DELETE FROM disclosure WHERE key BETWEEN ?1 AND ?2 AND length(?1) = 16"
 # Subjects stand there 16 bytes each, one behind the other.
 ERASE_ATTACHMENTS: Final = (
     "DELETE FROM attachment WHERE instr(subjects, ?1) % 16 = 1 AND length(?1) = 16"
