@@ -14,15 +14,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from deploytrail.event import Change
-from deploytrail.formats.terraform_value import (
-    Number,
-    Secrets,
-    Sensitive,
-    Unknown,
-    Value,
-    json_text,
-    step,
-)
+from deploytrail.formats.terraform_secrets import Secrets
+from deploytrail.formats.terraform_value import Number, Sensitive, Unknown, Value, json_text, step
 from deploytrail.redact import mask
 from deploytrail.sentence import counted
 

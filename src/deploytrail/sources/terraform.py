@@ -22,9 +22,9 @@ from deploytrail.formats.terraform_digest import content_digest
 from deploytrail.formats.terraform_lines import Lines, plain
 from deploytrail.formats.terraform_plan import NotPlan, PlanDocument, parse
 from deploytrail.formats.terraform_run import Operation, Told
+from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.formats.terraform_tally import Tally
 from deploytrail.formats.terraform_text import Text
-from deploytrail.formats.terraform_value import Secrets
 from deploytrail.redact import fingerprint
 from deploytrail.sources.terraform_drafts import (
     Draft,

@@ -17,7 +17,7 @@ from deploytrail.clock import Clock
 from deploytrail.errors import Incomplete, Malformed
 from deploytrail.event import Event, Plan
 from deploytrail.formats.terraform_plan import NotPlan, PlanDocument
-from deploytrail.formats.terraform_value import Secrets
+from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.sources.terraform import (
     Context,
     Facts,
