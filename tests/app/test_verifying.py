@@ -320,3 +320,20 @@ def test_the_note_of_a_log_is_one_that_others_can_read(trail: Place) -> None:
     with trail.opened() as opened:
         published = opened.publish()
     assert note.decode(published.note.encode()).text.startswith(published.origin)
+
+
+def test_more_checkpoints_than_are_read_at_once(tmp_path: Path) -> None:
+    there = place(tmp_path)
+    for _ in range(270):
+        there.record(1)
+    report = there.verified()
+    assert (report.exit_code, report.checkpoints) == (0, 270)
+    with apsw.Connection(str(Home(there.home).log)) as connection:
+        connection.execute("UPDATE checkpoint SET size = 1000 WHERE size = 260")
+    report = there.verified()
+    assert report.exit_code == 1
+    assert {found.what for found in report.found} == {
+        "checkpoint 1000: its row holds the one of size 260",
+        "cosignature 260: there is no checkpoint of this size",
+        "published: expected the frontier of size 1000, found none",
+    }

@@ -33,7 +33,7 @@ def test_an_empty_log_says_so(store: Store) -> None:
         assert tree.size == 0
         assert reader.tail() == []
         assert reader.checkpoint() is None
-        assert reader.notes() == []
+        assert reader.notes(count=9) == []
         assert tuple(reader.inventory()) == (0, 0, 0, 0, 0)
     assert verified(store) == []
 
@@ -241,7 +241,10 @@ def test_a_checkpoint_is_replaced_only_where_it_is_the_expected_one(store: Store
         assert writer.replace_checkpoint(2, second)
     with store.reading() as reader:
         assert reader.checkpoint() == second
-        assert reader.notes() == [(2, b"note 2\n"), (3, b"note 3\n")]
+        assert reader.notes(count=9) == [(2, b"note 2\n"), (3, b"note 3\n")]
+        assert reader.notes(count=1) == [(2, b"note 2\n")]
+        assert reader.notes(after=2, count=1) == [(3, b"note 3\n")]
+        assert reader.notes(after=3, count=1) == []
 
 
 def test_the_newest_cosignature_of_each_key_is_kept_for_each_size(store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,7 @@ from deploytrail.stores.sqlite.examined import ExaminedLog, unreadable
 EXPORT_FORMAT: Final = b"deploytrail-export/1\n"
 _MEMBER_BYTES_MAX: Final = 1024 * 1024 * 1024
 _READS_A_MOMENT: Final = 512
+_NOTES_AT_ONCE: Final = 256
 
 
 class StoredEvidence:
@@ -44,14 +45,11 @@ class StoredEvidence:
         with unreadable("log.db"):
             self.tree = log.tree()
             self._tail = tail_entries(log)
-            rows, lines = log.notes(), log.all_cosignatures()
             self._inventory = log.inventory()
+            newest = log.newest_note()
             # A bit can turn a value into NULL, or into one of another type.
-            beside: dict[int, bytes] = {}
-            for size, _, line in lines:
-                beside[size] = beside.get(size, b"") + line
-            self._notes = [octets + beside.get(size, b"") for size, octets in rows]
-            self._misplaced = [*_misplaced_notes(rows), *_misplaced_lines(rows, lines)]
+            self._newest_size = -1 if newest is None else newest[0]
+            self.newest = b"" if newest is None else self._whole(*newest)
         self._published = _published(log)
 
     @property
@@ -69,10 +67,7 @@ class StoredEvidence:
     def bundle(self, number: int, width: int) -> bytes | None:
         if width < WIDTH:
             return encode_bundle(self._tail) if self._tail else None
-        self._reads += 1
-        # Bundles and tiles never change once they are full, so a new moment shows the same ones.
-        if self._reads % _READS_A_MOMENT == 0:
-            self._log.renew()
+        self._count_read()
         with unreadable(f"bundle {number}"):
             return self._log.bundle(number)
 
@@ -80,12 +75,40 @@ class StoredEvidence:
         with unreadable(f"tile {level}/{number}"):
             return self._log.tile(level, number)
 
-    def notes(self) -> Sequence[bytes]:
-        return self._notes
+    def notes(self) -> Iterator[bytes]:
+        for size, octets in self._rows():
+            # One in another's row is told by `unaccounted`; here it would come out of order.
+            if _said(octets) in {size, None}:
+                with unreadable(f"checkpoint {size}"):
+                    whole = self._whole(size, octets)
+                yield whole
 
     @property
     def has_partial_tiles(self) -> bool:
         return False
+
+    def _whole(self, size: int, octets: bytes) -> bytes:
+        """A checkpoint with its cosignatures."""
+        return octets + b"".join(self._log.cosignatures(size))
+
+    def _rows(self) -> Iterator[tuple[int, bytes]]:
+        """Every checkpoint's row as there was one when the log was opened, a few at a time."""
+        last = -1
+        while last < self._newest_size:
+            self._count_read()
+            with unreadable("checkpoint"):
+                rows = self._log.notes(after=last, count=_NOTES_AT_ONCE)
+            yield from (row for row in rows if row[0] <= self._newest_size)
+            last = rows[-1][0] if rows else self._newest_size
+
+    def _count_read(self) -> None:
+        """Begin a new moment now and then, so that none lasts long.
+
+        Bundles, tiles and checkpoints never change once they stand, so each shows the same ones.
+        """
+        self._reads += 1
+        if self._reads % _READS_A_MOMENT == 0:
+            self._log.renew()
 
     def unaccounted(self) -> Iterator[tuple[State, str]]:
         """Rows too many or too few for the log's size, and a broken last checkpoint."""
@@ -102,33 +125,46 @@ class StoredEvidence:
                 state: State = "CORRUPT" if there > wanted else "MISSING"
                 of = counted(size, "entry")
                 yield state, f"{kind}: expected {wanted} for {of}, found {there}"
-        for what in self._misplaced:
+        for what in self._misplaced():
             yield "CORRUPT", what
         if isinstance(self._published, str):
             yield "CORRUPT", self._published
         elif self._published > size:
             yield "CORRUPT", f"checkpoint: its size is {self._published}, the log's {size}"
 
+    def _misplaced(self) -> Iterator[str]:
+        """Checkpoints in another's row, cosignatures of none or under another key's id."""
+        try:
+            for size, octets in self._rows():
+                said = _said(octets)
+                if said not in {size, None}:
+                    yield f"checkpoint {size}: its row holds the one of size {said}"
+                with unreadable(f"cosignature {size}"):
+                    rows = self._log.cosignature_rows(size)
+                    is_placed = all(_key_id(line) in {key_id, None} for key_id, line in rows)
+                if not is_placed:
+                    yield f"cosignature {size}: its row is not that of its key and checkpoint"
+            with unreadable("cosignature"):
+                strays = self._log.stray_cosignatures()
+        except DeploytrailError as error:
+            yield str(error)
+            return
+        for size in strays:
+            yield f"cosignature {size}: there is no checkpoint of this size"
 
-def _misplaced_notes(rows: list[tuple[int, bytes]]) -> Iterator[str]:
-    """Checkpoints whose row says another size than they do."""
-    for size, octets in rows:
-        # What can't be read is found where its signature is checked.
-        with suppress(DeploytrailError):
-            said = checkpoints.decode(notes.decode(octets).text).size
-            if said != size:
-                yield f"checkpoint {size}: its row holds the one of size {said}"
+
+def _key_id(line: bytes) -> bytes | None:
+    """Whose a signature says to be; None for what can't be read."""
+    with suppress(DeploytrailError, UnicodeDecodeError):
+        return notes.decode_signature(line.decode()).key_id
+    return None
 
 
-def _misplaced_lines(
-    rows: list[tuple[int, bytes]], lines: list[tuple[int, bytes, bytes]]
-) -> Iterator[str]:
-    """Cosignatures of no checkpoint, or under another key's id."""
-    sizes = {size for size, _ in rows}
-    for size, key_id, line in lines:
-        with suppress(DeploytrailError, UnicodeDecodeError):
-            if notes.decode_signature(line.decode()).key_id != key_id or size not in sizes:
-                yield f"cosignature {size}: its row is not that of its key and checkpoint"
+def _said(octets: bytes) -> int | None:
+    """The size that a checkpoint tells of; None for what can't be read."""
+    with suppress(DeploytrailError):
+        return checkpoints.decode(notes.decode(octets).text).size
+    return None
 
 
 def _published(log: ExaminedLog) -> int | str:
@@ -181,8 +217,12 @@ class ExportedEvidence:
         width = min((self.size >> 8 * level) - number * WIDTH, WIDTH)
         return self._read(encode_path(Tile(level, number, width))) if width > 0 else None
 
-    def notes(self) -> Sequence[bytes]:
-        return [self._checkpoint]
+    @property
+    def newest(self) -> bytes:
+        return self._checkpoint
+
+    def notes(self) -> Iterator[bytes]:
+        yield self._checkpoint
 
     @property
     def has_partial_tiles(self) -> bool:

@@ -21,8 +21,13 @@ from deploytrail.vault.subject import SUBJECT_BYTES
 
 
 class ListedEvidence(Evidence, Protocol):
-    """Evidence that can also tell what it holds too much or too little for its size."""
+    """Evidence that can also tell what it holds too much or too little for its size.
 
+    `newest` is its newest checkpoint with its cosignatures, empty where there is none.
+    """
+
+    @property
+    def newest(self) -> bytes: ...
     def unaccounted(self) -> Iterator[tuple[State, str]]: ...
 
 

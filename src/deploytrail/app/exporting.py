@@ -10,7 +10,9 @@ import io
 import os
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -20,8 +22,10 @@ from deploytrail.app.home import own_policy
 from deploytrail.entry import base64url
 from deploytrail.log import policy
 from deploytrail.log.reading import bundle_entries, tile_reader
-from deploytrail.log.tiles import WIDTH, bundles_of, encode_bundle, encode_path, tiles_of
+from deploytrail.log.tiles import WIDTH, Tile, bundles_of, encode_bundle, encode_path, tiles_of
 from deploytrail.stores.sqlite.place import sync_directory
+
+_TILES_AT_ONCE: Final = 256
 
 
 def export(
@@ -77,11 +81,18 @@ def _add_log(
             lines.extend(_disclosed(trail, entries, seen))
         if told is not None:
             told(min(size, (bundle.index + 1) * WIDTH), size)
-    with trail.store.reading() as reader:
-        read_tile = tile_reader(reader, size)
-        for tile in tiles_of(size):
-            _add(tar, encode_path(tile), read_tile(tile.level, tile.index))
+    for some in _batches(tiles_of(size), _TILES_AT_ONCE):
+        with trail.store.reading() as reader:
+            read_tile = tile_reader(reader, size)
+            for tile in some:
+                _add(tar, encode_path(tile), read_tile(tile.level, tile.index))
     return lines
+
+
+def _batches(tiles: Iterator[Tile], count: int) -> Iterator[list[Tile]]:
+    """Some at a time: a moment of the store is to be short."""
+    while some := list(islice(tiles, count)):
+        yield some
 
 
 def _disclosed(trail: DirectoryTrail, entries: list[bytes], seen: set[bytes]) -> Iterator[bytes]:

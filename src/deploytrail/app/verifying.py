@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -210,16 +210,6 @@ def _bytes_of(path: Path, what: str) -> bytes:
     return octets
 
 
-def _strangers(octets: Sequence[bytes], known: set[tuple[str, bytes]]) -> int:
-    """How many signatures nobody could check; those of notes that can't be read aside."""
-    count = 0
-    for each in octets:
-        with suppress(DeploytrailError):
-            signatures = notes.decode(each).signatures
-            count += sum((one.name, one.key_id) not in known for one in signatures)
-    return count
-
-
 class _Verification:
     """One run over one piece of evidence."""
 
@@ -236,7 +226,7 @@ class _Verification:
         self._claims = claims
         self._leaves = leaves
         self._clock = clock
-        self._newest = (examination.evidence.notes() or [b""])[-1]
+        self._newest = examination.evidence.newest
 
     def run(
         self, is_deep: bool, age_max: int | None, told: Callable[[int, int], None] | None
@@ -249,7 +239,6 @@ class _Verification:
             *(witness.key for witness in policy.witnesses.values()),
         ]
         deep = examination.deep() if is_deep else None
-        strangers = _strangers(evidence.notes(), {(key.name, key.id) for key in keys})
         outcome = core.verify(
             evidence,
             origin=examination.origin,
@@ -264,9 +253,9 @@ class _Verification:
         ]
         if deep is not None:
             outcome.findings += deep.findings(outcome.erased)
-        if strangers:
+        if outcome.strangers:
             what = "signatures by keys that the policy does not list"
-            outcome.not_checked.append(f"{strangers} {what}")
+            outcome.not_checked.append(f"{outcome.strangers} {what}")
         code, witnesses, cosigned = self._judge(outcome, age_max)
         seconds = (self._clock.now() - started).total_seconds()
         return self._report(

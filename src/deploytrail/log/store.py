@@ -130,8 +130,11 @@ class Reader(Protocol):
         """The newest published one."""
         ...
 
-    def notes(self) -> list[tuple[int, bytes]]:
-        """All published checkpoints: (size, note without cosignatures), ascending."""
+    def notes(self, *, after: int = -1, count: int) -> list[tuple[int, bytes]]:
+        """The next `count` published checkpoints above a size, ascending.
+
+        As (size, note without cosignatures). There may be as many as there are entries.
+        """
         ...
 
     def inventory(self) -> Inventory:

@@ -7,7 +7,11 @@ named. One hash per entry and one scan per bundle; only bundles with an `audit.`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import chain
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -45,17 +49,21 @@ class Evidence(Protocol):
 
     def bundle(self, number: int, width: int) -> bytes | None: ...
     def tile(self, level: int, number: int) -> bytes | None: ...
-    def notes(self) -> Sequence[bytes]:
-        """Every published checkpoint with its cosignatures, ascending by size."""
+    def notes(self) -> Iterator[bytes]:
+        """Every published checkpoint with its cosignatures, ascending by size, read as it goes."""
         ...
 
 
 class Claim(NamedTuple):
-    """Somebody holds that the first `size` entries have this root: a note, a kept state."""
+    """Somebody holds that the first `size` entries have this root: a note, a kept state.
+
+    `is_own` says that it is a checkpoint of the evidence itself, found well signed.
+    """
 
     size: int
     root: bytes
     whose: str
+    is_own: bool = False
 
 
 class LeafClaim(NamedTuple):
@@ -73,6 +81,8 @@ class Outcome(Struct):
     root: bytes = b""
     size_signed: int = 0
     checkpoints: int = 0
+    strangers: int = 0
+    """Signatures of checkpoints by keys that nobody told us."""
     findings: list[Finding] = []
     erased: set[str] = set()
     pruned: set[int] = set()
@@ -104,7 +114,8 @@ def verify(
     """
     outcome = Outcome(size=evidence.size)
     signed = _signed(evidence, origin, keys, outcome)
-    walk = _Walk(evidence, outcome, [*signed, *claims], leaves, each, told)
+    ascending = merge(signed, sorted(claims), key=attrgetter("size"))
+    walk = _Walk(evidence, outcome, ascending, leaves, each, told)
     walk.run()
     _judge_missing(outcome, walk.missing)
     outcome.findings.sort(key=lambda finding: (finding.first, finding.until))
@@ -113,22 +124,35 @@ def verify(
 
 def _signed(
     evidence: Evidence, origin: str, keys: Sequence[VerifierKey], outcome: Outcome
-) -> list[Claim]:
+) -> Iterator[Claim]:
     """The claims of the evidence's own checkpoints, as far as their signatures are good."""
-    claims = []
-    for number, octets in enumerate(evidence.notes()):
+    known = {(key.name, key.id) for key in keys}
+    size = -1
+    for number, octets in enumerate(_readable(evidence, outcome)):
         try:
-            parsed, verified = checkpoints.verified(notes.decode(octets), keys)
+            note = notes.decode(octets)
+            outcome.strangers += sum((one.name, one.key_id) not in known for one in note.signatures)
+            parsed, verified = checkpoints.verified(note, keys)
             if parsed.origin != origin:
                 raise Tampered(f"expected origin {origin}, found {parsed.origin}")
             if not any(one.timestamp is None for one in verified):
                 raise Tampered("expected a signature by the log's key, found none")
+            if parsed.size <= size:
+                raise Tampered(f"expected a size above {size}, found {parsed.size}")
         except DeploytrailError as error:
             outcome.find(Finding("CORRUPT", 0, 0, f"checkpoint {number}: {error}"))
             continue
         outcome.checkpoints += 1
-        claims.append(Claim(parsed.size, parsed.root, f"checkpoint {parsed.size}"))
-    return claims
+        size = parsed.size
+        yield Claim(parsed.size, parsed.root, f"checkpoint {parsed.size}", is_own=True)
+
+
+def _readable(evidence: Evidence, outcome: Outcome) -> Iterator[bytes]:
+    """The evidence's checkpoints, up to where they can't be read any more."""
+    try:
+        yield from evidence.notes()
+    except DeploytrailError as error:
+        outcome.find(Finding("CORRUPT", 0, 0, f"checkpoints: {error}"))
 
 
 class _Walk:
@@ -138,14 +162,16 @@ class _Walk:
         self,
         evidence: Evidence,
         outcome: Outcome,
-        claims: Sequence[Claim],
+        claims: Iterator[Claim],
         leaves: Sequence[LeafClaim],
         each: Each | None,
         told: Told | None,
     ) -> None:
         self._evidence = evidence
         self._outcome = outcome
-        self._claims = sorted(claims, reverse=True)
+        self._claims_to_come = claims
+        self._claims: deque[Claim] = deque()
+        """Those that lie in the bundle at hand, and one behind it; ascending."""
         self._leaves = sorted(leaves, reverse=True)
         self._each = each
         self._told = told
@@ -226,21 +252,26 @@ class _Walk:
 
     def _cuts(self, first: int, width: int) -> list[int]:
         """Offsets at which a claim is to be held against the root, ascending."""
-        cuts = []
-        for claim in reversed(self._claims):
-            if claim.size >= first + width:
-                break
-            if claim.size - first not in cuts and claim.size > first:
-                cuts.append(claim.size - first)
-        return cuts
+        self._look_ahead(first + width)
+        sizes = {claim.size - first for claim in self._claims}
+        return sorted(offset for offset in sizes if 0 < offset < width)
+
+    def _look_ahead(self, size: int) -> None:
+        """Take up claims as far as the first one above a size."""
+        while not self._claims or self._claims[-1].size <= size:
+            claim = next(self._claims_to_come, None)
+            if claim is None:
+                return
+            self._claims.append(claim)
 
     def _settle_claims(self) -> None:
         size = self._replay.frontier.size
-        while self._claims and self._claims[-1].size <= size:
-            claim = self._claims.pop()
+        self._look_ahead(size)
+        while self._claims and self._claims[0].size <= size:
+            claim = self._claims.popleft()
             if claim.root == self._replay.frontier.root():
                 self._good_upto = max(self._good_upto, claim.size)
-                if claim.whose.startswith("checkpoint"):
+                if claim.is_own:
                     self._outcome.size_signed = max(self._outcome.size_signed, claim.size)
             else:
                 self._contradicted(claim)
@@ -311,14 +342,26 @@ class _Walk:
         if replay.differing and not self._is_contradicted:
             for number in sorted({at // WIDTH for at in replay.differing}):
                 self._tile_finding(0, number, "its hashes are not those of the entries")
-        for claim in reversed(self._claims):
-            if is_through:
-                what = f"the log ends at {size}, but {claim.whose} goes to {claim.size}"
-                outcome.find(Finding("MISSING", size, claim.size, what))
+        self._settle_unreached(size, is_through=is_through)
         for leaf in reversed(self._leaves):
             at = leaf.entry_index
             what = f"no entry stands where {leaf.whose} says"
             outcome.find(Finding("MISSING", at, at + 1, what))
+
+    def _settle_unreached(self, size: int, *, is_through: bool) -> None:
+        """Claims behind the log's end; of its own checkpoints, the last says it all."""
+        last_own: Claim | None = None
+        for claim in chain(self._claims, self._claims_to_come):
+            if claim.is_own:
+                last_own = claim
+            elif is_through:
+                self._unreached(size, claim)
+        if is_through and last_own is not None:
+            self._unreached(size, last_own)
+
+    def _unreached(self, size: int, claim: Claim) -> None:
+        what = f"the log ends at {size}, but {claim.whose} goes to {claim.size}"
+        self._outcome.find(Finding("MISSING", size, claim.size, what))
 
 
 def _note_audit(entries: list[bytes], outcome: Outcome) -> None:

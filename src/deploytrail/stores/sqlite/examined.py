@@ -71,9 +71,18 @@ class ExaminedLog(SqliteReader):
             found = [str(error)]
         return [] if found == ["ok"] else found
 
-    def all_cosignatures(self) -> list[tuple[int, bytes, bytes]]:
-        """Every stored one: (size of its checkpoint, id of its key, its line)."""
-        return list(self._connection.execute(sql.ALL_COSIGNATURES))
+    def newest_note(self) -> tuple[int, bytes] | None:
+        """Size and note, without cosignatures, of the newest checkpoint."""
+        row = self._connection.execute(sql.CHECKPOINT).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def cosignature_rows(self, size: int) -> list[tuple[bytes, bytes]]:
+        """Those of a checkpoint: (id of its key, its line)."""
+        return list(self._connection.execute(sql.COSIGNATURE_ROWS, (size,)))
+
+    def stray_cosignatures(self) -> list[int]:
+        """Sizes, up to a hundred, that have a cosignature and no checkpoint."""
+        return [row[0] for row in self._connection.execute(sql.STRAY_COSIGNATURES)]
 
     def schema(self) -> set[str]:
         """The statements that made the tables."""

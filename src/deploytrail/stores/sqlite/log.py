@@ -137,8 +137,8 @@ class SqliteReader:
         except Malformed as error:
             raise Tampered(f"published: {error}") from None
 
-    def notes(self) -> list[tuple[int, bytes]]:
-        return list(self._connection.execute(sql.NOTES))
+    def notes(self, *, after: int = -1, count: int) -> list[tuple[int, bytes]]:
+        return list(self._connection.execute(sql.NOTES, (after, count)))
 
     def inventory(self) -> Inventory:
         (row,) = self._connection.execute(sql.INVENTORY)

@@ -71,7 +71,7 @@ PUT_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?)"
 PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
 COSIGNATURES: Final = "SELECT line FROM cosignature WHERE size = ? ORDER BY key_id"
 PUT_COSIGNATURE: Final = "INSERT OR REPLACE INTO cosignature VALUES (?, ?, ?)"
-NOTES: Final = "SELECT size, note FROM checkpoint ORDER BY size"
+NOTES: Final = "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"
 INVENTORY: Final = (
     "SELECT (SELECT count(*) FROM bundle), (SELECT coalesce(sum(n), 0) FROM segment), "
     "(SELECT count(*) FROM tile), (SELECT count(*) FROM delivery), "
@@ -86,5 +86,9 @@ ERASE_ATTACHMENTS: Final = (
     "DELETE FROM attachment WHERE instr(subjects, ?1) % 16 = 1 AND length(?1) = 16"
 )
 
-ALL_COSIGNATURES: Final = "SELECT size, key_id, line FROM cosignature ORDER BY size, key_id"
+STRAY_COSIGNATURES: Final = (
+    "SELECT DISTINCT size FROM cosignature "
+    "WHERE size NOT IN (SELECT size FROM checkpoint) LIMIT 100"
+)
+COSIGNATURE_ROWS: Final = "SELECT key_id, line FROM cosignature WHERE size = ? ORDER BY key_id"
 MADE_BY: Final = "SELECT sql FROM sqlite_schema"
