@@ -307,7 +307,8 @@ class _Verification:
             unchecked.append("disclosures, deliveries and attachments (--disclosures checks them)")
         else:
             checked += self._examination.deep_checks
-        if outcome.size > outcome.size_signed:
+        is_sound = all(one.state not in _FAILURES for one in outcome.findings)
+        if is_sound and outcome.size > outcome.size_signed:
             ahead = outcome.size - outcome.size_signed
             unchecked.append(f"{ahead} entries behind the newest checkpoint: not signed yet")
         return Report(
