@@ -303,6 +303,11 @@ class _Verification:
         is_witnessed = self._trust.policy.quorum != NO_QUORUM and code != EXIT_POLICY_UNMET
         unchecked = list(outcome.not_checked)
         checked = ["every entry's hash", "every tile", "every checkpoint's signature and root"]
+        if self._claims:
+            checked.append("that nothing changed of what was seen of this log before")
+        if self._leaves:
+            count = len(self._leaves)
+            checked.append("the receipt" if count == 1 else f"{count:,} receipts")
         if disclosures is None:
             unchecked.append("disclosures, deliveries and attachments (--disclosures checks them)")
         else:
