@@ -67,6 +67,12 @@ def test_an_unpublished_tail_is_told(trail: Place) -> None:
     assert any("5 entries behind" in each for each in report.not_checked)
 
 
+def test_what_was_seen_before_is_told_as_checked(trail: Place, tmp_path: Path) -> None:
+    what = "that nothing changed of what was seen of this log before"
+    assert what in trail.verified().checked
+    assert what not in verify(trail.home, state=tmp_path / "none", clock=trail.clock).checked
+
+
 def test_disclosures_are_told_as_unchecked_unless_asked_for(trail: Place) -> None:
     report = trail.verified(disclosures=False)
     assert report.disclosures is None
@@ -110,7 +116,11 @@ def test_a_receipt_is_held_against_the_log(trail: Place, tmp_path: Path) -> None
     (receipt,) = trail.record(1)
     path = tmp_path / "receipts.jsonl"
     path.write_bytes(msgspec.json.encode(receipt) + b"\n")
-    assert trail.verified(receipts=[path]).exit_code == 0
+    report = trail.verified(receipts=[path])
+    assert report.exit_code == 0
+    assert "the receipt" in report.checked
+    path.write_bytes(2 * (msgspec.json.encode(receipt) + b"\n"))
+    assert "2 receipts" in trail.verified(receipts=[path]).checked
     path.write_bytes(msgspec.json.encode(msgspec.structs.replace(receipt, leaf="00" * 32)))
     report = trail.verified(receipts=[path])
     assert report.exit_code == 1

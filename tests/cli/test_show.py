@@ -118,3 +118,12 @@ def test_an_attachment_that_is_not_there_is_told_with_those_that_are(kept_output
     message = error_of(kept_output("show", newest["id"], "--attachment", "plan"))
     assert f"output ({newest['event']['evidence'][0]['id']})" in message
     assert "has none" in error_of(kept_output("show", oldest["id"], "--attachment", "output"))
+
+
+def test_the_receipt_of_an_event_is_the_one_that_its_sender_got(program: Program) -> None:
+    given = program("record", "code.pushed").stdout
+    id = json.loads(given)["id"]
+    assert program("show", id, "--receipt").stdout == given
+    (program.folder / "receipt.json").write_text(given)
+    report = program.json("verify", "--receipt", "receipt.json", "--json")
+    assert "the receipt" in report["checked"]

@@ -304,11 +304,17 @@ class _Verification:
         is_witnessed = self._trust.policy.quorum != NO_QUORUM and code != EXIT_POLICY_UNMET
         unchecked = list(outcome.not_checked)
         checked = ["every entry's hash", "every tile", "every checkpoint's signature and root"]
+        if self._claims:
+            checked.append("that nothing changed of what was seen of this log before")
+        if self._leaves:
+            count = len(self._leaves)
+            checked.append("the receipt" if count == 1 else f"{count:,} receipts")
         if disclosures is None:
             unchecked.append("disclosures, deliveries and attachments (--disclosures checks them)")
         else:
             checked += self._examination.deep_checks
-        if outcome.size > outcome.size_signed:
+        is_sound = all(one.state not in _FAILURES for one in outcome.findings)
+        if is_sound and outcome.size > outcome.size_signed:
             ahead = outcome.size - outcome.size_signed
             unchecked.append(
                 f"{counted(ahead, 'entry')} behind the newest checkpoint: not signed yet"

@@ -30,6 +30,10 @@ def show(
     entry: Annotated[
         bool, typer.Option("--entry", help="Prints the entry's bytes, exactly as they are hashed.")
     ] = False,
+    receipt: Annotated[
+        bool,
+        typer.Option("--receipt", help="Prints its receipt, for 'deploytrail verify --receipt'."),
+    ] = False,
     attachment: Annotated[
         str,
         typer.Option(
@@ -46,12 +50,14 @@ def show(
     With its receipt, and with what of it was erased or is missing.
     """
     from deploytrail.cli.finding import find
-    from deploytrail.cli.shown_event import document
+    from deploytrail.cli.shown_event import document, receipt_of
 
     with reading(home) as trail:
         shown = find(trail, id)
         if entry:
             write_bytes(shown.entry)
+        elif receipt:
+            say_json(receipt_of(shown, trail.origin))
         elif attachment:
             _say_attachment(trail, shown, attachment)
         elif json:

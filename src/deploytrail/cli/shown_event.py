@@ -24,11 +24,11 @@ def document(shown: Shown, origin: str) -> dict[str, Any]:
         "summary": summary(shown.event),
         "event": shown.event,
         "withheld": shown.withheld,
-        "receipt": receipt(shown, origin),
+        "receipt": receipt_of(shown, origin),
     }
 
 
-def receipt(shown: Shown, origin: str) -> Receipt:
+def receipt_of(shown: Shown, origin: str) -> Receipt:
     """The receipt of an entry that stands in the log: the one that its sender got."""
     return Receipt(
         origin=origin,
