@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deploytrail.actions import CATALOGUE, summary
 from deploytrail.event import Event
+from deploytrail.sentence import counted
 
 UPDATED: dict[str, Any] = {
     "action": "resource.updated",
@@ -145,3 +146,17 @@ def test_every_action_has_a_sentence_without_and_with_everything() -> None:
     for name in CATALOGUE:
         for said in (summary({"action": name}), summary({**everything, "action": name})):
             assert not re.search(r"[{}\[\]|]|  |None", said), (name, said)
+
+
+COUNTED = {
+    "0 entries": (0, "entry"),
+    "1 entry": (1, "entry"),
+    "1,234 entries": (1234, "entry"),
+    "1 more event": (1, "more event"),
+    "2 more events": (2, "more event"),
+}
+
+
+@pytest.mark.parametrize("words", COUNTED)
+def test_one_is_no_plural(words: str) -> None:
+    assert counted(*COUNTED[words]) == words

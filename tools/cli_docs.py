@@ -32,6 +32,8 @@ PLAIN: Final = {
     "LC_ALL": "C.UTF-8",
     "HOME": "/nonexistent",
     "PATH": os.defpath,
+    # The program beside this tool, whatever is installed.
+    "PYTHONPATH": str(PAGE.parent.parent / "src"),
 }
 
 

@@ -157,8 +157,20 @@ def _compiled(pattern: Callable[[], str]) -> re.Pattern[str]:
 
 def mask(text: str) -> str:
     """The text with everything that looks like a secret as `[masked:<kind>]`."""
+    return _after(_PASSES, text)
+
+
+def mask_tokens(text: str) -> str:
+    """As `mask`, but only for what its own shape gives away: for names and ids.
+
+    A name before it proves nothing there: `secret:` is a part of many an address.
+    """
+    return _after(_SHAPE_PASSES, text)
+
+
+def _after(passes: Sequence[_Pass], text: str) -> str:
     lower = text.casefold()
-    for one in _PASSES:
+    for one in passes:
         if one.is_due(text, lower):
             text = _compiled(one.pattern).sub(one.instead, text)
     return text
@@ -170,7 +182,7 @@ def _kind(found: re.Match[str]) -> str:
     return f"[masked:{next(kinds, 'token')}]"
 
 
-_PASSES: Final = (
+_SHAPE_PASSES: Final = (
     _Pass(lambda: _PEM, "[masked:private-key]", lambda text, _: "PRIVATE KEY" in text),
     _Pass(lambda: _USERINFO, "://[masked:userinfo]@", lambda text, _: "://" in text),
     _Pass(
@@ -182,6 +194,9 @@ _PASSES: Final = (
     _Pass(lambda: _TAIL, "[masked:token]", lambda text, _: ".atlasv1." in text or "Q~" in text),
     _Pass(lambda: _START + _BEARER, r"\g<name>[masked:bearer]", lambda _, lower: "bearer" in lower),
     _Pass(_tokens, _kind, _has_token),
+)
+_PASSES: Final = (
+    *_SHAPE_PASSES,
     _Pass(lambda: _LINE, rf"\g<name>{HIDDEN}", _is_named),
     _Pass(lambda: _ASSIGNMENT, rf"\g<name>{HIDDEN}", _is_named),
 )

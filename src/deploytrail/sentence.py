@@ -18,6 +18,13 @@ def rendered(template: str, event: Mapping[str, Any]) -> str:
     return "".join(_said(piece, event) or "" for piece in _pieces(template))
 
 
+def counted(number: int, noun: str) -> str:
+    """How many there are: `1 entry`, `1,234 entries`, `2 more events`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{number:,} {noun}s"
+
+
 class _Blank(NamedTuple):
     """A place of a sentence: the fields that may fill it, in order, and the words if none does."""
 

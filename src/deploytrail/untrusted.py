@@ -7,7 +7,6 @@ would see two different events.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from functools import cache
@@ -61,6 +60,9 @@ def parse_json(raw: bytes, *, what: str = "body", bytes_max: int, depth_max: int
     """
     if len(raw) > bytes_max:
         raise TooLarge(f"{what}: expected at most {bytes_max} bytes, found {len(raw)}; send less")
+    # The slow parser is for foreign bodies and for telling faults; most runs of ours see neither.
+    import json
+
     _refuse_other_encodings(raw, what)
     try:
         value = json.loads(raw.decode("utf-8"), **_READING)
@@ -171,6 +173,8 @@ def _has_all_keys(raw: bytes, event: Event) -> bool:
 
 def _refuse_duplicates(raw: bytes) -> None:
     """As `parse_json`, for bytes that are known to be an event but for duplicate keys."""
+    import json
+
     try:
         _refuse_faults(json.loads(raw, **_READING), "event", DEPTH_MAX)
     except Malformed as error:

@@ -138,7 +138,7 @@ def test_a_fenced_trail_is_read_and_not_written(
 def test_what_is_not_there_is_not_found(trail: DirectoryTrail) -> None:
     trail.record([event()])
     for ask in (trail.show, trail.proof):
-        with pytest.raises(NotFound, match="not in this log of 1 entries"):
+        with pytest.raises(NotFound, match="not in this log of 1 entry;"):
             ask(new_id())
     with pytest.raises(NotFound, match="not in this log"):
         trail.attachment(new_id(), "A" * 22)

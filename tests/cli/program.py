@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import ROOT
+
 PROGRAM = [sys.executable, "-m", "deploytrail"]
 MANY = """
 import io, json, sys
@@ -42,6 +44,8 @@ class Program:
             "DEPLOYTRAIL_HOME": str(self.home),
             "XDG_STATE_HOME": str(folder / "state"),
             "LC_ALL": "C.UTF-8",
+            # This checkout's own program, whatever is installed.
+            "PYTHONPATH": str(ROOT / "src"),
         }
 
     def __call__(self, *words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:

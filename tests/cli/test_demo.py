@@ -32,6 +32,7 @@ def test_it_ends_well_without_a_terminal(has_terraform: bool, path: Path, tmp_pa
     home = tmp_path / "home"
     home.mkdir()
     environ = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}", "HOME": str(home)}
+    environ["PYTHONPATH"] = str(ROOT / "src")
     # What an earlier, interrupted one left behind is no obstacle.
     (place / "trail").mkdir(parents=True)
     (place / "trail" / "log.db").write_text("half a file")

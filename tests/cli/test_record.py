@@ -163,6 +163,24 @@ def test_a_secret_in_a_reason_is_masked(program: Program) -> None:
     assert token not in program("show", receipt["id"]).stdout
 
 
+def test_secrets_in_json_are_dropped_and_leave_fingerprints(program: Program) -> None:
+    secret = "hunter2-correct-horse"
+    change = {"path": "db.password", "op": "update", "sensitive": True, "new": f'"{secret}"'}
+    event = {
+        "action": "config.updated",
+        "changes": [change, change | {"path": "db.url", "new": f'"sql://alice:{secret}@db"'}],
+        "error": {"text": f"password={secret}"},
+    }
+    lines = "\n".join(json.dumps(one) for one in (event, event)) + "\n"
+    done = program("record", "--json", "-", "--project", "shop", input=lines)
+    assert done.returncode == 0, done.stderr
+    shown = program("log", "--json").stdout
+    assert secret not in shown
+    first, second = ([*entry["event"]["changes"]] for entry in program.lines("log", "--json"))
+    assert first[0]["new_fingerprint"] == second[0]["new_fingerprint"]
+    assert first[0]["new_fingerprint"] != first[1]["new_fingerprint"]
+
+
 def test_each_line_has_its_answer_in_order(program: Program) -> None:
     lines = '{"action": "code.pushed"}\n\n{"action": "nosuch"}\n{"action": "code.tag.created"}\n'
     done = program("record", "--json", "-", input=lines)

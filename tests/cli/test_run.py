@@ -83,7 +83,7 @@ def test_a_variable_that_can_not_be_used_is_told_and_left_out(tmp_path: Path) ->
     assert "DEPLOYTRAIL_ENVIRONMENT is not used" in done.stderr
 
 
-def test_no_terminal_framework_is_imported(tmp_path: Path) -> None:
+def test_what_a_run_can_do_without_is_not_imported(tmp_path: Path) -> None:
     probe = f"import sys; from deploytrail.cli.run import main; main(sys.argv[1:]); {PRINT}"
     done = subprocess.run(
         [sys.executable, "-c", probe, "--home", str(tmp_path / "home"), "--", "true"],
@@ -95,6 +95,9 @@ def test_no_terminal_framework_is_imported(tmp_path: Path) -> None:
     loaded = set(done.stdout.split())
     assert "deploytrail.wrapper.run" in loaded
     assert not loaded & {"typer", "click", "rich", "argparse", "typing_extensions"}
+    # Each of these takes milliseconds that every command would wait for.
+    assert not loaded & {"asyncio", "concurrent.futures", "dataclasses", "inspect", "json"}
+    assert not loaded & {"logging", "subprocess", "backports.zstd", "importlib.metadata"}
     assert not {name for name in loaded if name.startswith("deploytrail.sources")}
 
 

@@ -9,7 +9,8 @@ import msgspec
 
 from deploytrail.event import Change
 from deploytrail.formats.terraform_changes import CHANGES_BYTES_MAX, changes, differences
-from deploytrail.formats.terraform_value import UNKNOWN, Number, Secrets, Sensitive
+from deploytrail.formats.terraform_secrets import Secrets
+from deploytrail.formats.terraform_value import UNKNOWN, Number, Sensitive
 
 
 def told(before: Any, after: Any, secrets: Secrets | None = None) -> tuple[Change, ...]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deploytrail.clock import uuid7
-from deploytrail.event import Actor, Event, EventId
+from deploytrail.event import Actor, Event, EventId, Source
 from deploytrail.formats.terraform_plan import PlanDocument
 from deploytrail.sources.terraform import Context, Facts, Reading, read_plan
 from tests.conftest import ROOT
@@ -18,10 +18,17 @@ SECRET = "hunter2-clear-text"
 KEY = b"k" * 32
 
 
-def context(**more: Any) -> Context:
+def context(**source: Any) -> Context:
     ids = counted()
-    alice = Actor(type="user", id="os:alice@laptop")
-    return Context(delivery="run-1", actor=alice, time=NOON, event_id=lambda: next(ids), **more)
+    template = Event(
+        id=uuid7(0, bytes(10)),
+        action="deployment.started",
+        outcome="pending",
+        time=NOON,
+        actor=Actor(type="user", id="os:alice@laptop"),
+        source=Source(**{"tool": "terraform", "instance": "local", "delivery": "run-1", **source}),
+    )
+    return Context(template=template, event_id=lambda: next(ids))
 
 
 def counted() -> Iterator[EventId]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from deploytrail.formats.terraform_value import Secrets
+from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.sources.terraform_output import kept_output
 
 SECRET = 'correct "horse" <battery> staple'

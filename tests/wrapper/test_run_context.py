@@ -42,6 +42,7 @@ def context(
         environ=environ or {},
         directory=directory,
         is_interactive=False,
+        tell=lambda _: None,
     )
 
 
@@ -117,7 +118,7 @@ def test_arguments_without_end_are_cut_and_counted(tmp_path: Path) -> None:
 
 def test_an_argument_without_end_is_left_out_and_counted(tmp_path: Path) -> None:
     around = context("deploy", "ü" * 100_000, directory=tmp_path)
-    assert around.command.arguments == ("[100000 characters]",)
+    assert around.command.arguments == ("[100,000 characters]",)
     assert len(event_of(around)) < EVENT_BYTES_MAX
 
 
@@ -135,3 +136,25 @@ def test_what_is_not_unicode_is_told_all_the_same(tmp_path: Path) -> None:
     around = context(odd, odd, directory=tmp_path, environ={"GITHUB_ACTIONS": "1", "CI": odd})
     assert around.command.tool == "deploy-�"
     assert event_of(around)
+
+
+def test_what_can_not_be_found_out_costs_nothing_else(tmp_path: Path) -> None:
+    told: list[str] = []
+    found = run_context(
+        Request(
+            command=("terraform", f"-chdir={'x' * 5000}", "apply"), project="shop", reason="why"
+        ),
+        run="01a205c9-e61f-7a37-bf62-ba4121f2197e",
+        environ={},
+        directory=tmp_path,
+        is_interactive=False,
+        tell=told.append,
+    )
+    assert all(line.startswith("recorded without ") for line in told)
+    assert (found.command.tool, found.where.project, found.reason.text) == (
+        "terraform",
+        "shop",
+        "why",
+    )
+    assert (found.actor.id or "").startswith("os:")
+    event_of(found)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, tool
 from tests.wrapper.terminal import Terminal
 from tests.wrapper.test_run import Wrapped
 
@@ -94,6 +94,38 @@ def test_control_c_ends_a_command_that_does_not_mind(wrapped: Wrapped) -> None:
     assert end.command.signal == signal.SIGINT
 
 
+def test_control_backslash_ends_a_command_that_does_not_mind(wrapped: Wrapped) -> None:
+    with on_terminal(wrapped, "ulimit -c 0; echo ready; exec sleep 30") as terminal:
+        terminal.expect(rb"ready\r\n")
+        terminal.type(b"\x1c")
+        assert terminal.wait() == 128 + signal.SIGQUIT
+    end = wrapped.events[-1]
+    assert end.command is not None
+    assert end.command.signal == signal.SIGQUIT
+
+
+def test_a_progress_bar_shows_as_it_goes(wrapped: Wrapped) -> None:
+    script = "for n in 10 20 30; do printf '\\r\\033[K%s%% ' $n; read v; done; echo; echo done"
+    with on_terminal(wrapped, f"stty -echo; {script}") as terminal:
+        for n in (10, 20, 30):
+            assert terminal.expect(rb"% $") == b"\r\x1b[K%d%% " % n
+            terminal.type(b"\n")
+        terminal.expect(rb"\r\ndone\r\n")
+        assert terminal.wait() == 0
+
+
+def test_a_terminal_within_a_terminal_answers_and_ends_as_without_us(wrapped: Wrapped) -> None:
+    inner = "printf 'Name? '; read v; echo hello $v; stty size; exit 3"
+    command = [tool("script"), "--quiet", "--return", "--command", inner, os.devnull]
+    arguments = wrapped.arguments(*command)
+    with Terminal(arguments, rows=31, columns=99, cwd=wrapped.folder) as terminal:
+        terminal.expect(rb"Name\? $")
+        terminal.type(b"Alice\n")
+        terminal.expect(rb"hello Alice\r\n")
+        terminal.expect(rb"31 99\r\n")
+        assert terminal.wait() == 3
+
+
 def test_control_z_suspends_and_continues(wrapped: Wrapped) -> None:
     # A shell with job control, as a person has it: only that can bring a job back.
     arguments = wrapped.arguments("sh", "-c", "echo pid $$; read v; echo got $v")
@@ -115,6 +147,27 @@ def test_control_z_suspends_and_continues(wrapped: Wrapped) -> None:
         terminal.expect(rb"got again\r\n")
         terminal.type(b"exit $?\n")
         assert terminal.wait() == 0
+
+
+def test_a_killed_wrapper_ends_neither_the_command_nor_its_output(wrapped: Wrapped) -> None:
+    script = (
+        "echo parent $PPID; read v; "
+        "for n in 1 2 3 4 5 6 7 8 9; do printf '\\r%s' $n; sleep 0.1; done; "
+        "test -t 1 && echo done > finished; echo last"
+    )
+    # A shell above it, as a person has one: who leads the session takes all with it.
+    shell = ["sh", "-c", '"$@"; echo shell $?; read v', "sh"]
+    arguments = wrapped.arguments("sh", "-c", script)
+    with Terminal([*shell, *arguments], cwd=wrapped.folder) as terminal:
+        parent = int(terminal.expect(rb"parent \d+\r\n").split()[1])
+        terminal.type(b"go\n")
+        terminal.expect(rb"\r2")
+        os.kill(parent, signal.SIGKILL)
+        terminal.expect(rb"shell 137\r\n")
+        terminal.expect(rb"\r9last\r\n")
+        terminal.type(b"\n")
+        assert terminal.wait() == 0
+    assert (wrapped.folder / "finished").read_text() == "done\n"
 
 
 def test_the_size_is_the_terminals_and_follows_it(wrapped: Wrapped) -> None:

@@ -25,6 +25,7 @@ from deploytrail.log import merkle, note, proof
 from deploytrail.log.publish import Publisher
 from deploytrail.log.reading import entries_from, hashes_of
 from deploytrail.log.store import Checkpoint
+from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.stores.sqlite.database import Guard
@@ -224,9 +225,10 @@ class DirectoryTrail:
             ):
                 raise Tampered(f"log: size {size} had another root when it was last seen")
         if seen.checkpoint.size > size:
+            entries = counted(seen.checkpoint.size, "entry")
             raise Incomplete(
-                f"log: expected at least {seen.checkpoint.size} entries, which this log had when "
-                f"it was last seen here, found {size}; restore a newer copy, or continue it as a "
+                f"log: expected at least {entries}, which this log had when it was last seen here, "
+                f"found {size}; restore a newer copy, or continue it as a "
                 "new origin"
             )
 

@@ -27,6 +27,7 @@ from deploytrail.errors import (
     Tampered,
 )
 from deploytrail.event import Actor, Event, Reason, Source
+from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.place import filesystem, sync_directory
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
 
@@ -181,13 +182,14 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
             advice="deploytrail verify --disclosures",
         )
     else:
-        yield Check(what="log", state="ok", found=f"{report.size} entries, all verified")
+        yield Check(what="log", state="ok", found=f"{counted(report.size, 'entry')}, all verified")
     if report.size > report.size_signed:
+        ahead = counted(report.size - report.size_signed, "entry")
         yield Check(
             what="published",
             state="note",
-            found=f"{report.size - report.size_signed} entries are not under a checkpoint yet",
-            advice="the next command that appends publishes them",
+            found=f"{ahead} not under a checkpoint yet",
+            advice="the next command that appends publishes",
         )
     if report.anchoring == "UNANCHORED":
         yield Check(

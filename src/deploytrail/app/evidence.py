@@ -27,6 +27,7 @@ from deploytrail.log.tiles import (
     encode_path,
     tiles_of,
 )
+from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedLog, unreadable
 
 EXPORT_FORMAT: Final = b"deploytrail-export/1\n"
@@ -119,10 +120,11 @@ class StoredEvidence:
             deliveries=size,
             disclosures=found.disclosures,
         )
-        for kind, wanted, counted in zip(Inventory._fields, expected, found, strict=True):
-            if wanted != counted:
-                state: State = "CORRUPT" if counted > wanted else "MISSING"
-                yield state, f"{kind}: expected {wanted} for {size} entries, found {counted}"
+        for kind, wanted, there in zip(Inventory._fields, expected, found, strict=True):
+            if wanted != there:
+                state: State = "CORRUPT" if there > wanted else "MISSING"
+                of = counted(size, "entry")
+                yield state, f"{kind}: expected {wanted} for {of}, found {there}"
         for what in self._misplaced():
             yield "CORRUPT", what
         if isinstance(self._published, str):
@@ -232,7 +234,10 @@ class ExportedEvidence:
         known |= {encode_path(tile) for tile in tiles_of(self.size)}
         known |= {encode_path(bundle) for bundle in bundles_of(self.size)}
         for name in sorted(self._members.keys() - known):
-            yield "CORRUPT", f"{name[:80]!r}: not part of an export of {self.size} entries"
+            yield (
+                "CORRUPT",
+                f"{name[:80]!r}: not part of an export of {counted(self.size, 'entry')}",
+            )
 
     def disclosures(self) -> dict[bytes, bytes]:
         """The disclosures that came along: the JSON by its digest as claimed."""

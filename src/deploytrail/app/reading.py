@@ -13,6 +13,7 @@ from deploytrail.log import merkle
 from deploytrail.log.reading import bundle_entries, entries_from
 from deploytrail.log.store import Reader, Store, VaultRow
 from deploytrail.log.tiles import WIDTH
+from deploytrail.sentence import counted
 from deploytrail.trail import Shown, Withheld
 from deploytrail.vault import disclosure
 from deploytrail.vault.conceal import reveal
@@ -121,7 +122,9 @@ def find_event(reader: Reader, id: EventId) -> tuple[int, bytes]:
         for at, octets in enumerate(entries, number * WIDTH):
             if wanted in octets and entry.fields(octets)["id"] == id:
                 return at, octets
-    raise NotFound(f"event {id}: not in this log of {size} entries; 'deploytrail log' lists them")
+    raise NotFound(
+        f"event {id}: not in this log of {counted(size, 'entry')}; 'deploytrail log' lists them"
+    )
 
 
 def _first_logged_since(reader: Reader, size: int, moment: int) -> int:

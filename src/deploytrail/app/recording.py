@@ -6,9 +6,8 @@ One event that can't be recorded stops none of the others: its error is its answ
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
@@ -27,6 +26,9 @@ from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.conceal import NONCE_BYTES, Concealer, identities, prepared
 from deploytrail.vault.keys import Keyring
 from deploytrail.vault.subject import Subject
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _EPOCHS_TRIED_MAX: Final = 10
 _STORED_MAX: Final = 200_000
@@ -94,6 +96,9 @@ class Recorder:
         Committing mostly waits for the disk and for SQLite, which leave the interpreter alone. A
         batch is read only once the one before it was made ready, so at most two are in memory.
         """
+        # Only who imports many batches needs it; a wrapped command waits for each import.
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit") as committing:
             waiting: _Committing | None = None
             for submissions in batches:

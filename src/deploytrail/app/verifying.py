@@ -40,6 +40,7 @@ from deploytrail.log import verify as core
 from deploytrail.log.policy import NO_QUORUM, Policy
 from deploytrail.log.replay import Finding
 from deploytrail.log.verify import Claim, LeafClaim, Outcome
+from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
@@ -315,7 +316,9 @@ class _Verification:
         is_sound = all(one.state not in _FAILURES for one in outcome.findings)
         if is_sound and outcome.size > outcome.size_signed:
             ahead = outcome.size - outcome.size_signed
-            unchecked.append(f"{ahead} entries behind the newest checkpoint: not signed yet")
+            unchecked.append(
+                f"{counted(ahead, 'entry')} behind the newest checkpoint: not signed yet"
+            )
         return Report(
             origin=self._examination.origin,
             size=outcome.size,

@@ -6,7 +6,7 @@ account of the operating system is theirs, so every other actor is only claimed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, get_args
 
 import msgspec
@@ -14,16 +14,20 @@ from msgspec import Struct, structs
 
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app.claimed import claimed
+from deploytrail.cli.redacted_event import redacted
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed
 from deploytrail.event import Actor, Event, Links, Outcome
-from deploytrail.redact import mask
+from deploytrail.redact import fingerprint
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.untrusted import parse_event
+from deploytrail.wrapper.recording import UNKNOWN_PROJECT
 
 TOOL: Final = "record"
 """`source.tool` of what is recorded by hand."""
 _LINK_NAMES: Final = tuple(each.encode_name for each in structs.fields(Links))
+KeyOf = Callable[[str], bytes]
+"""The key under which a project's secrets leave a fingerprint."""
 
 
 class Sender(Struct, frozen=True, kw_only=True):
@@ -67,7 +71,7 @@ def stated_event(stated: Stated) -> dict[str, Any]:
     reason: dict[str, Any] = {}
     if stated.reason or stated.tickets:
         reason = {"from": "stated" if stated.reason else "ticket"}
-        reason |= {"text": mask(stated.reason)} if stated.reason else {}
+        reason |= {"text": stated.reason} if stated.reason else {}
         reason |= {"tickets": list(stated.tickets)} if stated.tickets else {}
     fields = {
         "action": stated.action,
@@ -118,11 +122,13 @@ def with_defaults(said: dict[str, Any], defaults: dict[str, Any]) -> dict[str, A
     return filled
 
 
-def completed(said: dict[str, Any], sender: Sender, clock: Clock, *, part: int) -> Event:
+def completed(
+    said: dict[str, Any], sender: Sender, clock: Clock, *, part: int, key_of: KeyOf
+) -> Event:
     """The whole event: what was not said is what we know.
 
     An event that brings its own id is the same one whenever it comes, so no delivery of this call
-    goes into it. Raises Malformed, naming the field, or TooLarge.
+    goes into it. Secrets are dropped. Raises Malformed, naming the field, or TooLarge.
     """
     source = _source(said.get("source", {}))
     if "id" not in said and "delivery" not in source:
@@ -136,6 +142,8 @@ def completed(said: dict[str, Any], sender: Sender, clock: Clock, *, part: int) 
         "actor": sender.account,
     }
     event = claimed(parse_event(msgspec.json.encode(known | said | {"source": source})))
+    project = (event.where.project if event.where else None) or UNKNOWN_PROJECT
+    event = redacted(event, lambda path, value: fingerprint(key_of(project), path, value))
     if "actor" in said:
         return event
     # What was just parsed is claimed; the account is known.

@@ -10,6 +10,7 @@ import typer
 from deploytrail.cli.opening import HomeOption, JsonOption, reading
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.errors import Malformed
+from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.app.directory import DirectoryTrail
@@ -52,9 +53,11 @@ def export(
     if json:
         say_json({"file": str(file), "entries": size, "proofs": proofs})
     elif proofs:
-        tell(f"wrote {size} entries to {file}; anybody can check it: deploytrail verify {file}")
+        entries = counted(size, "entry")
+        tell(f"wrote {entries} to {file}; anybody can check it: deploytrail verify {file}")
     else:
-        tell(f"wrote {size} events to {file} as JSON lines; --proofs writes one that verifies")
+        events = counted(size, "event")
+        tell(f"wrote {events} to {file} as JSON lines; --proofs writes one that verifies")
 
 
 def _write_events(trail: DirectoryTrail, file: Path, progress: Progress) -> int:

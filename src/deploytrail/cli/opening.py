@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploytrail.cli.terminal import tell, warn
+from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.app.directory import DirectoryTrail
@@ -52,7 +53,7 @@ def appending(home: Path | None) -> Iterator[Trail]:
         for path, reason in appended.set_aside:
             warn(f"set aside {path}: {reason}")
         if appended.events:
-            tell(f"appended {appended.events} events that earlier runs could not record")
+            tell(f"appended {counted(appended.events, 'event')} that earlier runs could not record")
         yield trail
         try:
             trail.publish()

@@ -11,6 +11,7 @@ from typing import Final
 
 from deploytrail.cli.terminal import is_terminal
 from deploytrail.clock import Clock
+from deploytrail.sentence import counted
 
 _SHOWN_AFTER_US: Final = 2_000_000
 _EVERY_US: Final = 100_000
@@ -36,7 +37,7 @@ class Progress:
         self._next_us = now_us + _EVERY_US
         self._is_shown = True
         share = f" {100 * done // total} %" if total else ""
-        sys.stderr.write(f"{_CLEAR}{self._doing}{share} ({done:,} of {total:,} entries)")
+        sys.stderr.write(f"{_CLEAR}{self._doing}{share} ({done:,} of {counted(total, 'entry')})")
         sys.stderr.flush()
 
     def __enter__(self) -> Progress:

@@ -17,7 +17,7 @@ from deploytrail.errors import EXIT_OK, Malformed, SenderError
 from deploytrail.printable import printable
 
 if TYPE_CHECKING:
-    from deploytrail.cli.draft import Sender
+    from deploytrail.cli.draft import KeyOf, Sender
     from deploytrail.cli.json_events import Found
     from deploytrail.clock import Clock
     from deploytrail.event import Event
@@ -96,6 +96,7 @@ def record(
 ) -> int:
     """Record what happened, by hand or from JSON.
 
+    What looks like a secret is masked, and a sensitive value leaves nothing but its fingerprint.
     Prints a receipt for every event: as JSON lines, unless on a terminal. The exit code is 2 if
     an event was refused; it stops none of the others.
     """
@@ -160,7 +161,7 @@ def _record(found: Iterable[Found], defaults: dict[str, Any], home: Path | None)
     with appending(home) as trail:
         while batch:
             events = [
-                _event(said, defaults, sender, clock, part)
+                _event(said, defaults, sender, clock, part, trail.fingerprint_key)
                 for part, (_, said) in enumerate(batch, recorded)
             ]
             recorded += len(batch)
@@ -192,13 +193,14 @@ def _event(
     sender: Sender,
     clock: Clock,
     part: int,
+    key_of: KeyOf,
 ) -> Event | SenderError:
     from deploytrail.cli.draft import completed, with_defaults
 
     if isinstance(said, SenderError):
         return said
     try:
-        return completed(with_defaults(said, defaults), sender, clock, part=part)
+        return completed(with_defaults(said, defaults), sender, clock, part=part, key_of=key_of)
     except SenderError as error:
         return error
 

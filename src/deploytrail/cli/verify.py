@@ -20,6 +20,7 @@ from deploytrail.errors import (
     Malformed,
 )
 from deploytrail.printable import printable
+from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.trail import Found, Report
@@ -122,10 +123,8 @@ def _say_report(report: Report) -> None:
     verdict, colour = _VERDICTS.get(report.exit_code, _VERDICTS[EXIT_TAMPERED])
     say(styled(verdict, colour))
     say(f"  {printable(report.origin)}")
-    say(
-        f"  {report.size:,} entries, {report.size_signed:,} of them under a signed checkpoint, "
-        f"in {report.seconds:.1f} s"
-    )
+    signed = f"{report.size_signed:,} of them under a signed checkpoint"
+    say(f"  {counted(report.size, 'entry')}, {signed}, in {report.seconds:.1f} s")
     say(f"  root {report.root}")
     for found in report.found[:_FOUND_MAX]:
         _say_found(found)

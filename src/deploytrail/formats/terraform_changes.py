@@ -14,16 +14,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from deploytrail.event import Change
-from deploytrail.formats.terraform_value import (
-    Number,
-    Secrets,
-    Sensitive,
-    Unknown,
-    Value,
-    json_text,
-    step,
-)
+from deploytrail.formats.terraform_secrets import Secrets
+from deploytrail.formats.terraform_value import Number, Sensitive, Unknown, Value, json_text, step
 from deploytrail.redact import mask
+from deploytrail.sentence import counted
 
 CHANGES_MAX: Final = 250
 CHANGES_BYTES_MAX: Final = 32_000
@@ -75,7 +69,7 @@ def clipped(text: str, characters_max: int) -> str:
     """The start of a text, and how much of it is missing."""
     if len(text) <= characters_max:
         return text
-    return f"{text[:characters_max]}… ({len(text) - characters_max} more characters)"
+    return f"{text[:characters_max]}… ({counted(len(text) - characters_max, 'more character')})"
 
 
 def _differing(before: Value, after: Value, path: str, key: str) -> Iterator[Difference]:

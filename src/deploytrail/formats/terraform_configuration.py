@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from deploytrail.formats.terraform_value import Secrets, Value
+from deploytrail.formats.terraform_secrets import Secrets
+from deploytrail.formats.terraform_value import Value
 from deploytrail.untrusted import Untrusted
 
 _KEY: Final = re.compile(r'\[(?:[0-9]+|"(?:[^"\\]|\\.)*")\]', re.ASCII)

@@ -22,9 +22,11 @@ from deploytrail.formats.terraform_configuration import (
     sensitive_variables,
     without_keys,
 )
+from deploytrail.formats.terraform_mask import masked
 from deploytrail.formats.terraform_run import Action
+from deploytrail.formats.terraform_secrets import Fingerprint, Secrets
 from deploytrail.formats.terraform_state import Check, State, checks, state
-from deploytrail.formats.terraform_value import Fingerprint, Secrets, Value, masked, parse_value
+from deploytrail.formats.terraform_value import Value, parse_value
 from deploytrail.untrusted import Untrusted
 
 _ACTIONS: Final[dict[tuple[str, ...], Action]] = {

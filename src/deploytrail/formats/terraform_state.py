@@ -10,7 +10,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from deploytrail.formats.terraform_value import Secrets, Value, masked
+from deploytrail.formats.terraform_mask import masked
+from deploytrail.formats.terraform_secrets import Secrets
+from deploytrail.formats.terraform_value import Value
 from deploytrail.untrusted import Untrusted
 
 

@@ -13,30 +13,18 @@ from functools import partial
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from deploytrail.errors import Malformed, TooLarge
-from deploytrail.event import (
-    Actor,
-    Client,
-    Error,
-    Event,
-    EventId,
-    Links,
-    Plan,
-    Reason,
-    Source,
-    Trigger,
-    Where,
-)
+from deploytrail.event import Error, Event, EventId, Plan
 from deploytrail.formats import terraform_stream
 from deploytrail.formats.terraform_digest import content_digest
 from deploytrail.formats.terraform_lines import Lines, plain
 from deploytrail.formats.terraform_plan import NotPlan, PlanDocument, parse
 from deploytrail.formats.terraform_run import Operation, Told
+from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.formats.terraform_tally import Tally
 from deploytrail.formats.terraform_text import Text
-from deploytrail.formats.terraform_value import Secrets
 from deploytrail.redact import fingerprint
 from deploytrail.sources.terraform_drafts import (
     Draft,
@@ -58,25 +46,13 @@ _AHEAD_MAX: Final = timedelta(hours=1)
 class Context(Struct, frozen=True, kw_only=True):
     """What the wrapper knows and the tool's output doesn't.
 
-    `delivery` is the run's id and `first_part` the number of events that it already gave: part
-    counts on from there. `time` is used where neither the tool nor `feed` tells one, `event_id`
-    gives a new id per call (`Clock.event_id`).
+    `template` is what every event of the run resembles: who, where and why; its time is used where
+    neither the tool nor `feed` tells one, and its source's part is that of the first event.
+    `event_id` gives a new id per call (`Clock.event_id`).
     """
 
-    delivery: str
-    actor: Actor
-    time: datetime
+    template: Event
     event_id: Callable[[], EventId]
-    instance: str = "local"
-    tool: str = "terraform"
-    first_part: int = 0
-    observed: datetime | None = None
-    on_behalf_of: Actor | None = None
-    client: Client | None = None
-    trigger: Trigger | None = None
-    where: Where | None = None
-    reason: Reason | None = None
-    links: Links | None = None
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -245,7 +221,7 @@ class Reading:
 
     def _planned(self, context: Context) -> Iterator[Draft]:
         tally = self._tally
-        plan = self._plan(context.tool)
+        plan = self._plan(context.template.source.tool)
         targets = targets_of(
             (track.address, track.planned) for track in tally.tracks.values() if track.planned
         )
@@ -272,18 +248,11 @@ def read_plan(raw: bytes, *, fingerprint_key: bytes | None = None) -> PlanDocume
 
 def plan_block(document: PlanDocument, *, tool: str, file_digest: str | None = None) -> Plan:
     """A plan by its digests and counts; `file_digest` is of the saved plan's bytes."""
-    counts = document.counts
     return Plan(
         tool=tool,
         content_digest=content_digest(document),
         file_digest=file_digest,
-        add=counts.add,
-        change=counts.change,
-        destroy=counts.destroy,
-        replace=counts.replace,
-        import_=counts.import_,
-        move=counts.move,
-        forget=counts.forget,
+        **asdict(document.counts),
     )
 
 
@@ -296,43 +265,27 @@ def plan_events(
     """
     if document.kind == "state":
         return []
-    plan = plan_block(document, tool=context.tool, file_digest=file_digest)
+    plan = plan_block(document, tool=context.template.source.tool, file_digest=file_digest)
     return _events(planned(document, plan), context)
 
 
-def plan_event(plan: Plan, context: Context) -> Event:
-    """`plan.created` for a plan of which only counts and digests are known."""
-    return _events([Draft(action="plan.created", plan=plan)], context)[0]
-
-
 def _events(drafts: Iterable[Draft], context: Context) -> list[Event]:
+    template = context.template
     return [
-        Event(
+        replace(
+            template,
             id=context.event_id(),
             action=draft.action,
             outcome=draft.outcome,
-            time=_time(draft.time, context.time),
-            observed=context.observed,
+            time=_time(draft.time, template.time),
             duration_ms=draft.duration_ms,
-            actor=context.actor,
-            on_behalf_of=context.on_behalf_of,
-            client=context.client,
-            trigger=context.trigger,
-            where=context.where,
-            reason=context.reason,
-            links=context.links,
             targets=draft.targets,
             changes=draft.changes,
             error=draft.error,
             plan=draft.plan,
             policy=draft.policy,
             drift=draft.drift,
-            source=Source(
-                tool=context.tool,
-                instance=context.instance,
-                delivery=context.delivery,
-                part=context.first_part + at,
-            ),
+            source=replace(template.source, part=template.source.part + at),
         )
         for at, draft in enumerate(drafts)
     ]

@@ -26,9 +26,10 @@ from deploytrail.event import (
 from deploytrail.formats.terraform_changes import changes, clipped, differences
 from deploytrail.formats.terraform_plan import PlanDocument, ResourceChange
 from deploytrail.formats.terraform_run import Action, Diagnostic, Drifted, Provisioned
+from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.formats.terraform_state import Check
 from deploytrail.formats.terraform_tally import Step, Tally
-from deploytrail.formats.terraform_value import Secrets, json_text
+from deploytrail.formats.terraform_value import json_text
 from deploytrail.redact import mask
 
 ERROR_CHARACTERS_MAX: Final = 2_000

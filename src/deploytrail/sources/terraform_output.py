@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from deploytrail.formats.terraform_value import Secrets
+from deploytrail.formats.terraform_secrets import Secrets
 
 _FAILED: Final = "Error running command '"
 # Diagnostics are wrapped at any blank, and each of their lines begins with a bar.

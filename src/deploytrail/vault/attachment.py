@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from typing import Final, NamedTuple
 
-from backports import zstd
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -37,6 +36,9 @@ def seal(data: bytes, *, type: str, wrapping_key: bytes, random: bytes) -> Seale
     """Seal `data` with `RANDOM_BYTES` random bytes; raises TooLarge over 64 MiB."""
     if len(data) > BYTES_MAX:
         raise TooLarge(f"attachment: expected at most {BYTES_MAX} bytes, found {len(data)}")
+    # Few events carry one; a wrapped command waits for each import.
+    from backports import zstd
+
     id, salt, key = random[:16], random[16:32], random[32:64]
     wrap_nonce, nonce = random[64:76], random[76:88]
     wrapped = keys.wrap(wrapping_key, key, purpose=b"attachment" + id, nonce=wrap_nonce)
@@ -62,6 +64,8 @@ def unseal(
 
 
 def _decompressed(packed: bytes) -> bytes:
+    from backports import zstd
+
     unpacking = zstd.ZstdDecompressor()
     octets = unpacking.decompress(packed, BYTES_MAX)
     if not unpacking.eof:

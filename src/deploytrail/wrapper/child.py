@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from deploytrail.wrapper.sentinel import Sentinel
+from deploytrail.wrapper.sentinel import Legacy, Sentinel
 
 EXIT_NOT_FOUND: Final = 127
 EXIT_NOT_EXECUTABLE: Final = 126
@@ -166,9 +166,9 @@ def spawn(
 
 
 @contextmanager
-def posted_sentinel() -> Iterator[Sentinel]:
+def posted_sentinel(legacy: Legacy | None) -> Iterator[Sentinel]:
     """A sentinel that stands before the child does, so that it misses nothing."""
-    sentinel = Sentinel(_FORWARDED - _ignored())
+    sentinel = Sentinel(_FORWARDED - _ignored(), legacy)
     with suppress(OSError):
         sentinel.post()
     try:

@@ -15,13 +15,12 @@ from msgspec import Struct
 from deploytrail.event import Actor, Auth, Client, Trigger
 from deploytrail.wrapper.git import repository_name
 
-_NAME: Final = re.compile(r"\{(\w+)\}")
-_NUMBER: Final = re.compile(r"[0-9]{1,6}")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_GITHUB_PULL: Final = re.compile(r"refs/pull/([0-9]+)/\w+")
-_PULL_URL: Final = re.compile(
-    r"https?://[^/]+/(.+?)/(?:pull|pull-requests|-/merge_requests)/([0-9]+)"
-)
+# Compiled at the first use: outside of CI, nobody waits for that.
+_NAME: Final = r"\{(\w+)\}"
+_NUMBER: Final = r"[0-9]{1,6}"
+_COMMIT: Final = r"[0-9a-f]{40}|[0-9a-f]{64}"
+_GITHUB_PULL: Final = r"refs/pull/([0-9]+)/\w+"
+_PULL_URL: Final = r"https?://[^/]+/(.+?)/(?:pull|pull-requests|-/merge_requests)/([0-9]+)"
 
 
 class CiContext(Struct, frozen=True, kw_only=True):
@@ -230,9 +229,9 @@ def _known(system: System, environ: Mapping[str, str]) -> dict[str, str]:
         repository = repository_name(repository)
     if repository is not None:
         known["repository"] = repository
-    if pull := _GITHUB_PULL.fullmatch(known.get("GITHUB_REF", "")):
+    if pull := re.fullmatch(_GITHUB_PULL, known.get("GITHUB_REF", "")):
         known["pull"] = pull[1]
-    if pull := _PULL_URL.fullmatch(known.get("CIRCLE_PULL_REQUEST", "")):
+    if pull := re.fullmatch(_PULL_URL, known.get("CIRCLE_PULL_REQUEST", "")):
         known["pull_url"] = f"{pull[1]}#{pull[2]}"
     return known
 
@@ -247,7 +246,7 @@ def _context(system: System, known: Mapping[str, str]) -> CiContext:
         client=Client(runner=runner[:512]) if runner else None,
         trigger="human" if system.by_hand in known else trigger,
         run=_first(system.run, known),
-        commit=commit if _COMMIT.fullmatch(commit) else None,
+        commit=commit if re.fullmatch(_COMMIT, commit) else None,
         repository=known.get("repository"),
         ref=_first(system.ref, known),
         change_request=_first(system.change_request, known),
@@ -257,17 +256,17 @@ def _context(system: System, known: Mapping[str, str]) -> CiContext:
 
 def _attempt(system: System, known: Mapping[str, str]) -> int | None:
     attempt, retries = _first(system.attempt, known), _first(system.retries, known)
-    if retries is not None and _NUMBER.fullmatch(retries):
+    if retries is not None and re.fullmatch(_NUMBER, retries):
         return int(retries) + 1
-    if attempt is not None and _NUMBER.fullmatch(attempt):
+    if attempt is not None and re.fullmatch(_NUMBER, attempt):
         return int(attempt) or None
     return None
 
 
 def _first(templates: tuple[str, ...], known: Mapping[str, str]) -> str | None:
     for template in templates:
-        if all(name in known for name in _NAME.findall(template)):
-            return _NAME.sub(lambda found: known[found[1]], template)
+        if all(name in known for name in re.findall(_NAME, template)):
+            return re.sub(_NAME, lambda found: known[found[1]], template)
     return None
 
 

@@ -8,17 +8,19 @@ so (reftable, includes) is absent. Nothing is ever written.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
+from deploytrail.wrapper import regular_file
+
 _FILE_BYTES_MAX: Final = 4 * 1024 * 1024
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_REMOTE_URL: Final = re.compile(
-    r'\[remote "([^"\n]+)"\][^\[]*?^\s*url\s*=\s*(.+?)\s*$', re.MULTILINE
-)
-_REPOSITORY: Final = re.compile(r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)")
+# Compiled at the first use: outside of git, nobody waits for that.
+_COMMIT: Final = r"[0-9a-f]{40}|[0-9a-f]{64}"
+_REMOTE: Final = r'\[remote "([^"]+)"\]'
+_REPOSITORY: Final = r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)"
 
 
 class GitContext(Struct, frozen=True, kw_only=True):
@@ -53,7 +55,7 @@ def repository_name(url: str) -> str | None:
 
     None for a path of this machine, which says nothing elsewhere.
     """
-    found = _REPOSITORY.fullmatch(url)
+    found = re.fullmatch(_REPOSITORY, url)
     if found is None or url.startswith(("/", ".", "file:")):
         return None
     return found[1].removesuffix("/").removesuffix(".git") or None
@@ -86,27 +88,33 @@ def _head(git: Path) -> tuple[str | None, str | None]:
 
 
 def _packed(refs: str, ref: str) -> str | None:
-    for line in refs.split("\n"):
-        commit, _, name = line.partition(" ")
-        if name == ref:
-            return _commit(commit)
-    return None
+    before, found, _ = refs.partition(f" {ref}\n")
+    return _commit(before.rpartition("\n")[2]) if found else None
 
 
 def _commit(text: str) -> str | None:
-    return text if _COMMIT.fullmatch(text) else None
+    return text if re.fullmatch(_COMMIT, text) else None
 
 
 def _repository(config: str) -> str | None:
     """The repository of `origin`, or of the first remote where there is no origin."""
-    remotes = dict(reversed(_REMOTE_URL.findall(config)))
+    remotes = dict(reversed(list(_remotes(config))))
     url = remotes.get("origin") or next(reversed(remotes.values()), None)
     return repository_name(url) if url else None
 
 
+def _remotes(config: str) -> Iterator[tuple[str, str]]:
+    """Each remote's name with each of its URLs, by the lines of git-config(1)."""
+    remote = ""
+    for line in map(str.strip, config.split("\n")):
+        if line.startswith("["):
+            found = re.fullmatch(_REMOTE, line)
+            remote = found[1] if found else ""
+        elif remote and line.startswith("url"):
+            name, _, url = line.partition("=")
+            if name.strip() == "url" and url.strip():
+                yield remote, url.strip()
+
+
 def _text(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(_FILE_BYTES_MAX).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return None
+    return regular_file.text(path, bytes_max=_FILE_BYTES_MAX)

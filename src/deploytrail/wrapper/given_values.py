@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploytrail.wrapper import regular_file
 from deploytrail.wrapper.masked_command import is_shown_name
 from deploytrail.wrapper.terraform import Invocation
 
@@ -90,14 +90,7 @@ def _named(directory: Path, patterns: Iterable[str]) -> list[Path]:
 
 def _content(path: Path) -> str:
     """The text of a file, or nothing: what terraform can't read either it will tell itself."""
-    try:
-        # `-var-file=<(…)`: what we read from a pipe, terraform would miss.
-        if not stat.S_ISREG(path.stat().st_mode):
-            return ""
-        with path.open("rb") as file:
-            return file.read(FILE_BYTES_MAX).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return ""
+    return regular_file.text(path, bytes_max=FILE_BYTES_MAX) or ""
 
 
 def _assignments(content: str) -> Iterator[tuple[str, str]]:

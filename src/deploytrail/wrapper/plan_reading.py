@@ -15,9 +15,9 @@ from msgspec import Struct
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Incomplete, Malformed
-from deploytrail.event import Event, EventId, Plan
+from deploytrail.event import Event, Plan
 from deploytrail.formats.terraform_plan import NotPlan, PlanDocument
-from deploytrail.formats.terraform_value import Secrets
+from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.sources.terraform import (
     Context,
     Facts,
@@ -27,12 +27,10 @@ from deploytrail.sources.terraform import (
     read_plan,
 )
 from deploytrail.sources.terraform_output import kept_output
-from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.given_values import given_values
-from deploytrail.wrapper.recorder import Tell, guarded
-from deploytrail.wrapper.run_context import RunContext
-from deploytrail.wrapper.run_events import caused
+from deploytrail.wrapper.guarded import Tell, guarded
+from deploytrail.wrapper.run_events import following
 from deploytrail.wrapper.terraform import Invocation
 
 LINE_BYTES_MAX: Final = 1 << 20
@@ -122,9 +120,7 @@ class PlanReading:
             raise Incomplete(f"what is secret in it could not be read: {self._unknown}")
         return kept_output(text, self._secrets)
 
-    def events(
-        self, context: RunContext, ending: Ending, *, first_part: int, start: EventId
-    ) -> list[Event]:
+    def events(self, start: Event, ending: Ending, *, first_part: int) -> list[Event]:
         """What the run did, in order; to be called after `finish`."""
         if self._call.plan_out is not None and self._call.is_success(ending):
             saved = self._saved(self._call.plan_out)
@@ -132,29 +128,15 @@ class PlanReading:
                 # The saved plan says all that the output says, exactly.
                 self.plan = saved.plan
                 self._secrets.learn(saved.document.secrets)
-                around = self._context(context, first_part, start)
+                around = self._context(start, first_part)
                 digest = saved.plan.file_digest
                 return plan_events(saved.document, around, file_digest=digest)
-        return self._reading.events(self._context(context, first_part, start))
+        return self._reading.events(self._context(start, first_part))
 
-    def _context(self, context: RunContext, first_part: int, start: EventId) -> Context:
+    def _context(self, start: Event, first_part: int) -> Context:
         now = self._clock.now()
-        return Context(
-            instance=LOCAL_INSTANCE,
-            delivery=context.run,
-            actor=context.actor,
-            time=now,
-            event_id=self._clock.event_id,
-            tool=context.tool,
-            first_part=first_part,
-            observed=now,
-            on_behalf_of=context.on_behalf_of,
-            client=context.client,
-            trigger=context.trigger,
-            where=context.where,
-            reason=context.reason,
-            links=caused(context, self.plan, by=start),
-        )
+        template = following(start, now=now, part=first_part, plan=self.plan)
+        return Context(template=template, event_id=self._clock.event_id)
 
     def _learn_state(self) -> None:
         try:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
+from deploytrail.sentence import counted
 from deploytrail.trail import Attachment, Receipt, Trail
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
-
-T = TypeVar("T")
-Tell = Callable[[str], None]
 
 
 class Recorder:
@@ -53,22 +51,24 @@ class Recorder:
         """Appends these events after those that still wait; if that fails, they wait too."""
         self._waiting += events
         self._attachments.update(attachments or {})
-        guarded(self._append, f"not recorded yet ({_counted(self._waiting)})", self._tell)
+        guarded(
+            self._append, f"not recorded yet ({counted(len(self._waiting), 'event')})", self._tell
+        )
 
     def keep(self) -> None:
         """Leaves what still waits in `unrecorded/`; if even that fails, says what is lost."""
         if not self._waiting:
             return
-        count = _counted(self._waiting)
+        count = counted(len(self._waiting), "event")
         path = guarded(self._write, "unrecorded/ can't be written", self._tell)
         if path is None:
             self._tell(
-                f"{count.upper()} OF THIS RUN ARE LOST: neither the trail nor unrecorded/ took "
+                f"{count.upper()} OF THIS RUN LOST: neither the trail nor unrecorded/ took "
                 "them; make room or mend its permissions, then say by hand what happened "
                 "(`deploytrail record`)"
             )
         else:
-            self._tell(f"{count} wait in {path}; the next run appends them")
+            self._tell(f"kept {count} in {path}; the next run appends what waits there")
 
     def _append(self) -> None:
         trail = self._trail or self._open_trail()
@@ -106,20 +106,3 @@ class Recorder:
         if self._home is None:
             raise FileNotFoundError("no home directory is known; set DEPLOYTRAIL_HOME")
         return write_unrecorded(self._home, self._run, self._waiting, self._attachments)
-
-
-def _counted(events: Sequence[Event]) -> str:
-    return f"{len(events)} event{'s' if len(events) != 1 else ''}"
-
-
-def guarded(action: Callable[[], T], what: str, tell: Tell) -> T | None:
-    """What the action gives, or None after telling what went wrong; never raises.
-
-    Even what isn't an Exception is caught: extensions written in Rust panic with less. Signals
-    are blocked meanwhile, so no interrupt of the user's is swallowed.
-    """
-    try:
-        return action()
-    except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
-        tell(f"{what}: {str(error) or type(error).__name__}")
-        return None

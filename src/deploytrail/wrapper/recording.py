@@ -17,8 +17,9 @@ from deploytrail.event import Event, EventId, Outcome
 from deploytrail.trail import Attachment, Trail
 from deploytrail.wrapper import run_events, terraform
 from deploytrail.wrapper.child import Ending
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.output_tail import OutputTail
-from deploytrail.wrapper.recorder import Recorder, Tell, guarded
+from deploytrail.wrapper.recorder import Recorder
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.run_context import run_context
 
@@ -59,8 +60,13 @@ class Recording:
             environ=around.environ,
             directory=around.directory,
             is_interactive=around.is_interactive,
+            tell=self._tell,
         )
-        call = terraform.invocation(request.command, around.environ, around.directory)
+        call = guarded(
+            lambda: terraform.invocation(request.command, around.environ, around.directory),
+            "terraform's arguments are not read",
+            self._tell,
+        )
         self._actions = run_events.DEPLOYMENT if call and call.is_deployment else run_events.COMMAND
         self._call = call
         self._tail = self._opened_tail(request)
@@ -113,8 +119,8 @@ class Recording:
             start = self._start
         assert start is not None
         facts = self._facts()
-        events = self._told(ending, start.id)
-        last = self._last(ending, start.id, facts, duration_ms, part=1 + len(events))
+        events = self._told(ending, start)
+        last = self._last(ending, start, facts, duration_ms, part=1 + len(events))
         self._recorder.record([*events, last], self._attachments(last.id))
         self._recorder.keep()
 
@@ -149,31 +155,30 @@ class Recording:
             return None
         return guarded(reading.finish, "the tool's output can't be read", self._tell)
 
-    def _told(self, ending: Ending, start: EventId) -> list[Event]:
+    def _told(self, ending: Ending, start: Event) -> list[Event]:
         reading = self._reading
         if reading is None:
             return []
         told = guarded(
-            lambda: reading.events(self._context, ending, first_part=1, start=start),
+            lambda: reading.events(start, ending, first_part=1),
             "what the tool did can't be told in events",
             self._tell,
         )
         return told or []
 
     def _last(
-        self, ending: Ending, start: EventId, facts: Facts | None, duration_ms: int, *, part: int
+        self, ending: Ending, start: Event, facts: Facts | None, duration_ms: int, *, part: int
     ) -> Event:
         known = self._reading.plan if self._reading else None
         plan = known or (facts.plan if facts else None)
         return run_events.ended(
-            self._context,
+            start,
             self._actions,
             ending,
             event_id=self._clock.event_id(),
             now=self._clock.now(),
             part=part,
             duration_ms=max(duration_ms, 0),
-            start=start,
             outcome=self._outcome(ending, facts),
             plan=plan,
             error=facts.error if facts else None,

@@ -4,7 +4,7 @@ One channel per place that the child's output goes to: a pseudo-terminal where t
 so that the child colours, asks and wraps as always, else a pipe. Only output passes through it:
 input, keys and job control stay with the real terminal. Standard output and error that go to the
 same place share a channel, so their order stays. A place that is gone (`| head`) never stops the
-child; the rest of its output is still read.
+child; the rest of its output is still read. Nor does our own end: `legacy` says how it goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import termios
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
+
+from deploytrail.wrapper.sentinel import Legacy
 
 CHUNK_BYTES_MAX: Final = 65_536
 LINGER_SECONDS_MAX: Final = 0.5
@@ -71,7 +73,7 @@ class Relay:
         self._channels = (output,) if error is output else (output, error)
         self._reader: Reader | None = reader
         self._ended, self._end = os.pipe()
-        self._thread = threading.Thread(target=self._pump, name="relay", daemon=True)
+        self._thread = threading.Thread(target=self._pump_and_close, name="relay", daemon=True)
 
     def start(self) -> None:
         """To be called once the child holds its ends: ours are closed, so that an end shows."""
@@ -93,23 +95,40 @@ class Relay:
         for channel in self._channels:
             channel.resize()
 
-    def _pump(self) -> None:
+    @property
+    def legacy(self) -> Legacy:
+        """How another process goes on in our place: output is passed on to its end, unread."""
+        ends = ((channel.source, channel.outer) for channel in self._channels)
+        return Legacy(tuple(end for pair in ends for end in pair), self._go_on)
+
+    def _go_on(self) -> None:
+        self._reader = None
+        self._pump(None)
+
+    def _pump_and_close(self) -> None:
+        self._pump(self._ended)
+        self._close([self._ended, *(channel.source for channel in self._channels)])
+
+    def _pump(self, ended: int | None) -> None:
+        """Passes on until all sources have ended, or until `ended` and then a silence."""
         with selectors.DefaultSelector() as selector:
             for channel in self._channels:
                 selector.register(channel.source, selectors.EVENT_READ, channel)
-            selector.register(self._ended, selectors.EVENT_READ, None)
+            if ended is not None:
+                selector.register(ended, selectors.EVENT_READ, None)
+            open_sources = len(self._channels)
             timeout: float | None = None
-            while len(selector.get_map()) > (1 if timeout is None else 0):
+            while open_sources:
                 ready = selector.select(timeout)
                 if not ready:
                     break
                 for key, _ in ready:
                     if key.data is None:
                         timeout = LINGER_SECONDS_MAX
-                        selector.unregister(self._ended)
+                        selector.unregister(key.fileobj)
                     elif not self._pass_on(key.data):
                         selector.unregister(key.data.source)
-        self._close([self._ended, *(channel.source for channel in self._channels)])
+                        open_sources -= 1
 
     def _pass_on(self, channel: Channel) -> bool:
         """The user first, then the reader; a reader that fails is heard no more."""

@@ -6,16 +6,16 @@ is what is returned; `recorder` says what became of the events.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from deploytrail.wrapper import child
-from deploytrail.wrapper.child import Ending, Mask
-from deploytrail.wrapper.recorder import Tell, guarded
+from deploytrail.wrapper.child import Child, Ending, Mask
+from deploytrail.wrapper.descriptor import fill_standard_descriptors
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.recording import Recording, Surroundings
 from deploytrail.wrapper.request import Request
-from deploytrail.wrapper.sentinel import Sentinel
 from deploytrail.wrapper.terraform import Invocation, shown
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 def run(request: Request, around: Surroundings) -> int:
     """Runs the command and returns its status as a shell has it; no fault of ours changes it."""
+    absent = fill_standard_descriptors()
     with child.blocked_signals() as mask:
         show = partial(_shown, around=around, mask=mask)
         recording = guarded(
@@ -31,8 +32,8 @@ def run(request: Request, around: Surroundings) -> int:
         )
         if recording is not None:
             guarded(recording.begin, "the start is not recorded", around.tell)
-        with child.posted_sentinel() as sentinel:
-            ending = _executed(request, recording, mask, sentinel, around.tell)
+        is_between = not absent & {1, 2} and recording is not None and recording.is_output_read
+        ending = _executed(request, recording if is_between else None, mask, around.tell)
         if ending.reason is not None:
             around.tell(ending.reason)
         if recording is not None:
@@ -43,43 +44,39 @@ def run(request: Request, around: Surroundings) -> int:
     return ending.status
 
 
-def _executed(
-    request: Request,
-    recording: Recording | None,
-    mask: Mask,
-    sentinel: Sentinel,
-    tell: Tell,
-) -> Ending:
+def _executed(request: Request, reader: Recording | None, mask: Mask, tell: Tell) -> Ending:
     """The command from its start to its end; nothing is between it and its terminal unless read."""
-    cancelled = child.pending_cancellation()
-    if cancelled is not None:
-        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before")
-    relay = guarded(lambda: _relay(recording), "the command's output is not read", tell)
-    started = child.spawn(
-        request.command,
-        mask=mask,
-        streams={1: relay.stdout, 2: relay.stderr} if relay else None,
-    )
-    if isinstance(started, Ending):
-        if relay:
-            relay.abandon()
-        return started
-    if relay is None:
-        return child.wait(started, sentinel)
-    relay.start()
-    ending = child.wait(started, sentinel, resized=relay.resize)
-    relay.finish(lambda: child.pending_cancellation() is not None)
+    relay = guarded(lambda: _relay(reader), "the command's output is not read", tell)
+    with child.posted_sentinel(relay.legacy if relay else None) as sentinel:
+        started = _started(request.command, mask, relay)
+        if isinstance(started, Ending):
+            if relay:
+                relay.abandon()
+            return started
+        if relay is None:
+            return child.wait(started, sentinel)
+        relay.start()
+        ending = child.wait(started, sentinel, resized=relay.resize)
+        relay.finish(lambda: child.pending_cancellation() is not None)
     if relay.failure is not None:
         tell(f"the rest of the command's output was not read: {relay.failure}")
     return ending
 
 
-def _relay(recording: Recording | None) -> Relay | None:
-    if recording is None or not recording.is_output_read or not (_is_open(1) and _is_open(2)):
+def _started(command: Sequence[str], mask: Mask, relay: Relay | None) -> Child | Ending:
+    cancelled = child.pending_cancellation()
+    if cancelled is not None:
+        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before")
+    streams = {1: relay.stdout, 2: relay.stderr} if relay else None
+    return child.spawn(command, mask=mask, streams=streams)
+
+
+def _relay(reader: Recording | None) -> Relay | None:
+    if reader is None:
         return None
     from deploytrail.wrapper.relay import Relay
 
-    return Relay(recording.hear)
+    return Relay(reader.hear)
 
 
 def _shown(
@@ -96,11 +93,3 @@ def _shown(
         mask=mask,
         clock=around.clock,
     )
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True

@@ -7,22 +7,25 @@ of `deploytrail.event` with a mark that says how much is missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from deploytrail.event import Actor, Client, Command, Links, Raw, Reason, Trigger, Where
 from deploytrail.redact import mask
+from deploytrail.sentence import counted
 from deploytrail.wrapper import terraform
 from deploytrail.wrapper.account import account, sudo_principal
 from deploytrail.wrapper.ci import CiContext, ci_context
 from deploytrail.wrapper.git import GitContext, git_context
+from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.masked_command import mask_arguments, mask_environment
 from deploytrail.wrapper.request import Request
 
+T = TypeVar("T")
 WORDS_MAX: Final = 250
 MASKED_CHARACTERS_MAX: Final = 64_000
 # In bytes of JSON, so that the whole event keeps below event.EVENT_BYTES_MAX whatever the script.
@@ -57,25 +60,36 @@ def run_context(
     environ: Mapping[str, str],
     directory: Path,
     is_interactive: bool,
+    tell: Tell,
 ) -> RunContext:
     """The context of a run in `directory`; `is_interactive` says that a person's terminal is there.
 
-    Arguments, variables and paths that aren't UTF-8 are told with the replacement character.
+    Arguments, variables and paths that aren't UTF-8 are told with the replacement character. What
+    can't be found out is told and left out: the rest is recorded all the same.
     """
     request = _readable_request(request)
     command = request.command
     environ = {readable(name): readable(value) for name, value in environ.items()}
     module = terraform.working_directory(command, directory)
-    ci, git = ci_context(environ), git_context(module)
-    is_terraform = terraform.is_tool(command[0])
+
+    def known(part: Callable[[], T], what: str) -> T | None:
+        return guarded(part, f"recorded without {what}", tell)
+
+    ci = known(lambda: ci_context(environ), "what CI says")
+    git = known(lambda: git_context(module), "what git says")
+    actor = known(lambda: account(is_ci=ci is not None), "who ran it")
+    where = known(lambda: _where(request, module, git, ci, environ), "its place")
+    reason = known(lambda: _reason(request), "its reason")
+    masked = known(lambda: _command(command, environ, directory), "its arguments")
     return RunContext(
         run=run,
-        tool="terraform" if is_terraform else "wrapper",
-        actor=account(is_ci=ci is not None),
-        where=_where(request, module, git, ci, environ),
-        reason=_reason(request),
+        tool="terraform" if terraform.is_tool(command[0]) else "wrapper",
+        actor=actor or Actor(type="unknown"),
+        where=where
+        or Where(project=request.project, unit=request.unit, environment=request.environment),
+        reason=reason or Reason(from_="none"),
         links=_links(request, run, git, ci),
-        command=_command(command, environ, directory),
+        command=masked or Command(tool="unknown"),
         on_behalf_of=ci.on_behalf_of if ci else sudo_principal(environ),
         client=ci.client if ci else None,
         trigger=ci.trigger if ci else "human" if is_interactive else None,
@@ -157,7 +171,7 @@ def _bounded(words: Sequence[str]) -> list[str]:
     left = MASKED_CHARACTERS_MAX
     for word in words[:WORDS_MAX]:
         is_within = len(word) <= left
-        kept.append(word if is_within else f"[{len(word)} characters]")
+        kept.append(word if is_within else f"[{counted(len(word), 'character')}]")
         left -= len(word) if is_within else 0
     return kept
 
@@ -172,7 +186,7 @@ def _clipped_words(words: Sequence[str], *, count: int) -> tuple[str, ...]:
         kept.append(_fitted(word, left))
         left -= _json_bytes(kept[-1])
     missing = count - len(kept)
-    return (*kept, f"[{missing} more arguments]") if missing else tuple(kept)
+    return (*kept, f"[{counted(missing, 'more argument')}]") if missing else tuple(kept)
 
 
 def _clipped_variables(variables: Mapping[str, str]) -> dict[str, str]:
@@ -185,7 +199,7 @@ def _clipped_variables(variables: Mapping[str, str]) -> dict[str, str]:
             left -= _json_bytes(kept[name])
     missing = len(variables) - len(kept)
     if missing:
-        kept["..."] = f"[{missing} more variables]"
+        kept["..."] = f"[{counted(missing, 'more variable')}]"
     return kept
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
-from deploytrail.event import Error, Event, EventId, Links, Outcome, Plan, Source
+from deploytrail.event import Error, Event, EventId, Outcome, Plan, Source
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.run_context import RunContext, readable
@@ -39,21 +39,47 @@ def started(
     now: datetime,
     plan: Plan | None = None,
 ) -> Event:
-    """The first event of a run, part 0 of its delivery."""
-    return _event(
-        context,
-        actions.started,
-        "pending",
-        event_id=event_id,
-        now=now,
-        part=0,
-        links=_links(context, plan),
+    """The first event of a run, part 0 of its delivery; all others resemble it."""
+    return Event(
+        id=event_id,
+        action=actions.started,
+        outcome="pending",
+        time=now,
+        observed=now,
+        attempt=context.attempt,
+        actor=context.actor,
+        on_behalf_of=context.on_behalf_of,
+        client=context.client,
+        trigger=context.trigger,
+        where=context.where,
+        reason=context.reason,
+        links=replace(context.links, plan=plan.content_digest if plan else None),
         plan=plan,
+        command=context.command,
+        source=Source(tool=context.tool, instance=LOCAL_INSTANCE, delivery=context.run),
+    )
+
+
+def following(start: Event, *, now: datetime, part: int, plan: Plan | None = None) -> Event:
+    """What every event of a run resembles that its start caused; its command is told by the start.
+
+    `plan` is the one that the run made or applied, for the link alone.
+    """
+    assert start.links is not None
+    digest = plan.content_digest if plan else None
+    return replace(
+        start,
+        time=now,
+        observed=now,
+        links=replace(start.links, plan=digest, caused_by=(start.id,)),
+        plan=None,
+        command=None,
+        source=replace(start.source, part=part),
     )
 
 
 def ended(
-    context: RunContext,
+    start: Event,
     actions: Actions,
     ending: Ending,
     *,
@@ -61,7 +87,6 @@ def ended(
     now: datetime,
     part: int,
     duration_ms: int,
-    start: EventId,
     outcome: Outcome,
     plan: Plan | None = None,
     error: Error | None = None,
@@ -78,66 +103,21 @@ def ended(
     if ending.reason is not None:
         error = Error(code="not_started", text=readable(ending.reason)[:512])
         action = actions.cancelled
-    event = _event(
-        context,
-        action,
-        outcome,
-        event_id=event_id,
-        now=now,
-        part=part,
-        links=_links(context, plan, caused_by=start),
-        plan=plan,
-    )
-    # The variables stand in the start already, and are by far the largest part.
-    command = msgspec.structs.replace(
-        context.command,
-        variables={},
-        version=version,
-        exit_code=ending.exit_code,
-        signal=ending.signal or ending.asked,
-    )
-    return msgspec.structs.replace(event, command=command, duration_ms=duration_ms, error=error)
-
-
-def caused(context: RunContext, plan: Plan | None, *, by: EventId) -> Links:
-    """The links of what a run did: those of the run, its plan, and its start as the cause."""
-    return _links(context, plan, caused_by=by)
-
-
-def _links(context: RunContext, plan: Plan | None, caused_by: EventId | None = None) -> Links:
-    return msgspec.structs.replace(
-        context.links,
-        plan=plan.content_digest if plan else None,
-        caused_by=(caused_by,) if caused_by else (),
-    )
-
-
-def _event(
-    context: RunContext,
-    action: str,
-    outcome: Outcome,
-    *,
-    event_id: EventId,
-    now: datetime,
-    part: int,
-    links: Links,
-    plan: Plan | None,
-) -> Event:
-    return Event(
+    assert start.command is not None
+    return replace(
+        following(start, now=now, part=part, plan=plan),
         id=event_id,
         action=action,
         outcome=outcome,
-        time=now,
-        observed=now,
-        attempt=context.attempt,
-        actor=context.actor,
-        on_behalf_of=context.on_behalf_of,
-        client=context.client,
-        trigger=context.trigger,
-        where=context.where,
-        reason=context.reason,
-        links=links,
+        duration_ms=duration_ms,
+        error=error,
         plan=plan,
-        command=context.command,
-        source=Source(tool=context.tool, instance=LOCAL_INSTANCE, delivery=context.run, part=part),
+        # The variables stand in the start already, and are by far the largest part.
+        command=replace(
+            start.command,
+            variables={},
+            version=version,
+            exit_code=ending.exit_code,
+            signal=ending.signal or ending.asked,
+        ),
     )

@@ -4,6 +4,9 @@ A signal to us alone must be handed on to the command; one to everybody (the ter
 `kill -- -GROUP`, `timeout`, systemd or a CI system that ends a whole job) reached it already, and
 a second one makes terraform stop half-way instead of cleanly. Nothing else tells the two apart:
 the sentinel does nothing but stand in our process group, and who is hit by a signal sees it fall.
+
+It outlives us where we are killed without a word (SIGKILL, out of memory): then it passes on what
+the command prints, so that the command doesn't die of a pipe or terminal that went with us.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from deploytrail.wrapper.descriptor import open_descriptors
 
@@ -21,14 +24,23 @@ FALL_SECONDS_MAX: Final = 0.1
 """How long a signal to us alone is held up: by then, one to everybody has felled the sentinel."""
 
 
+class Legacy(NamedTuple):
+    """What is left to do once we are gone, and the descriptors that it takes."""
+
+    descriptors: tuple[int, ...]
+    carry_out: Callable[[], None]
+
+
 class Sentinel:
     """Stands from `post` to `dismiss`, and is posted anew after each fall.
 
-    It holds none of our descriptors and ends with us, however we end.
+    It holds none of our descriptors but those of the legacy. Where we end without dismissing it, it
+    carries that out, if there is one, and ends.
     """
 
-    def __init__(self, signals: Collection[int]) -> None:
+    def __init__(self, signals: Collection[int], legacy: Legacy | None = None) -> None:
         self._signals = signals
+        self._legacy = legacy
         self._pid: int | None = None
         self._is_awaited = False
         self._leash = self._fall = -1
@@ -45,7 +57,7 @@ class Sentinel:
             raise
         finally:
             if self._pid == 0:
-                _stand(leash_end, fall_end, self._signals)
+                _stand(leash_end, fall_end, self._signals, self._legacy)
             os.close(leash_end)
             os.close(fall_end)
 
@@ -69,31 +81,41 @@ class Sentinel:
 
     def dismiss(self) -> None:
         if self._pid is not None:
-            self._let_go()
-            # Stopped by Ctrl-Z, it would not notice that the leash is gone.
+            # Before the leash is let go, which would tell it that we are gone.
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = None
+            self._let_go()
 
     def _let_go(self) -> None:
         os.close(self._leash)
         os.close(self._fall)
 
 
-def _stand(leash_end: int, fall_end: int, signals: Collection[int]) -> NoReturn:
-    """The sentinel itself: falls by the first signal, or goes when the leash is let go."""
+def _stand(
+    leash_end: int, fall_end: int, signals: Collection[int], legacy: Legacy | None
+) -> NoReturn:
+    """The sentinel itself: falls by the first signal, or goes its way when the leash is let go."""
     try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        held = {leash_end, fall_end, *(legacy.descriptors if legacy else ())}
         for descriptor in open_descriptors():
-            if descriptor not in (leash_end, fall_end):
+            if descriptor not in held:
                 with suppress(OSError):
                     os.close(descriptor)
         for number in signals:
-            signal.signal(number, signal.SIG_DFL)
+            # Not by the signal's own default, which may be to leave a core file.
+            signal.signal(number, _fall)
         os.write(fall_end, b"!")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         os.read(leash_end, 1)
+        if legacy is not None:
+            # What is sent to everybody now is for the command to answer, and to print about.
+            for number in signals:
+                signal.signal(number, signal.SIG_IGN)
+            legacy.carry_out()
     finally:
         os._exit(0)
+
+
+def _fall(*_: object) -> NoReturn:
+    os._exit(0)

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Incomplete, NotFound, TooLarge
+from deploytrail.wrapper import regular_file
 from deploytrail.wrapper.child import Ending, Mask, spawn
 
 Tool = Literal["terraform", "opentofu"]
@@ -28,6 +29,7 @@ PLAN_JSON_BYTES_MAX: Final = 256 * 1024 * 1024
 PLAN_SECONDS_MAX: Final = 60
 STATE_SECONDS_MAX: Final = 20
 
+_WORKSPACE_BYTES_MAX: Final = 4096
 _TOOLS: Final[Mapping[str, Tool]] = {"terraform": "terraform", "tofu": "opentofu"}
 _SUBCOMMANDS: Final[Mapping[str, Subcommand]] = {
     "plan": "plan",
@@ -134,11 +136,8 @@ def workspace(environ: Mapping[str, str], directory: Path) -> str:
     if environ.get("TF_WORKSPACE"):
         return environ["TF_WORKSPACE"]
     data = directory / (environ.get("TF_DATA_DIR") or ".terraform")
-    try:
-        name = (data / "environment").read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return "default"
-    return name or "default"
+    selected = regular_file.text(data / "environment", bytes_max=_WORKSPACE_BYTES_MAX)
+    return (selected or "").strip() or "default"
 
 
 def shown(

@@ -20,7 +20,8 @@ import apsw
 from deploytrail.errors import DeploytrailError, NotFound, NotPermitted, Tampered
 from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.keys import KeyRows
-from deploytrail.stores.sqlite.log import SqliteReader, unpacked
+from deploytrail.stores.sqlite.log import SqliteReader
+from deploytrail.stores.sqlite.packing import unpacked
 from deploytrail.vault.subject import Subject
 
 _BUSY_MILLISECONDS: Final = 10_000

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import apsw
-from backports import zstd
 
 from deploytrail.clock import Clock, Uptime, microseconds
 from deploytrail.errors import Fenced, Malformed, Tampered
@@ -29,16 +28,6 @@ from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.database import Database, Guard, Shape
 
 SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA)
-# Against level 1, a bundle is an eighth smaller and takes 10 µs an entry instead of 2, outside the
-# interpreter's lock. Level 8 as it comes gives the same size and takes 14: its tables are larger
-# than 256 entries fill, and entries hardly repeat anything shorter than six bytes.
-_PACKING: Final = {
-    int(zstd.CompressionParameter.compression_level): 8,
-    int(zstd.CompressionParameter.hash_log): 17,
-    int(zstd.CompressionParameter.chain_log): 17,
-    int(zstd.CompressionParameter.min_match): 6,
-}
-BUNDLE_BYTES_MAX: Final = 256 * (2 + 65_535)
 
 
 _TreeRow = tuple[str | int | bytes, ...]
@@ -111,7 +100,11 @@ class SqliteReader:
 
     def bundle(self, number: int) -> bytes | None:
         row = self._connection.execute(sql.BUNDLE, (number,)).fetchone()
-        return None if row is None else unpacked(row[1], number)
+        if row is None:
+            return None
+        from deploytrail.stores.sqlite.packing import unpacked
+
+        return unpacked(row[1], number)
 
     def tail(self) -> list[tuple[int, int, bytes]]:
         return list(self._connection.execute(sql.SEGMENTS))
@@ -187,8 +180,11 @@ class _Writer(SqliteReader):
     def add(self, addition: Addition) -> None:
         connection, tree = self._connection, addition.tree
         if addition.bundles:
+            # Few commits fill a bundle, and a wrapped command waits for each import.
+            from deploytrail.stores.sqlite.packing import packed
+
             connection.execute(sql.DROP_SEGMENTS)
-            rows = ((number, packed_bundle(data)) for number, data in addition.bundles)
+            rows = ((number, packed(data)) for number, data in addition.bundles)
             connection.executemany(sql.PUT_BUNDLE, rows)
             connection.executemany(sql.PUT_TILE, addition.tiles)
         if addition.tail_count:
@@ -250,20 +246,3 @@ def _tree_row(tree: Tree) -> _TreeRow:
         tree.clock, uptime.boot, uptime.microseconds, int(tree.is_behind),
     )  # fmt: skip
     return *row, hashlib.sha256(repr(row).encode()).digest()
-
-
-def packed_bundle(octets: bytes) -> bytes:
-    """A bundle as it is stored."""
-    return zstd.compress(octets, options=_PACKING)
-
-
-def unpacked(data: bytes, number: int) -> bytes:
-    """A stored bundle in bundle framing; raises Tampered for bytes that aren't one."""
-    unpacking = zstd.ZstdDecompressor()
-    try:
-        octets = unpacking.decompress(data, BUNDLE_BYTES_MAX)
-    except zstd.ZstdError:
-        raise Tampered(f"bundle {number}: does not decompress; its bytes were changed") from None
-    if not unpacking.eof or unpacking.unused_data:
-        raise Tampered(f"bundle {number}: expected one frame of at most {BUNDLE_BYTES_MAX} bytes")
-    return octets
