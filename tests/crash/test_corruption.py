@@ -236,7 +236,7 @@ def test_a_duplicated_row_is_found(original: Original, table: str, columns: str)
 def _key(table: str) -> str:
     names = {
         "tree": "id", "segment": "first", "bundle": "n", "tile": "n", "delivery": "key",
-        "disclosure": "digest", "checkpoint": "size", "published": "id", "cosignature": "size",
+        "disclosure": "key", "checkpoint": "size", "published": "id", "cosignature": "size",
     }  # fmt: skip
     return names[table]
 

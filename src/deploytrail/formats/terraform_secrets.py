@@ -19,7 +19,7 @@ Fingerprint: TypeAlias = Callable[[str, str], str]
 
 _WHOLE_MIN: Final = 3
 _PART_MIN: Final = 8
-_WRAPS: Final = re.compile(r"[^\S\n]*\n[\s│|]*")
+_WRAPS: Final = re.compile(r"[^\S\n]*\n[\s│|]*|\s{2,}")
 # A word is compared as a whole unless it is one that half of all configurations hold.
 _NO_SECRET: Final = frozenset({"true", "false", "null", "none", "default"})
 
@@ -114,7 +114,7 @@ class Secrets:
 
 
 class _Flat:
-    """Text with each line end and the blanks around it as one blank, and where that stood before.
+    """Text with each run of blanks and line ends as one blank, and where that stood before.
 
     People's output is wrapped at blanks, and a diagnostic's lines begin with a bar.
     """
