@@ -59,4 +59,4 @@ def test_each_line_of_a_key_is_a_secret() -> None:
 def test_no_secret_of_eight_characters_survives(before: str, secret: str, after: str) -> None:
     assume(len(" ".join(secret.split())) >= 8)
     covered = secrets(secret).covered(before + secret + after)
-    assert secret not in covered.replace("\n", " ")
+    assert " ".join(secret.split()) not in " ".join(covered.split())

@@ -51,8 +51,10 @@ class Secrets:
     def add(self, value: Any) -> None:
         """Remember the clear texts of a marked value."""
         for text in _texts(value):
-            for spelled in _spellings(text):
-                self._remember(spelled)
+            # Whoever uses what a file ended with a blank or a line end mostly strips it first.
+            for wanted in {text, text.strip()}:
+                for spelled in _spellings(wanted):
+                    self._remember(spelled)
 
     def learn(self, other: Secrets) -> None:
         """Remember what another document marks as well."""
