@@ -13,7 +13,9 @@ from pathlib import Path
 from deploytrail.app.home import Home
 from deploytrail.trail import Receipt
 from tests.crash import oracle
+from tests.crash.figures import Figures, Tally
 from tests.crash.form import SEED, chosen
+from tests.crash.harmed import wrong
 from tests.crash.strace import Writer
 from tests.crash.writing import Place, filled
 
@@ -56,7 +58,9 @@ class Crowd:
             self.kill(writer)
 
 
-def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+def test_killed_writers_lose_nothing_that_was_acknowledged(
+    tmp_path: Path, figures: Figures
+) -> None:
     place = Place(tmp_path / "place")
     first = filled(place, 3)
     crowd, rng, kills = Crowd(place), random.Random(SEED), 0
@@ -75,11 +79,24 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> No
         each.result()
     for writer in crowd.writers:
         writer.close()
-    print(
-        f"{kills} kills, {len(crowd.receipts)} acknowledged, waited {crowd.longest:.3f} s at most"
+    receipts = [*first, *crowd.receipts]
+    tally = Tally()
+    with tally.checking("after all kills"):
+        oracle.whole(Home(place.home).log, receipts)
+        with place.open() as trail:
+            trail.publish()
+        said = wrong(place, is_deep=False)
+        oracle.expect(not said, f"verify: {said}")
+    figures.tell(
+        "kills",
+        kills=kills,
+        acknowledged=len(crowd.receipts),
+        lost=tally.lost,
+        inconsistent=tally.inconsistent,
+        seconds_waited_max=crowd.longest,
     )
+    assert tally.objections == []
     assert crowd.refused == []
     assert len(crowd.receipts) > kills // 4
     assert crowd.longest < WAIT_SECONDS_MAX
     assert not Home(place.home).fence.exists()
-    oracle.whole(Home(place.home).log, [*first, *crowd.receipts])
