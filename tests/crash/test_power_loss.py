@@ -55,7 +55,7 @@ def assert_kept(checker: Checker, figures: Figures, *, distinct_min: int) -> Non
     assert checker.distinct >= distinct_min
 
 
-@pytest.mark.parametrize("run", range(chosen(1, 12)))
+@pytest.mark.parametrize("run", range(chosen(1, 8)))
 def test_a_power_loss_keeps_everything_acknowledged(
     place: Place, figures: Figures, run: int
 ) -> None:
