@@ -178,11 +178,12 @@ def test_a_table_that_is_emptied_or_gone_is_found(
     [
         "UPDATE published SET frontier = "
         "CAST(substr(frontier, 1, 20) || x'0000' || substr(frontier, 23) AS BLOB)",
+        "UPDATE attachment SET subjects = randomblob(length(subjects))",
         "UPDATE cosignature SET line = "
         "CAST(replace(CAST(line AS TEXT), '.local', '.lobal') AS BLOB)",
     ],
 )
-def test_changes_beside_the_newest_checkpoint_are_found(original: Original, statement: str) -> None:
+def test_changes_beside_the_entries_are_found(original: Original, statement: str) -> None:
     _harm(original, statement)
     assert original.verdict() == "found"
 

@@ -17,6 +17,7 @@ from deploytrail.log.verify import Evidence
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
 from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.check import DeepCheck, Looked
+from deploytrail.vault.subject import SUBJECT_BYTES
 
 
 class ListedEvidence(Evidence, Protocol):
@@ -117,16 +118,22 @@ class _LogDeep:
         # The entry may be a changed one, with anything where its evidence was.
         try:
             with unreadable(f"entry {index}: its attachments"):
+                named = {unbase64url(id) for id in one.fields.get("subjects", {}).values()}
                 for each in one.fields.get("evidence", ()):
-                    self._check_attachment(index, each["id"], each["digest"])
+                    self._check_attachment(index, each["id"], each["digest"], named)
         except (DeploytrailError, LookupError, AttributeError) as error:
             self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
 
-    def _check_attachment(self, index: int, id: str, digest: str) -> None:
+    def _check_attachment(self, index: int, id: str, digest: str, named: set[bytes]) -> None:
         row = self._log.attachment(unbase64url(id))
         if row is None:
             self._attachments_gone.append((index, f"attachment {id}: it is not there"))
             return
+        owners = range(0, len(row.subjects), SUBJECT_BYTES)
+        if not named <= {row.subjects[at : at + SUBJECT_BYTES] for at in owners}:
+            # Erasing finds its attachments by these.
+            what = f"attachment {id}: it is not kept for everybody whom its entry names"
+            self._own.append(Finding("CORRUPT", index, index + 1, what))
         try:
             attachment.unseal(
                 row.id,
