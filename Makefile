@@ -37,7 +37,8 @@ bench: setup ## the figures, into build/bench.json; ONLY=prefix runs a part
 	@$(bin)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 crash: setup ## the fault tests in their long form
-	@DEPLOYTRAIL_CRASH=long $(bin)/pytest -n 2 tests/crash
+	@DEPLOYTRAIL_CRASH=long $(bin)/pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 \
+	  --durations 12 tests/crash
 
 fuzz: setup ## the property tests in their long form
 	@DEPLOYTRAIL_FUZZ=long $(bin)/pytest -n 2 -m hypothesis -o faulthandler_timeout=0

@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from deploytrail.app import home as homes
@@ -120,6 +121,8 @@ def many(place: Place) -> None:
                 longest = time.monotonic() - before
                 say("waited", f"{longest:.3f}")
             acknowledge("receipt", as_line(receipt))
+            if at % 8 == 7:
+                acknowledge("published", str(trail.publish().size).encode())
 
 
 def publishing(place: Place) -> None:
@@ -173,7 +176,9 @@ def main() -> None:
         os.close(come)
         say("child", str(child))
         sys.stdin.readline()
-        os.write(go, b"g")
+        # Whoever kills at random may have killed it by now.
+        with suppress(BrokenPipeError):
+            os.write(go, b"g")
         os.close(go)
         _, status = os.waitpid(child, 0)
         say("done", str(os.waitstatus_to_exitcode(status)))

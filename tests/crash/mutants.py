@@ -27,8 +27,18 @@ OF_NAMES: Final = {
     "no sync behind a replaced file": Mutant(
         "stores/files.py", "    sync_directory(path.parent)\n", ""
     ),
-    "no sync behind the making of a trail": Mutant(
-        "app/home.py", "        sync_directory(directory)\n", "        pass\n"
+    "no sync of made directories": Mutant(
+        "stores/files.py", "        sync_directory(each.parent)\n", "        pass\n"
+    ),
+    "no sync behind the renames of a new trail": Mutant(
+        "app/home.py",
+        "    sync_directory(home.directory)\n    return origin\n",
+        "    return origin\n",
+    ),
+    "no sync behind the rename that was left to do": Mutant(
+        "app/home.py",
+        "        new_log.rename(home.log)\n        sync_directory(home.directory)\n",
+        "        new_log.rename(home.log)\n",
     ),
     "no empty write-ahead log behind a made database": Mutant(
         "stores/sqlite/database.py",

@@ -11,8 +11,11 @@ import pytest
 from msgspec import structs
 
 from deploytrail.app.home import Home
-from deploytrail.errors import DeploytrailError, Fenced, NotPermitted
+from deploytrail.clock import SystemClock
+from deploytrail.errors import Busy, DeploytrailError, Fenced, NotPermitted
 from deploytrail.event import Actor
+from deploytrail.stores.sqlite.database import Guard
+from deploytrail.stores.sqlite.log import SqliteLog
 from tests.crash import oracle
 from tests.crash.strace import Fault, Writer
 from tests.crash.writing import Place, deployment, filled, recorded
@@ -79,6 +82,24 @@ def test_writers_with_different_lock_files_still_write_one_log(
                 receipts += recorded(first, f"first-trail-{at}")
                 receipts += recorded(second, f"second-trail-{at}")
     oracle.whole(place.home / "log.db", receipts)
+
+
+def test_whoever_is_alone_syncs_while_another_waits_to_come_in(tmp_path: Path) -> None:
+    """What waits for the one lock holds no other: these two waited for each other once."""
+    place = Place(tmp_path)
+    filled(place, 3)
+    alone = Guard(place.home, wait_seconds_max=0.1)
+    store = SqliteLog(place.home / "log.db", alone, SystemClock())
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(Guard, place.home, wait_seconds_max=0.5)
+        while not waiting.done():
+            store.sync_all()
+        with pytest.raises(Busy):
+            waiting.result()
+        alone.settle()
+        assert not threads.submit(Guard, place.home).result().is_alone
+    store.close()
+    alone.close()
 
 
 def test_a_directory_that_was_removed_takes_nothing(tmp_path: Path) -> None:

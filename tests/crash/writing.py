@@ -58,15 +58,15 @@ def scratch_directory() -> Iterator[Path]:
         yield Path(made)
 
 
-def deployment(delivery: str, *, clock: Clock | None = None) -> Event:
-    """Alice starts to deploy something; `delivery` names it."""
+def deployment(delivery: str, *, clock: Clock | None = None, by: str = "alice") -> Event:
+    """Alice, or another, starts to deploy something; `delivery` names it."""
     clock = clock or SystemClock()
     return Event(
         id=clock.event_id(),
         action="deployment.started",
         outcome="pending",
         time=clock.now(),
-        actor=Actor(type="user", id="os:alice@build", name="Alice"),
+        actor=Actor(type="user", id=f"os:{by}@build", name=by.capitalize()),
         source=Source(tool="crash", instance="local", delivery=delivery),
         targets=(Target(type="unit", id=f"unit-{delivery}"),),
     )
@@ -78,8 +78,8 @@ def recorded(trail: DirectoryTrail, *deliveries: str, clock: Clock | None = None
     return [accepted(answer) for answer in answers]
 
 
-def recorded_by(recorder: Recorder, *deliveries: str) -> list[Receipt]:
-    answers = recorder.record([submission(deployment(one)) for one in deliveries])
+def recorded_by(recorder: Recorder, *deliveries: str, by: str = "alice") -> list[Receipt]:
+    answers = recorder.record([submission(deployment(one, by=by)) for one in deliveries])
     return [accepted(answer) for answer in answers]
 
 

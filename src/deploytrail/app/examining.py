@@ -121,18 +121,35 @@ class _LogDeep:
         return disclosure.unseal(subject, row.sealed, origin=self._origin, digest_expected=digest)
 
     def _check_attachments(self, index: int, one: Looked) -> None:
-        for each in one.fields.get("evidence", ()):
-            row = self._log.attachment(unbase64url(each["id"]))
-            if row is None:
-                self._attachments_gone.append((index, f"attachment {each['id']}: it is not there"))
-                continue
-            try:
-                key = self._keyring.secrets.attachment
-                attachment.unseal(
-                    row.id, row.wrapped_key, row.sealed, wrapping_key=key, digest=each["digest"]
-                )
-            except DeploytrailError as error:
-                self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
+        # The entry may be a changed one, with anything where its evidence was.
+        try:
+            with unreadable(f"entry {index}: its attachments"):
+                named = {unbase64url(id) for id in one.fields.get("subjects", {}).values()}
+                for each in one.fields.get("evidence", ()):
+                    self._check_attachment(index, each["id"], each["digest"], named)
+        except (DeploytrailError, LookupError, AttributeError) as error:
+            self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
+
+    def _check_attachment(self, index: int, id: str, digest: str, named: set[bytes]) -> None:
+        row = self._log.attachment(unbase64url(id))
+        if row is None:
+            self._attachments_gone.append((index, f"attachment {id}: it is not there"))
+            return
+        owners = range(0, len(row.subjects), SUBJECT_BYTES)
+        if not named <= {row.subjects[at : at + SUBJECT_BYTES] for at in owners}:
+            # Erasing finds its attachments by these.
+            what = f"attachment {id}: it is not kept for everybody whom its entry names"
+            self._own.append(Finding("CORRUPT", index, index + 1, what))
+        try:
+            attachment.unseal(
+                row.id,
+                row.wrapped_key,
+                row.sealed,
+                wrapping_key=self._keyring.secrets.attachment,
+                digest=digest,
+            )
+        except DeploytrailError as error:
+            self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
 
 
 class _ExportDeep:

@@ -16,7 +16,7 @@ from deploytrail.log import policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import NO_QUORUM, Log, Policy, Witness
 from deploytrail.log.publish import Signers
-from deploytrail.stores.files import replace_file
+from deploytrail.stores.files import make_directory, replace_file
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
@@ -88,7 +88,7 @@ def create(
     Stopped at any point, the next call goes on: the key stays, and what has no final name yet is
     made anew.
     """
-    home.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(home.directory)
     refuse_network(home.directory)
     lock = FileLock(home.directory / "log.lock")
     try:
@@ -126,8 +126,7 @@ def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: st
     new_log.rename(home.log)
     # Without this a power loss could give log.db its old name back, and with it what was
     # acknowledged meanwhile.
-    for directory in (home.directory, home.directory.parent):
-        sync_directory(directory)
+    sync_directory(home.directory)
     return origin
 
 

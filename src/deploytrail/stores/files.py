@@ -1,4 +1,4 @@
-"""Small files, replaced whole or not at all."""
+"""Small files, replaced whole or not at all, and the directories that they lie in."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def replace_file(path: Path, octets: bytes) -> None:
         os.close(file)
     new.rename(path)
     sync_directory(path.parent)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory (0700) and what is missing above it, their names durable on return.
+
+    Its own name is synced also where it exists: whoever made it may have been stopped before.
+    """
+    unnamed = [directory]
+    while not unnamed[-1].parent.exists():
+        unnamed.append(unnamed[-1].parent)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in reversed(unnamed):
+        sync_directory(each.parent)

@@ -16,8 +16,7 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note, policy
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.policy import Policy
-from deploytrail.stores.files import replace_file
-from deploytrail.stores.sqlite.place import sync_directory
+from deploytrail.stores.files import make_directory, replace_file
 
 _BETWEEN = b"\n---\n"
 
@@ -54,8 +53,7 @@ def load(directory: Path, origin: str) -> Kept | None:
 def replace(directory: Path, kept: Kept) -> None:
     """Keep it, durably. Whoever calls has verified that it is consistent with what was kept."""
     if not directory.exists():
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_directory(directory.parent)
+        make_directory(directory)
     head = policy.encode(kept.policy).removesuffix(b"\n")
     replace_file(_path(directory, kept.checkpoint.origin), head + _BETWEEN + kept.note)
 
