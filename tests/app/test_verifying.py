@@ -347,3 +347,20 @@ def test_more_checkpoints_than_are_read_at_once(tmp_path: Path) -> None:
         "cosignature 260: there is no checkpoint of this size",
         "published: expected the frontier of size 1000, found none",
     }
+
+
+def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:
+    there = place(tmp_path)
+    there.record(256 * 20 + 100)
+    moments: list[int] = []
+    with there.opened() as writer:
+
+        def append_more(done: int, _: int) -> None:
+            if not moments:
+                writer.record([there.event(at) for at in range(300)])
+                writer.publish()
+            moments.append(done)
+
+        report = there.verified(disclosures=False, told=append_more)
+    assert (report.exit_code, report.found) == (0, ())
+    assert (report.size, len(moments)) == (256 * 20 + 100, 21)

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.evidence import EXPORT_FORMAT
+from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED
 from deploytrail.app.home import own_policy
 from deploytrail.entry import base64url
 from deploytrail.log import policy
@@ -49,7 +49,7 @@ def export(
             open(file, "wb", closefd=False) as stream,
             tarfile.open(fileobj=stream, mode="w:") as tar,
         ):
-            _add(tar, "format", EXPORT_FORMAT)
+            _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
             _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
             _add(tar, "checkpoint", published.note.encode())
             lines = _add_log(tar, trail, size, disclosures, told)
