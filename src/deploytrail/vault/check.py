@@ -57,7 +57,11 @@ class DeepCheck:
     ) -> None:
         """One entry. `deliveries` is None where the evidence keeps none, as in an export."""
         if deliveries is not None:
-            self._check_delivery(index, looked, deliveries.get(looked.key))
+            # The entry may be a changed one: whatever it lacks is a finding, too.
+            try:
+                self._check_delivery(index, looked, deliveries.get(looked.key))
+            except (DeploytrailError, KeyError, TypeError) as error:
+                self._find("CORRUPT", index, f"entry: {type(error).__name__}: {error}")
         try:
             revealed = reveal(looked.fields, opened)
         except (DeploytrailError, *_FOREIGN) as error:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -28,6 +28,8 @@ _BUSY_MILLISECONDS: Final = 10_000
 _COPIES_TRIED_MAX: Final = 20
 _VALUE_BYTES_MAX: Final = 20 * 1024 * 1024
 """A bundle has at most 256 entries of 64 KB, packed to hardly more than that."""
+_STORED: Final = 1
+"""The state of a bundle whose entries are there."""
 
 
 class ExaminedLog(SqliteReader):
@@ -60,7 +62,7 @@ class ExaminedLog(SqliteReader):
 
     def _unpacking(self, number: int) -> tuple[int, Future[bytes]] | None:
         row = self._connection.execute(sql.BUNDLE, (number,)).fetchone()
-        return None if row is None else (number, self._ahead.submit(unpacked, row[1], number))
+        return None if row is None else (number, self._ahead.submit(_examined_bundle, row, number))
 
     def close(self) -> None:
         self._ahead.shutdown()
@@ -106,6 +108,13 @@ class ExaminedKeys:
     def identities_checked(self) -> int:
         with unreadable("keys.db"):
             return self._rows.identities_checked()
+
+
+def _examined_bundle(row: tuple[Any, ...], number: int) -> bytes:
+    """As `unpacked`; nothing reads the state of a bundle but whoever examines it."""
+    if row[0] != _STORED:
+        raise Tampered(f"bundle {number}: expected state {_STORED}, found {row[0]!r:.20}")
+    return unpacked(row[1], number)
 
 
 @contextmanager
