@@ -148,6 +148,19 @@ def test_a_foreign_entry_breaks_no_verification(trail: Place, what: str) -> None
     }
 
 
+LIES: dict[str, tuple[dict[str, Any], str]] = {
+    "of another log": ({"origin": "another/log/1"}, "made for another log"),
+    "of a time before": ({"logged": "2001-01-01T00:00:00.000000Z"}, "not after that of the one"),
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_the_deeper_check_holds_entries_against_each_other(trail: Place, what: str) -> None:
+    fields, message = LIES[what]
+    forge(trail, fields)
+    assert any(message in found.what for found in trail.verified().found)
+
+
 def _huge(connection: apsw.Connection) -> None:
     known = tree(connection)
     peaks = known.frontier.peaks[:1]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from deploytrail.app import home as homes
 from deploytrail.app.evidence import StoredEvidence
@@ -94,7 +95,12 @@ def verify(
         verification = _Verification(examination, trust, claims, leaves, clock)
         report = verification.run(disclosures, max_age_seconds, told)
         if report.exit_code == EXIT_OK:
-            verification.keep(states)
+            try:
+                verification.keep(states)
+            except (DeploytrailError, OSError) as error:
+                # What was found stays true; the next time has less to compare with.
+                what = f"nothing was kept of this for the next time: {error}"
+                report = structs.replace(report, not_checked=(*report.not_checked, what))
         return report
 
 
