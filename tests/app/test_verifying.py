@@ -352,7 +352,7 @@ def test_more_checkpoints_than_are_read_at_once(tmp_path: Path) -> None:
 
 def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:
     there = place(tmp_path)
-    there.record(256 * 20 + 100)
+    there.record(256 * 40 + 100)
     moments: list[int] = []
     left: list[int] = []
     with there.opened() as writer:
@@ -368,7 +368,7 @@ def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:
 
         report = there.verified(disclosures=False, told=append_more)
     assert (report.exit_code, report.found) == (0, ())
-    assert (report.size, len(moments)) == (256 * 20 + 100, 21)
+    assert (report.size, len(moments)) == (256 * 40 + 100, 41)
     # What was written meanwhile is held back in the write-ahead log, and only for a moment.
     assert left[0] > 0
     assert left[-1] == 0

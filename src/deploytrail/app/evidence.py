@@ -18,7 +18,7 @@ from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle, full_tile
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedLog, unreadable
 
-_READS_A_MOMENT: Final = 8
+_READS_A_MOMENT: Final = 32
 _NOTES_AT_ONCE: Final = 16
 _NOTE_BYTES_MAX: Final = 65_536
 
