@@ -23,9 +23,10 @@ class Tree(NamedTuple):
     epoch: int
     """Rises with each erasure."""
     clock: int
-    """What the clock said at the last commit, in microseconds since 1970."""
+    """What the clock said where it stood highest above the uptime in this boot, in microseconds
+    since 1970."""
     uptime: Uptime
-    """What the uptime said at the last commit."""
+    """What the uptime said at that commit."""
     is_behind: bool
     """Whether the clock stood behind the log at the last commit; told once, not each time."""
 
