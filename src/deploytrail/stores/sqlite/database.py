@@ -22,6 +22,7 @@ from deploytrail.errors import (
     Misconfigured,
     NotFound,
     NotPermitted,
+    Tampered,
 )
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.place import (
@@ -43,7 +44,15 @@ _SYNC_ERRORS: Final = {
     apsw.SQLITE_IOERR_TRUNCATE,
 }
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
-
+_NOT_OURS: Final = (
+    apsw.CorruptError, apsw.NotADBError, apsw.ConstraintError, apsw.MismatchError,
+    apsw.SchemaChangeError, apsw.SQLError,
+)  # fmt: skip
+"""What SQLite only says of pages, rows or tables that are not as we wrote them."""
+_FOUND_SCHEMA: Final = (
+    "SELECT type, name, sql FROM sqlite_schema "
+    "WHERE sql IS NOT NULL OR name NOT LIKE 'sqlite_autoindex_%'"
+)
 
 Row = tuple[str, tuple[str | int | bytes, ...]]
 """A statement with its values."""
@@ -55,6 +64,11 @@ class Shape(NamedTuple):
     application_id: int
     version: int
     schema: str
+
+    @property
+    def statements(self) -> list[str]:
+        """Those that make its tables, as SQLite keeps them."""
+        return [one.strip() for one in self.schema.split(";") if one.strip()]
 
 
 class Guard:
@@ -225,6 +239,11 @@ class Database:
         except apsw.CantOpenError:
             raise NotPermitted(f"{self.path}: expected to open it, but may not") from None
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        # Whoever may write the file could plant statements in it; we have none there.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.set_busy_timeout(int(self.guard.wait_seconds_max * 1000))
         return connection
 
@@ -238,11 +257,29 @@ class Database:
                 f"{self.path}: expected version {shape.version} or older, found {found[1]}; "
                 "a newer Deploytrail wrote it, use that one"
             )
+        self._refuse_schema(shape)
         writer.pragma("synchronous", "FULL")
         writer.pragma("cache_size", -65_536)
         # An I/O error of an automatic checkpoint would never surface; ours are explicit.
         writer.wal_autocheckpoint(0)
         writer.set_wal_hook(self._note_wal_pages)
+
+    def _refuse_schema(self, shape: Shape) -> None:
+        """A table, trigger, view or index that is not ours could drop or invent rows unseen."""
+        found = {
+            (kind, name): made_by for kind, name, made_by in self._writer.execute(_FOUND_SCHEMA)
+        }
+        for (kind, name), made_by in found.items():
+            if made_by not in shape.statements:
+                raise Tampered(
+                    f"{self.path.name}: expected our tables and nothing else, found the {kind} "
+                    f"{name!r:.80}, which somebody planted or changed; restore it from a backup"
+                )
+        if len(found) != len(shape.statements):
+            raise Tampered(
+                f"{self.path.name}: expected {len(shape.statements)} tables, found {len(found)}; "
+                "restore it from a backup"
+            )
 
     def _note_wal_pages(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._wal_pages = pages
@@ -280,7 +317,7 @@ class Database:
             if self._is_full(error):
                 raise self._disk_full() from error
             raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except _NOT_OURS as error:
             raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
         except (apsw.ReadOnlyError, apsw.CantOpenError) as error:
             raise NotPermitted(f"{self.path}: expected to write, but may not: {error}") from error
@@ -302,7 +339,7 @@ def _make(path: Path, shape: Shape, rows: Iterable[Row], vfs: str | None) -> Non
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in shape.schema.split(";"):
+        for statement in shape.statements:
             connection.execute(statement)
         for statement, values in rows:
             connection.execute(statement, values)
