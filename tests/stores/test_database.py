@@ -99,6 +99,28 @@ def test_a_reader_keeps_a_scrub_waiting_and_it_says_so(
     other.close()
 
 
+def test_settling_empties_the_write_ahead_log_and_waits_for_no_reader(
+    path: Path, tmp_path: Path
+) -> None:
+    """An examiner holds no lock of ours, and may take minutes."""
+    guard = Guard(tmp_path, wait_seconds_max=60)
+    wal = path.with_name("words.db-wal")
+    with closing(Database(path, guard, SHAPE)) as database, closing(guard):
+        put(database, "second")
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as examiner:
+            examiner.execute("BEGIN")
+            before = examiner.execute("SELECT count(*) FROM word").fetchall()
+            put(database, "third")
+            written = wal.stat().st_size
+            guard.settle(database)
+            # Nothing was moved; a commit of ours synced it.
+            assert wal.stat().st_size > written
+            assert examiner.execute("SELECT count(*) FROM word").fetchall() == before
+        database.settle()
+        assert wal.stat().st_size == 0
+        assert words(database) == ["first", "second", "third"]
+
+
 def relabel(path: Path, statements: str) -> None:
     """What Mallory does with a connection of her own."""
     with closing(apsw.Connection(str(path))) as connection:
@@ -144,7 +166,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], type[DeploytrailError], str]]
     "a table too few": (
         lambda path: relabel(path, "DROP TABLE word"),
         Tampered,
-        "expected 1 tables, found 0",
+        "expected 1 table, found 0",
     ),
 }
 

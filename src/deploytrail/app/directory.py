@@ -91,7 +91,7 @@ class DirectoryTrail:
             opened.callback(self.store.close)
             self.keyring = SqliteKeyring(home.keys, self._guard, clock, wrapping_key=wrapping)
             opened.callback(self.keyring.close)
-            self._settle()
+            self._guard.settle(self.store, self.keyring)
             with self.store.reading() as reader:
                 self._origin = reader.tree().origin
             self._refuse_older()
@@ -204,14 +204,6 @@ class DirectoryTrail:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _settle(self) -> None:
-        """Make durable what a crash may have left visible, before anything is acknowledged."""
-        if self._guard.is_alone:
-            if not self.home.fence.exists():
-                self.store.sync_all()
-                self.keyring.sync_all()
-            self._guard.settle()
 
     def _refuse_older(self) -> None:
         """A log that is behind what was seen of it was set back: going on would fork it."""

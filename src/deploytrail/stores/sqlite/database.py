@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import apsw
 
@@ -24,6 +24,7 @@ from deploytrail.errors import (
     NotPermitted,
     Tampered,
 )
+from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.place import (
     Identity,
@@ -71,6 +72,12 @@ class Shape(NamedTuple):
         return [one.strip() for one in self.schema.split(";") if one.strip()]
 
 
+class Settling(Protocol):
+    """What a crash may have left visible and not durable, until it is settled."""
+
+    def settle(self) -> None: ...
+
+
 class Guard:
     """The locks and the fence of one directory, shared by its databases.
 
@@ -106,8 +113,17 @@ class Guard:
             self.opened.share(seconds_max=self.wait_seconds_max)
         return is_alone
 
-    def settle(self) -> None:
-        """After what a crash left was synced: let others in."""
+    def settle(self, *databases: Settling) -> None:
+        """Make durable what a crash may have left visible in these, then let others in.
+
+        Before anything is acknowledged, by whoever opens them while nobody else has them open.
+        """
+        if not self.is_alone:
+            return
+        # A failed sync is never repeated: behind a fence that is for `doctor`.
+        if not self.fence.exists():
+            for database in databases:
+                database.settle()
         self.opened.share(seconds_max=self.wait_seconds_max)
         self.is_alone = False
 
@@ -136,6 +152,7 @@ class Database:
         self.path = path
         self.guard = guard
         self._vfs = vfs
+        self._shape = shape
         self._wal_pages = 0
         # A descriptor of its own: flock lets one descriptor in twice, and a second thread that
         # makes keys would let go of what the first holds for its commit.
@@ -143,7 +160,7 @@ class Database:
         self._reader: apsw.Connection | None = None
         self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE)
         with self._own_errors():
-            self._set_up(shape)
+            self._set_up()
             self._identity = identity(path)
 
     @classmethod
@@ -170,17 +187,22 @@ class Database:
             # Before the transaction, not after it: what was committed is acknowledged even where
             # this fails.
             self._checkpoint_if_long()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 yield self._writer
-                self._refuse_replaced()
-                self._commit()
-            except BaseException:
-                # If this fails too, the transaction ends with the connection.
-                with suppress(apsw.Error):
-                    if self._writer.in_transaction:
-                        self._writer.execute("ROLLBACK")
-                raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._refuse_replaced()
+            self._commit()
+        except BaseException:
+            # If this fails too, the transaction ends with the connection.
+            with suppress(apsw.Error):
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+            raise
 
     def _commit(self) -> None:
         try:
@@ -208,11 +230,34 @@ class Database:
                 if self._reader.in_transaction:
                     self._reader.execute("ROLLBACK")
 
-    def sync_all(self) -> None:
-        """Move the whole write-ahead log into the database, with fsync, and empty it.
+    def settle(self) -> None:
+        """Make durable whatever is visible, waiting for no reader.
 
         Must succeed before the first receipt after a crash: until then, what a killed writer left
         is visible but maybe not durable.
+        """
+        with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
+            if not self._is_emptied():
+                # The sync of this commit is one of the whole write-ahead log.
+                with self._transaction():
+                    self._writer.execute(f"PRAGMA user_version = {self._shape.version}")
+
+    def _is_emptied(self) -> bool:
+        """Moves the write-ahead log into the database, with fsync, unless a reader needs it."""
+        self._writer.set_busy_timeout(0)
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            # An examiner holds no lock of ours, and may read for as long as it likes.
+            return False
+        finally:
+            self._writer.set_busy_timeout(int(self.guard.wait_seconds_max * 1000))
+        return True
+
+    def sync_all(self) -> None:
+        """Move the whole write-ahead log into the database, with fsync, and empty it.
+
+        Raises Busy where a reader needed it for longer than the time allowed.
         """
         with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -247,8 +292,8 @@ class Database:
         connection.set_busy_timeout(int(self.guard.wait_seconds_max * 1000))
         return connection
 
-    def _set_up(self, shape: Shape) -> None:
-        writer = self._writer
+    def _set_up(self) -> None:
+        writer, shape = self._writer, self._shape
         found = writer.pragma("application_id"), writer.pragma("user_version")
         if found[0] != shape.application_id:
             raise Malformed(f"{self.path}: expected a database of Deploytrail, found another's")
@@ -257,28 +302,27 @@ class Database:
                 f"{self.path}: expected version {shape.version} or older, found {found[1]}; "
                 "a newer Deploytrail wrote it, use that one"
             )
-        self._refuse_schema(shape)
+        self._refuse_schema()
         writer.pragma("synchronous", "FULL")
         writer.pragma("cache_size", -65_536)
         # An I/O error of an automatic checkpoint would never surface; ours are explicit.
         writer.wal_autocheckpoint(0)
         writer.set_wal_hook(self._note_wal_pages)
 
-    def _refuse_schema(self, shape: Shape) -> None:
+    def _refuse_schema(self) -> None:
         """A table, trigger, view or index that is not ours could drop or invent rows unseen."""
-        found = {
-            (kind, name): made_by for kind, name, made_by in self._writer.execute(_FOUND_SCHEMA)
-        }
-        for (kind, name), made_by in found.items():
-            if made_by not in shape.statements:
+        expected = self._shape.statements
+        found = list(self._writer.execute(_FOUND_SCHEMA))
+        for kind, name, made_by in found:
+            if made_by not in expected:
                 raise Tampered(
                     f"{self.path.name}: expected our tables and nothing else, found the {kind} "
                     f"{name!r:.80}, which somebody planted or changed; restore it from a backup"
                 )
-        if len(found) != len(shape.statements):
+        if len(found) != len(expected):
             raise Tampered(
-                f"{self.path.name}: expected {len(shape.statements)} tables, found {len(found)}; "
-                "restore it from a backup"
+                f"{self.path.name}: expected {counted(len(expected), 'table')}, found "
+                f"{len(found)}; restore it from a backup"
             )
 
     def _note_wal_pages(self, _: apsw.Connection, __: str, pages: int) -> int:

@@ -119,6 +119,10 @@ class SqliteKeyring:
         """Drop what is remembered: another process may have erased a subject."""
         self._remembered.clear()
 
+    def settle(self) -> None:
+        """See `Database.settle`."""
+        self._database.settle()
+
     def sync_all(self) -> None:
         """See `Database.sync_all`."""
         self._database.sync_all()

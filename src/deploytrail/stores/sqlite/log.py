@@ -60,6 +60,10 @@ class SqliteLog:
         with self._database.reading() as connection:
             yield SqliteReader(connection)
 
+    def settle(self) -> None:
+        """See `Database.settle`."""
+        self._database.settle()
+
     def sync_all(self) -> None:
         """See `Database.sync_all`."""
         self._database.sync_all()
