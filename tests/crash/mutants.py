@@ -58,8 +58,8 @@ OF_COMMITS: Final = {
     ),
     "no truncating checkpoint at open": Mutant(
         "stores/sqlite/database.py",
-        "        try:\n            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)\n",
-        "        try:\n            pass\n",
+        "        self._writer.set_busy_timeout(0)\n        try:\n",
+        "        return True\n        try:\n",
     ),
     "no commit at open below an examiner": Mutant(
         "stores/sqlite/database.py",

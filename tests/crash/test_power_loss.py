@@ -158,3 +158,20 @@ def test_what_a_killed_publisher_left_is_synced_also_while_somebody_examines_it(
             run.publish(seconds=NOW + 1)
     checker = checked(place, recorded, drawn=8, distinct_max=5_000, seed=SEED)
     assert_kept(checker, figures, distinct_min=2)
+
+
+def test_a_key_that_another_writer_left_is_synced_before_an_entry_names_its_person(
+    place: Place, figures: Figures
+) -> None:
+    filled(place, 3)
+    never_synced = frozenset({"keys.db-wal"})
+    with recording(place, disk_of(place), Workload(1), deaf=never_synced) as (first, killed):
+        first.settle()
+        with recording(place, {}, Workload(1)) as (second, recorded):
+            first.record("one", by="newcomer")
+            disk = killed.start
+            for call in killed.vfs.calls:
+                disk = after(disk, call)
+            second.record("two", by="newcomer")
+    checker = checked(place, recorded._replace(start=disk), drawn=8, distinct_max=5_000, seed=SEED)
+    assert_kept(checker, figures, distinct_min=2)

@@ -146,10 +146,23 @@ class Guard:
 
 
 class Database:
-    """A connection that writes and one that reads. Belongs to one thread."""
+    """A connection that writes and one that reads. Belongs to one thread.
 
-    def __init__(self, path: Path, guard: Guard, shape: Shape, *, vfs: str | None = None) -> None:
+    With `is_durability_told`, `is_durable` says whether what was just read survives a crash.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        guard: Guard,
+        shape: Shape,
+        *,
+        vfs: str | None = None,
+        is_durability_told: bool = False,
+    ) -> None:
         self.path = path
+        self._is_durability_told = is_durability_told
+        self._version_durable: int | None = None
         self.guard = guard
         self._vfs = vfs
         self._shape = shape
@@ -189,6 +202,7 @@ class Database:
             self._checkpoint_if_long()
             with self._transaction():
                 yield self._writer
+            self._note_durable()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -221,14 +235,18 @@ class Database:
     def reading(self) -> Iterator[apsw.Connection]:
         """One moment of the database. Keep it under a second: it holds back checkpoints."""
         with self._own_errors():
-            if self._reader is None:
-                self._reader = self._connect(apsw.SQLITE_OPEN_READONLY)
-            self._reader.execute("BEGIN")
+            reader = self._opened_reader()
+            reader.execute("BEGIN")
             try:
-                yield self._reader
+                yield reader
             finally:
-                if self._reader.in_transaction:
-                    self._reader.execute("ROLLBACK")
+                if reader.in_transaction:
+                    reader.execute("ROLLBACK")
+
+    def _opened_reader(self) -> apsw.Connection:
+        if self._reader is None:
+            self._reader = self._connect(apsw.SQLITE_OPEN_READONLY)
+        return self._reader
 
     def settle(self) -> None:
         """Make durable whatever is visible, waiting for no reader.
@@ -237,10 +255,28 @@ class Database:
         is visible but maybe not durable.
         """
         with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
+            self.guard.refuse_fenced()
             if not self._is_emptied():
                 # The sync of this commit is one of the whole write-ahead log.
                 with self._transaction():
                     self._writer.execute(f"PRAGMA user_version = {self._shape.version}")
+            self._note_durable()
+
+    def is_durable(self) -> bool:
+        """Whether everything in this moment of `reading` was synced, by us, after it was written.
+
+        Another process may have been killed between the two; `settle` makes it durable.
+        """
+        return self._version_durable is not None and self._version() == self._version_durable
+
+    def _note_durable(self) -> None:
+        """What stands there now was just synced, and nobody else writes while we hold the lock."""
+        if self._is_durability_told:
+            self._version_durable = self._version()
+
+    def _version(self) -> int:
+        """Changes with each commit by another connection, so that of our writer as well."""
+        return int(str(self._opened_reader().pragma("data_version")))
 
     def _is_emptied(self) -> bool:
         """Moves the write-ahead log into the database, with fsync, unless a reader needs it."""

@@ -74,7 +74,7 @@ class SqliteKeyring:
     def __init__(
         self, path: Path, guard: Guard, clock: Clock, *, wrapping_key: bytes, vfs: str | None = None
     ) -> None:
-        self._database = Database(path, guard, SHAPE, vfs=vfs)
+        self._database = Database(path, guard, SHAPE, vfs=vfs, is_durability_told=True)
         self._clock = clock
         self._wrapping_key = wrapping_key
         self._remembered: dict[str, Subject] = {}
@@ -143,7 +143,13 @@ class SqliteKeyring:
 
     def _known(self, identities: Iterable[str]) -> dict[str, Subject]:
         with self._database.reading() as connection:
-            return self._look_up(connection, identities)
+            found = self._look_up(connection, identities)
+            is_durable = not found or self._database.is_durable()
+        if not is_durable:
+            # Whoever made them may have been killed between write and sync, and the receipt of an
+            # entry that names them comes after a sync of the log alone.
+            self._database.settle()
+        return found
 
     def _look_up(
         self, connection: apsw.Connection, identities: Iterable[str]
