@@ -19,6 +19,7 @@ from deploytrail.errors import (
     Tampered,
 )
 from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.locks import FileLock
 
 SHAPE = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT) STRICT;")
 
@@ -97,6 +98,24 @@ def test_a_reader_keeps_a_scrub_waiting_and_it_says_so(
             database.scrub()
     database.scrub()
     other.close()
+
+
+def test_every_commit_and_every_move_of_the_write_ahead_log_holds_the_lock(
+    database: Database, tmp_path: Path
+) -> None:
+    """SQLite's own lock would keep writers apart, too, and let them starve each other."""
+    lock = FileLock(tmp_path / "log.lock")
+    with database.writing() as connection:
+        connection.execute("INSERT INTO word VALUES ('second')")
+        assert not lock.try_exclusive()
+    moves: list[Callable[[], object]] = [database.sync_all, database.settle, database.scrub]
+    with lock.held(seconds_max=1):
+        for held_back in (lambda: put(database, "third"), *moves):
+            with pytest.raises(Busy, match=r"log\.lock: expected another writer to finish"):
+                held_back()
+    with lock.held(seconds_max=1):
+        assert words(database) == ["first", "second"]
+    lock.close()
 
 
 def test_settling_empties_the_write_ahead_log_and_waits_for_no_reader(
