@@ -27,6 +27,7 @@ from deploytrail.errors import (
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.place import (
+    MOUNTS,
     Identity,
     identity,
     raise_fence,
@@ -94,8 +95,9 @@ class Guard:
         wait_seconds_max: float = 10.0,
         wal_pages_passive: int = WAL_PAGES_PASSIVE,
         wal_pages_truncate: int = WAL_PAGES_TRUNCATE,
+        mounts: Path = MOUNTS,
     ) -> None:
-        refuse_network(directory)
+        refuse_network(directory, mounts=mounts)
         self.directory = directory
         self.fence = directory / "fence"
         self.wait_seconds_max = wait_seconds_max
