@@ -202,6 +202,25 @@ def test_a_log_that_went_back_in_time_fences(engine: SqliteEngine, store: Sqlite
         one.publish(seconds=NOON + 1)
 
 
+def test_a_log_that_lost_its_checkpoint_as_well_fences(engine: SqliteEngine) -> None:
+    """What this process has seen of it is all that tells."""
+    store, other = engine.open(), engine.open()
+    one = publisher(store)
+    append(other, batch(0, 2))
+    with closing(apsw.Connection(str(engine.path))) as connection:
+        older = next(connection.execute("SELECT * FROM tree"))
+    append(other, batch(2, 2))
+    one.publish(seconds=NOON)
+    for table in ("checkpoint", "published", "cosignature"):
+        change(engine.path, f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+    change(engine.path, "DELETE FROM segment WHERE first = 2")
+    change(engine.path, "DELETE FROM tree")
+    values = ",".join("?" * len(older))
+    change(engine.path, f"INSERT INTO tree VALUES ({values})", *older)  # noqa: S608 (question marks)
+    with pytest.raises(Fenced, match="expected at least 4 entries, found 2; the log went back"):
+        one.publish(seconds=NOON + 1)
+
+
 def test_a_frontier_that_is_not_the_signed_one_fences(
     engine: SqliteEngine, store: SqliteLog
 ) -> None:

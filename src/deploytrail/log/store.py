@@ -148,7 +148,10 @@ class Reader(Protocol):
 
 
 class Writer(Reader, Protocol):
-    """Reads and writes under the writer's lock, in one transaction."""
+    """Reads and writes under the writer's lock, in one transaction.
+
+    Its `tree` raises Fenced where the log is smaller than this store has seen it.
+    """
 
     def clock(self) -> int:
         """Microseconds since 1970 by the store's clock, read under the lock."""
