@@ -14,7 +14,7 @@ import pytest
 
 from deploytrail.app.directory import DirectoryTrail, open_directory
 from deploytrail.app.exporting import export
-from deploytrail.errors import Fenced, Incomplete, NotFound, Tampered
+from deploytrail.errors import Fenced, Incomplete, Misconfigured, NotFound, Tampered
 from deploytrail.event import EventId
 from deploytrail.log import checkpoint, merkle, note, policy, proof
 from deploytrail.stores import kept
@@ -232,6 +232,20 @@ def test_what_another_user_published_meanwhile_is_gone_on_with(
         assert kept_by_bob is not None
         assert kept_by_bob.checkpoint.size == 601
     verified(trail.store)
+
+
+def test_a_state_directory_that_can_not_be_made_loses_neither_entry_nor_checkpoint(
+    environment: Mapping[str, str], clock: FakeClock
+) -> None:
+    nowhere = {**environment, "XDG_STATE_HOME": "/proc/nowhere"}
+    with open_directory(environment=nowhere, clock=clock) as trail:
+        (receipt,) = trail.record([event()])
+        assert isinstance(receipt, Receipt)
+        with pytest.raises(Misconfigured, match="expected to keep the newest checkpoint"):
+            trail.publish()
+    with open_directory(environment=environment, clock=clock) as trail:
+        assert trail.publish().size == 1
+        verified(trail.store, [receipt])
 
 
 def test_a_fenced_trail_is_read_and_not_written(
