@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from deploytrail.app import home as homes
 from deploytrail.app.directory import DirectoryTrail, open_directory
 from deploytrail.app.exporting import export
 from deploytrail.errors import Fenced, Incomplete, Misconfigured, NotFound, Tampered
@@ -232,6 +233,30 @@ def test_what_another_user_published_meanwhile_is_gone_on_with(
         assert kept_by_bob is not None
         assert kept_by_bob.checkpoint.size == 601
     verified(trail.store)
+
+
+def test_what_is_kept_is_replaced_only_by_what_is_newer(
+    trail: DirectoryTrail, environment: Mapping[str, str]
+) -> None:
+    states = kept.state_directory(environment)
+    trail.record([event()])
+    trail.publish()
+    (file,) = states.iterdir()
+    before = file.stat().st_ino, file.read_bytes()
+    trail.publish()
+    assert (file.stat().st_ino, file.read_bytes()) == before
+    # Somebody with a newer copy of this log was here; ours lacks what they saw.
+    known = kept.load(states, trail.origin)
+    assert known is not None
+    newer = checkpoint.Checkpoint(trail.origin, 5, b"r" * 32)
+    signer = homes.signers(trail.origin, trail.keyring.secrets).log
+    octets = note.encode(checkpoint.sign(newer, [signer]))
+    kept.replace(states, known._replace(checkpoint=newer, note=octets))
+    ahead = file.read_bytes()
+    trail.record([event()])
+    with pytest.raises(Fenced, match="expected a checkpoint of size 5 or more"):
+        trail.publish()
+    assert file.read_bytes() == ahead
 
 
 def test_a_state_directory_that_can_not_be_made_loses_neither_entry_nor_checkpoint(
