@@ -18,8 +18,9 @@ from deploytrail.errors import (
     NotFound,
     Tampered,
 )
-from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.locks import FileLock
+from deploytrail.stores.sqlite.shape import Shape
 
 SHAPE = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT) STRICT;")
 

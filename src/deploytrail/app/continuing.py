@@ -16,6 +16,7 @@ from deploytrail import actions
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app import home as homes
 from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.home import Home
 from deploytrail.app.recording import submission
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Conflict, Incomplete, Malformed, NotFound, SenderError, Tampered
@@ -72,25 +73,28 @@ def continue_after(
     new_origin = origin or successor(old.origin)
     event = _checked(_event(found, old, actor, reason, clock), clock)
     home = homes.find(directory, environment)
-    try:
-        homes.create(home, clock=clock, environment=environment, origin=new_origin)
-    except Conflict:
-        if not home.exists:
-            raise
     with ExitStack() as opened:
-        trail = opened.enter_context(
-            open_directory(home.directory, create=False, clock=clock, environment=environment)
-        )
-        if trail.origin != new_origin or trail.size() > 0:
-            raise Conflict(
-                f"{home.directory}: expected no trail, found one; name another directory"
-            )
+        trail = opened.enter_context(_made(home, new_origin, clock, environment))
         (answer,) = trail.record([event])
         if isinstance(answer, SenderError):
             raise answer
         trail.publish()
         opened.pop_all()
     return trail, answer
+
+
+def _made(home: Home, origin: str, clock: Clock, environment: Mapping[str, str]) -> DirectoryTrail:
+    """The successor, open: new, or as an earlier call left it that was stopped before its entry."""
+    try:
+        homes.create(home, clock=clock, environment=environment, origin=origin)
+    except Conflict:
+        if not home.exists:
+            raise
+    trail = open_directory(home.directory, create=False, clock=clock, environment=environment)
+    if trail.origin != origin or trail.size() > 0:
+        trail.close()
+        raise Conflict(f"{home.directory}: expected no trail, found one; name another directory")
+    return trail
 
 
 def _hold_against_seen(

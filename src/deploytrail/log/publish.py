@@ -40,10 +40,10 @@ def refuse_fork(seen: checkpoints.Checkpoint, size: int, root: bytes, hash_at: H
     try:
         between = merkle.consistency_proof(seen.size, size, hash_at)
         merkle.verify_consistency(seen.size, size, between, seen.root, root)
-    except Tampered as error:
+    except Tampered:
         raise Tampered(
             f"log: its first {counted(seen.size, 'entry')} had another root when they were last "
-            f"seen: {error}"
+            "seen; it was set back and has grown again, or its hashes were changed"
         ) from None
 
 

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import apsw
 
@@ -18,13 +18,9 @@ from deploytrail.errors import (
     CommitUnknown,
     DiskFull,
     Fenced,
-    Malformed,
-    Misconfigured,
     NotFound,
     NotPermitted,
-    Tampered,
 )
-from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.place import (
     MOUNTS,
@@ -35,6 +31,7 @@ from deploytrail.stores.sqlite.place import (
     refuse_network,
     sync_directory,
 )
+from deploytrail.stores.sqlite.shape import Shape, refuse_foreign
 
 WAL_PAGES_PASSIVE: Final = 16_384
 WAL_PAGES_TRUNCATE: Final = 131_072
@@ -51,26 +48,10 @@ _NOT_OURS: Final = (
     apsw.SchemaChangeError, apsw.SQLError,
 )  # fmt: skip
 """What SQLite only says of pages, rows or tables that are not as we wrote them."""
-_FOUND_SCHEMA: Final = (
-    "SELECT type, name, sql FROM sqlite_schema "
-    "WHERE sql IS NOT NULL OR name NOT LIKE 'sqlite_autoindex_%'"
-)
+
 
 Row = tuple[str, tuple[str | int | bytes, ...]]
 """A statement with its values."""
-
-
-class Shape(NamedTuple):
-    """What a database must be: its mark, the newest version that we know, and its tables."""
-
-    application_id: int
-    version: int
-    schema: str
-
-    @property
-    def statements(self) -> list[str]:
-        """Those that make its tables, as SQLite keeps them."""
-        return [one.strip() for one in self.schema.split(";") if one.strip()]
 
 
 class Settling(Protocol):
@@ -331,37 +312,13 @@ class Database:
         return connection
 
     def _set_up(self) -> None:
-        writer, shape = self._writer, self._shape
-        found = writer.pragma("application_id"), writer.pragma("user_version")
-        if found[0] != shape.application_id:
-            raise Malformed(f"{self.path}: expected a database of Deploytrail, found another's")
-        if not isinstance(found[1], int) or found[1] > shape.version:
-            raise Misconfigured(
-                f"{self.path}: expected version {shape.version} or older, found {found[1]}; "
-                "a newer Deploytrail wrote it, use that one"
-            )
-        self._refuse_schema()
+        writer = self._writer
+        refuse_foreign(writer, self._shape, self.path)
         writer.pragma("synchronous", "FULL")
         writer.pragma("cache_size", -65_536)
         # An I/O error of an automatic checkpoint would never surface; ours are explicit.
         writer.wal_autocheckpoint(0)
         writer.set_wal_hook(self._note_wal_pages)
-
-    def _refuse_schema(self) -> None:
-        """A table, trigger, view or index that is not ours could drop or invent rows unseen."""
-        expected = self._shape.statements
-        found = list(self._writer.execute(_FOUND_SCHEMA))
-        for kind, name, made_by in found:
-            if made_by not in expected:
-                raise Tampered(
-                    f"{self.path.name}: expected our tables and nothing else, found the {kind} "
-                    f"{name!r:.80}, which somebody planted or changed; restore it from a backup"
-                )
-        if len(found) != len(expected):
-            raise Tampered(
-                f"{self.path.name}: expected {counted(len(expected), 'table')}, found "
-                f"{len(found)}; restore it from a backup"
-            )
 
     def _note_wal_pages(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._wal_pages = pages

@@ -10,7 +10,8 @@ import apsw
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Tampered
-from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.database import Database, Guard
+from deploytrail.stores.sqlite.shape import Shape
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 from deploytrail.vault.subject import KEY_BYTES, SUBJECT_BYTES, Subject, subject

@@ -26,7 +26,8 @@ from deploytrail.log.store import (
 )
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite import log_sql as sql
-from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.database import Database, Guard
+from deploytrail.stores.sqlite.shape import Shape
 
 SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA)
 
