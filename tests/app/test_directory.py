@@ -79,6 +79,20 @@ def test_a_trail_that_could_not_be_opened_can_be_tried_again(
         assert again.origin == origin
 
 
+def test_whoever_is_alone_makes_durable_what_others_left_in_both_databases(
+    environment: Mapping[str, str], clock: FakeClock
+) -> None:
+    with open_directory(environment=environment, clock=clock) as made:
+        made.record([event()])
+        logs = [path.with_name(f"{path.name}-wal") for path in (made.home.log, made.home.keys)]
+        assert all(path.stat().st_size for path in logs)
+        with open_directory(environment=environment, clock=clock):
+            assert all(path.stat().st_size for path in logs)
+    with open_directory(environment=environment, clock=clock) as trail:
+        assert [path.stat().st_size for path in logs] == [0, 0]
+        verified(trail.store)
+
+
 def test_a_proof_verifies_with_the_policy_alone(trail: DirectoryTrail) -> None:
     told = [event() for _ in range(5)]
     answers = trail.record(told)

@@ -227,6 +227,13 @@ def test_a_trigger_planted_while_it_is_open_does_nothing(database: Database, pat
     assert words(database) == ["first", "second", "third"]
 
 
+def test_a_view_in_a_table_s_place_is_not_read(database: Database, path: Path) -> None:
+    assert words(database) == ["first"]
+    relabel(path, "DROP TABLE word; CREATE VIEW word AS SELECT 'forged' AS text, 1 AS rowid")
+    with pytest.raises(Fenced, match=r"the log is fenced: words\.db: "):
+        words(database)
+
+
 REPLACED: dict[str, Callable[[Path], object]] = {
     "unlinked": lambda path: path.unlink(),
     "renamed": lambda path: path.rename(path.with_name("elsewhere")),
