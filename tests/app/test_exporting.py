@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,48 @@ def test_an_existing_file_is_not_replaced(trail: Place, exported: Path) -> None:
         export(opened, exported)
     assert exported.read_bytes() == before
     assert not list(exported.parent.glob("*.new"))
+
+
+LEFTOVERS: dict[str, Callable[[Path, Path], object]] = {
+    "a link": lambda new, victim: new.symlink_to(victim),
+    "a hard link": lambda new, victim: new.hardlink_to(victim),
+    "a file that others may read": lambda new, victim: new.write_bytes(victim.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("what", LEFTOVERS)
+def test_what_lies_in_the_way_is_not_written_through(
+    trail: Place, exported: Path, tmp_path: Path, what: str
+) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "trail.tar"
+    victim.write_bytes(b"precious")
+    LEFTOVERS[what](tmp_path / "trail.tar.new", victim)
+    with trail.opened() as opened:
+        export(opened, target)
+    assert victim.read_bytes() == b"precious"
+    assert (target.is_symlink(), target.stat().st_mode & 0o777) == (False, 0o600)
+    assert target.read_bytes() == exported.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"victim", "trail.tar"}
+
+
+def test_an_export_holds_little_of_the_disclosures_in_memory(tmp_path: Path) -> None:
+    """Not all of them, whatever the log's size: they are put aside in a file."""
+    there = place(tmp_path)
+    there.record(512)
+
+    def peak() -> int:
+        with there.opened() as opened:
+            tracemalloc.start()
+            export(opened, tmp_path / f"{opened.size()}.tar")
+            held = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return held
+
+    few = peak()
+    there.record(4096)
+    grown = peak() - few
+    # What is held grows by a digest for each, and not by the lines themselves.
+    assert grown < len(_member(tmp_path / "4608.tar", "disclosures.jsonl"))
 
 
 def test_an_export_without_disclosures_says_that_they_are_withheld(

@@ -10,6 +10,7 @@ from deploytrail.app import home as homes
 from deploytrail.app.home import Home
 from deploytrail.errors import Conflict, DeploytrailError, Misconfigured, NotFound
 from deploytrail.log import policy
+from deploytrail.stores.sqlite.database import Guard
 from tests.fakes import FakeClock
 
 HEX = "6b" * 32
@@ -83,6 +84,35 @@ def test_what_a_stopped_init_left_is_made_anew_and_the_key_stays(home: Home) -> 
     homes.create(home, clock=FakeClock(), environment={})
     assert home.key.read_text() == HEX
     assert not list(home.directory.glob("*.new*"))
+
+
+def test_a_trail_whose_making_was_stopped_half_way_is_not_taken_for_another(home: Home) -> None:
+    origin = homes.create(home, clock=FakeClock(), environment={}, origin="deploytrail.test/a/1")
+    home.log.rename(home.directory / "log.db.new")
+    before = {path: path.read_bytes() for path in home.directory.iterdir()}
+    with pytest.raises(Conflict, match=r"make deploytrail\.test/b/1, found deploytrail\.test/a/1"):
+        homes.create(home, clock=FakeClock(), environment={}, origin="deploytrail.test/b/1")
+    assert {path: path.read_bytes() for path in home.directory.iterdir()} == before
+    assert homes.create(home, clock=FakeClock(), environment={}, origin=origin) == origin
+    home.log.rename(home.directory / "log.db.new")
+    assert homes.create(home, clock=FakeClock(), environment={}) == origin
+
+
+def test_a_network_file_system_is_refused_when_made_and_when_opened(
+    home: Home, tmp_path: Path
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    root = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+    mounts.write_text(root + f"30 22 0:40 / {home.directory} rw - nfs4 server:/home rw\n")
+    with pytest.raises(Misconfigured, match="network file system nfs4"):
+        homes.create(home, clock=FakeClock(), environment={}, mounts=mounts)
+    assert not home.exists
+    mounts_before = tmp_path / "mountinfo before"
+    mounts_before.write_text(root)
+    homes.create(home, clock=FakeClock(), environment={}, mounts=mounts_before)
+    with pytest.raises(Misconfigured, match="network file system nfs4"):
+        Guard(home.directory, mounts=mounts)
+    Guard(home.directory, mounts=mounts_before).close()
 
 
 KEYS: dict[str, tuple[str, dict[str, str]]] = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.reading import find_event
 from deploytrail.clock import microseconds, uuid7
 from deploytrail.errors import NotFound
-from deploytrail.event import EventId
+from deploytrail.event import EventId, Source
+from deploytrail.log import proof
 from tests.events import event
 from tests.fakes import NOON, FakeClock
 from tests.verified import verified
@@ -37,6 +39,33 @@ def test_an_event_with_an_id_of_another_time_is_found_too(trail: DirectoryTrail,
     trail.record([late])
     trail.record([event() for _ in range(900)])
     assert trail.show(late.id).index == 300
+
+
+IMPORTED = {"a day late": -1, "in time": 0, "by a clock that was a day ahead": 1}
+
+
+@pytest.mark.parametrize("when", IMPORTED)
+def test_who_sends_another_s_id_once_more_is_not_shown_for_it(
+    trail: DirectoryTrail, clock: FakeClock, when: str
+) -> None:
+    """Its delivery is new, so that it is no repeat; yet the event of that id was there before."""
+    made = microseconds(clock.now() + timedelta(days=IMPORTED[when])) // 1000
+    alices = event(
+        id=uuid7(made, b"0123456789"),
+        source=Source(tool="argocd", instance="local", delivery="d-1"),
+    )
+    trail.record([event() for _ in range(1500)])
+    trail.record([alices])
+    trail.record([event() for _ in range(1500)])
+    mallorys = structs.replace(
+        alices, outcome="failure", source=Source(tool="x", instance="local", delivery="d-2")
+    )
+    for many in (0, 300, 2000):
+        trail.record([mallorys, *(event() for _ in range(many))])
+        shown = trail.show(alices.id)
+        assert (shown.index, shown.event["outcome"]) == (1500, "success")
+        assert proof.decode(trail.proof(alices.id)).index == 1500
+    verified(trail.store)
 
 
 ABSENT = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -255,6 +255,44 @@ def test_the_next_event_of_an_erased_person_has_a_new_subject(
         assert shown.event["actor"]["id"] == ALICE.id  # type: ignore[index]
         assert name not in entry.fields(shown.entry)["subjects"].values()
     assert {one.state for one in withheld(trail, 0)} == {"redacted"}
+    verified(trail.store)
+
+
+def test_batches_made_ready_before_an_erasure_name_nobody_who_was_erased(
+    trail: DirectoryTrail, clock: FakeClock, environment: Mapping[str, str]
+) -> None:
+    """Two are on their way when the erasure comes; which one it overtakes does not matter."""
+    record(trail, event())
+    erased: list[str] = []
+
+    def batches() -> Iterator[list[bytes]]:
+        yield [body()]
+        with open_directory(clock=clock, environment=environment) as other:
+            erased.append(erase(other, "github:alice"))
+        for _ in range(3):
+            yield [body()]
+
+    answers = [answer for batch in trail.record_json_all(batches()) for answer in batch]
+    entries = verified(trail.store, receipts(list(answers)))
+    (told,) = [at for at, octets in enumerate(entries) if b"audit.subject.erased" in octets]
+    for octets in entries[told + 1 :]:
+        assert erased[0] not in entry.fields(octets)["subjects"].values()
+    assert {one.state for at in range(len(entries)) for one in withheld(trail, at)} == {"redacted"}
+
+
+def test_what_is_remembered_of_stored_disclosures_ends_with_the_epoch(
+    trail: DirectoryTrail, clock: FakeClock, environment: Mapping[str, str]
+) -> None:
+    """An erasure that stopped between its two files: the rows are gone, the subject is not."""
+    record(trail, event())
+    subject = trail.keyring.subjects(["github:alice"])["github:alice"]
+    with (
+        open_directory(clock=clock, environment=environment) as other,
+        other.store.writing() as writer,
+    ):
+        writer.erase(subject.id)
+    (found,) = record(trail, event())
+    assert withheld(trail, found.index) == ()
     verified(trail.store)
 
 

@@ -272,3 +272,19 @@ def test_what_a_run_could_not_record_is_appended_first(program: Program, tmp_pat
     actions = [entry["event"]["action"] for entry in program.lines("log", "--json")]
     assert actions == ["code.pushed", "runtime.command.finished", "runtime.command.started"]
     assert list((program.home / "unrecorded").iterdir()) == []
+
+
+def test_a_state_directory_that_can_not_be_used_costs_no_receipt(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    done = program("record", "code.pushed", environ={"XDG_STATE_HOME": "/proc/nowhere"})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["index"] == 0
+    assert "recorded, but nobody outside of the log knows" in done.stderr
+    assert "Set XDG_STATE_HOME" in done.stderr
+    # Where it can't even be read, nobody knows whether the log was set back.
+    refused = program("record", "code.pushed", environ={"XDG_STATE_HOME": "/dev/null/x"})
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "expected what was seen of this log before" in refused.stderr
+    again = json.loads(program("record", "code.pushed").stdout)
+    assert again["index"] == 1
+    assert program("verify").returncode == 0

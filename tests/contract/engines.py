@@ -38,9 +38,7 @@ class SqliteEngine:
     def open_as(self, kind: type[LogKind]) -> LogKind:
         guard = Guard(self.path.parent, wait_seconds_max=self._wait_seconds_max)
         store = kind(self.path, guard, self._clock)
-        if guard.is_alone:
-            store.sync_all()
-            guard.settle()
+        guard.settle(store)
         self._opened.append((store, guard))
         return store
 

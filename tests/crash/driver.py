@@ -98,8 +98,7 @@ def checkpoint(place: Place) -> None:
     store = SqliteLog(home.log, guard, clock)
     wrapping = homes.wrapping_key(home, place.environment)
     keyring = SqliteKeyring(home.keys, guard, clock, wrapping_key=wrapping)
-    store.sync_all()
-    guard.settle()
+    guard.settle(store, keyring)
     with store.reading() as reader:
         origin = reader.tree().origin
     recorder = Recorder(store, keyring, clock, origin=origin)

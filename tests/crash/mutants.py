@@ -53,10 +53,18 @@ OF_COMMITS: Final = {
     "synchronous normal": Mutant(
         "stores/sqlite/database.py", '"synchronous", "FULL"', '"synchronous", "NORMAL"'
     ),
+    "nothing settled at open": Mutant(
+        "stores/sqlite/database.py", "                database.settle()\n", "                pass\n"
+    ),
     "no truncating checkpoint at open": Mutant(
         "stores/sqlite/database.py",
-        "            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)\n",
-        "            pass\n",
+        "        self._writer.set_busy_timeout(0)\n        try:\n",
+        "        return True\n        try:\n",
+    ),
+    "no commit at open below an examiner": Mutant(
+        "stores/sqlite/database.py",
+        "            return False\n        finally:",
+        "            return True\n        finally:",
     ),
 }
 

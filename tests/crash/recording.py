@@ -101,9 +101,7 @@ class Run:
         self._publisher = Publisher(self._store, signers)
 
     def settle(self) -> None:
-        self._store.sync_all()
-        self._keyring.sync_all()
-        self._guard.settle()
+        self._guard.settle(self._store, self._keyring)
 
     def record(self, *deliveries: str, by: str = "alice") -> None:
         self._promise(Promise(receipts=recorded_by(self._recorder, *deliveries, by=by)))

@@ -12,8 +12,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from tests.conftest import ROOT
@@ -130,4 +132,46 @@ def test_what_a_killed_publisher_left_is_synced_before_it_is_vouched_for(
         run.settle()
         run.publish(seconds=NOW + 1)
     checker = checked(place, recorded, drawn=8, distinct_max=5_000, seed=SEED)
+    assert_kept(checker, figures, distinct_min=2)
+
+
+def test_what_a_killed_publisher_left_is_synced_also_while_somebody_examines_it(
+    place: Place, figures: Figures
+) -> None:
+    """Whoever reads older pages keeps the write-ahead log from being emptied."""
+    filled(place, 3)
+    never_synced = frozenset({"log.db-wal"})
+    with ExitStack() as stack:
+        with recording(place, disk_of(place), Workload(1), deaf=never_synced) as (run, killed):
+            run.settle()
+            examiner = stack.enter_context(
+                closing(apsw.Connection(str(place.home / "log.db"), apsw.SQLITE_OPEN_READONLY))
+            )
+            examiner.execute("BEGIN; SELECT count(*) FROM tree").fetchall()
+            run.record("one")
+            run.publish(seconds=NOW)
+        disk = killed.start
+        for call in killed.vfs.calls:
+            disk = after(disk, call)
+        with recording(place, disk, Workload(1)) as (run, recorded):
+            run.settle()
+            run.publish(seconds=NOW + 1)
+    checker = checked(place, recorded, drawn=8, distinct_max=5_000, seed=SEED)
+    assert_kept(checker, figures, distinct_min=2)
+
+
+def test_a_key_that_another_writer_left_is_synced_before_an_entry_names_its_person(
+    place: Place, figures: Figures
+) -> None:
+    filled(place, 3)
+    never_synced = frozenset({"keys.db-wal"})
+    with recording(place, disk_of(place), Workload(1), deaf=never_synced) as (first, killed):
+        first.settle()
+        with recording(place, {}, Workload(1)) as (second, recorded):
+            first.record("one", by="newcomer")
+            disk = killed.start
+            for call in killed.vfs.calls:
+                disk = after(disk, call)
+            second.record("two", by="newcomer")
+    checker = checked(place, recorded._replace(start=disk), drawn=8, distinct_max=5_000, seed=SEED)
     assert_kept(checker, figures, distinct_min=2)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from deploytrail.clock import Uptime
-from deploytrail.errors import ClockSuspect, StaleEpoch
+from deploytrail.errors import ClockSuspect, Fenced, StaleEpoch
 from deploytrail.log import commit
 from deploytrail.log.commit import Answer
 from deploytrail.log.reading import entry_at
@@ -212,3 +214,22 @@ def test_two_processes_append_in_turn_without_a_gap(engine: SqliteEngine) -> Non
         append(other, batch(number + 4, 2))
     entries = verified(one)
     assert [b'"n":%d}' % number in entries[number] for number in range(600)] == [True] * 600
+
+
+def test_a_log_that_was_set_back_takes_no_entry(engine: SqliteEngine) -> None:
+    """Whoever saw more of it would give out an index for the second time."""
+    store, other = engine.open(), engine.open()
+    append(other, batch(0, 2))
+    with closing(apsw.Connection(str(engine.path))) as connection:
+        older = next(connection.execute("SELECT * FROM tree"))
+        append(other, batch(2, 2))
+        assert size(store) == 4
+        connection.execute("DELETE FROM segment WHERE first = 2")
+        connection.execute("DELETE FROM delivery WHERE idx >= 2")
+        connection.execute("DELETE FROM tree")
+        values = ",".join("?" * len(older))
+        connection.execute(f"INSERT INTO tree VALUES ({values})", older)  # noqa: S608 (question marks)
+    for each in (store, other):
+        with pytest.raises(Fenced, match=r"at least 4 entries|the log is fenced"):
+            append(each, batch(4, 1))
+    assert size(store) == 2

@@ -122,6 +122,35 @@ def test_a_clock_ahead_of_the_time_since_boot_is_refused(jump: str) -> None:
             plan.refuse_jump(tree, now)
 
 
+HOUR = 3_600_000_000
+BEHIND: dict[str, tuple[list[int], list[int], bool]] = {
+    # What the clock said at each commit, how long the machine was up then, and the outcome.
+    "for one commit": ([0, -HOUR, 2], [0, 1, 2], True),
+    "for an hour": ([0, -HOUR, -1, HOUR + 2], [0, 1, HOUR + 1, HOUR + 2], True),
+    "and then ahead": ([0, -HOUR, HOUR], [0, 1, 2], False),
+    "from the boot on": ([-HOUR, 0], [0, 1], True),
+}
+
+
+@pytest.mark.parametrize("how", BEHIND)
+def test_a_clock_that_was_behind_may_be_put_right(how: str) -> None:
+    clocks, uptimes, is_taken = BEHIND[how]
+    before = Uptime("boot", 0) if how != "from the boot on" else Uptime("another boot", 0)
+    tree = EMPTY._replace(clock=NOW, logged=NOW, uptime=before)
+    moments = [
+        Moment(NOW + clock, Uptime("boot", up)) for clock, up in zip(clocks, uptimes, strict=True)
+    ]
+    for at, now in enumerate(moments[:-1]):
+        plan.refuse_jump(tree, now)
+        placed = plan.place(tree, batch(at, 1), now, tail=[], read_tile=no_tile)
+        tree = placed.addition.tree
+    if is_taken:
+        plan.refuse_jump(tree, moments[-1])
+    else:
+        with pytest.raises(ClockSuspect):
+            plan.refuse_jump(tree, moments[-1])
+
+
 def test_the_first_commit_of_a_log_trusts_its_clock() -> None:
     plan.refuse_jump(EMPTY, Moment(NOW, UPTIME))
 

@@ -202,6 +202,25 @@ def test_a_log_that_went_back_in_time_fences(engine: SqliteEngine, store: Sqlite
         one.publish(seconds=NOON + 1)
 
 
+def test_a_log_that_lost_its_checkpoint_as_well_fences(engine: SqliteEngine) -> None:
+    """What this process has seen of it is all that tells."""
+    store, other = engine.open(), engine.open()
+    one = publisher(store)
+    append(other, batch(0, 2))
+    with closing(apsw.Connection(str(engine.path))) as connection:
+        older = next(connection.execute("SELECT * FROM tree"))
+    append(other, batch(2, 2))
+    one.publish(seconds=NOON)
+    for table in ("checkpoint", "published", "cosignature"):
+        change(engine.path, f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+    change(engine.path, "DELETE FROM segment WHERE first = 2")
+    change(engine.path, "DELETE FROM tree")
+    values = ",".join("?" * len(older))
+    change(engine.path, f"INSERT INTO tree VALUES ({values})", *older)  # noqa: S608 (question marks)
+    with pytest.raises(Fenced, match="expected at least 4 entries, found 2; the log went back"):
+        one.publish(seconds=NOON + 1)
+
+
 def test_a_frontier_that_is_not_the_signed_one_fences(
     engine: SqliteEngine, store: SqliteLog
 ) -> None:
@@ -234,3 +253,43 @@ def test_a_checkpoint_by_another_key_fences(store: SqliteLog) -> None:
     append(store, batch(3, 1))
     with pytest.raises(Fenced):
         publisher(store).publish(seconds=NOON)
+
+
+def test_what_was_handed_out_stands_at_the_beginning_of_what_is_signed(store: SqliteLog) -> None:
+    one = publisher(store)
+    seen = [checkpoints.Checkpoint(ORIGIN, 0, merkle.EMPTY_ROOT)]
+    for first, count in ((0, 3), (3, 300), (303, 1)):
+        append(store, batch(first, count))
+        found = one.publish(seconds=NOON, seen=seen[-1])
+        seen.append(checkpoints.Checkpoint(ORIGIN, found.size, found.frontier.root()))
+    for each in seen:
+        assert one.publish(seconds=NOON, seen=each).size == 304
+    verified(store)
+
+
+FORKED: dict[str, tuple[checkpoints.Checkpoint, str]] = {
+    "another beginning": (
+        checkpoints.Checkpoint(ORIGIN, 3, b"r" * 32),
+        "its first 3 entries had another root when they were last seen",
+    ),
+    "another root": (
+        checkpoints.Checkpoint(ORIGIN, 6, b"r" * 32),
+        "size 6 had another root when it was last seen",
+    ),
+    "more, under no checkpoint": (
+        checkpoints.Checkpoint(ORIGIN, 7, b"r" * 32),
+        "of size 7 or more, which was handed out before, found 6; the log was set back",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORKED)
+def test_what_contradicts_what_was_handed_out_is_not_signed(store: SqliteLog, what: str) -> None:
+    append(store, batch(0, 6))
+    publisher(store).publish(seconds=NOON)
+    append(store, batch(6, 3))
+    seen, message = FORKED[what]
+    with pytest.raises(Fenced, match=message):
+        publisher(store).publish(seconds=NOON, seen=seen)
+    with store.reading() as reader:
+        assert [size for size, _ in reader.notes(count=9)] == [6]

@@ -16,8 +16,11 @@ from deploytrail.errors import (
     Malformed,
     Misconfigured,
     NotFound,
+    Tampered,
 )
-from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.database import Database, Guard
+from deploytrail.stores.sqlite.locks import FileLock
+from deploytrail.stores.sqlite.shape import Shape
 
 SHAPE = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT) STRICT;")
 
@@ -98,9 +101,50 @@ def test_a_reader_keeps_a_scrub_waiting_and_it_says_so(
     other.close()
 
 
-def relabel(path: Path, statement: str) -> None:
+def test_every_commit_and_every_move_of_the_write_ahead_log_holds_the_lock(
+    database: Database, tmp_path: Path
+) -> None:
+    """SQLite's own lock would keep writers apart, too, and let them starve each other."""
+    lock = FileLock(tmp_path / "log.lock")
+    with database.writing() as connection:
+        connection.execute("INSERT INTO word VALUES ('second')")
+        assert not lock.try_exclusive()
+    moves: list[Callable[[], object]] = [database.sync_all, database.settle, database.scrub]
+    with lock.held(seconds_max=1):
+        for held_back in (lambda: put(database, "third"), *moves):
+            with pytest.raises(Busy, match=r"log\.lock: expected another writer to finish"):
+                held_back()
+    with lock.held(seconds_max=1):
+        assert words(database) == ["first", "second"]
+    lock.close()
+
+
+def test_settling_empties_the_write_ahead_log_and_waits_for_no_reader(
+    path: Path, tmp_path: Path
+) -> None:
+    """An examiner holds no lock of ours, and may take minutes."""
+    guard = Guard(tmp_path, wait_seconds_max=60)
+    wal = path.with_name("words.db-wal")
+    with closing(Database(path, guard, SHAPE)) as database, closing(guard):
+        put(database, "second")
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as examiner:
+            examiner.execute("BEGIN")
+            before = examiner.execute("SELECT count(*) FROM word").fetchall()
+            put(database, "third")
+            written = wal.stat().st_size
+            guard.settle(database)
+            # Nothing was moved; a commit of ours synced it.
+            assert wal.stat().st_size > written
+            assert examiner.execute("SELECT count(*) FROM word").fetchall() == before
+        database.settle()
+        assert wal.stat().st_size == 0
+        assert words(database) == ["first", "second", "third"]
+
+
+def relabel(path: Path, statements: str) -> None:
+    """What Mallory does with a connection of her own."""
     with closing(apsw.Connection(str(path))) as connection:
-        connection.execute(statement)
+        connection.execute(statements).fetchall()
 
 
 FOREIGN: dict[str, tuple[Callable[[Path], object], type[DeploytrailError], str]] = {
@@ -116,6 +160,34 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], type[DeploytrailError], str]]
     ),
     "no database": (lambda path: path.write_bytes(b"not a database" * 1000), Fenced, "fenced"),
     "nothing": (lambda path: path.unlink(), NotFound, "expected a database, found nothing"),
+    "a trigger": (
+        lambda path: relabel(
+            path, "CREATE TRIGGER x AFTER INSERT ON word BEGIN DELETE FROM word; END"
+        ),
+        Tampered,
+        "words.db: expected our tables and nothing else, found the trigger 'x'",
+    ),
+    "a view": (lambda path: relabel(path, "CREATE VIEW x AS SELECT 1"), Tampered, "the view 'x'"),
+    "an index": (
+        lambda path: relabel(path, "CREATE UNIQUE INDEX x ON word(text)"),
+        Tampered,
+        "the index 'x'",
+    ),
+    "a table too many": (
+        lambda path: relabel(path, "CREATE TABLE x(y)"),
+        Tampered,
+        "the table 'x'",
+    ),
+    "a table made anew": (
+        lambda path: relabel(path, "DROP TABLE word; CREATE TABLE word(text ANY)"),
+        Tampered,
+        "the table 'word', which somebody planted or changed",
+    ),
+    "a table too few": (
+        lambda path: relabel(path, "DROP TABLE word"),
+        Tampered,
+        "expected 1 table, found 0",
+    ),
 }
 
 
@@ -125,6 +197,41 @@ def test_what_is_not_ours_is_not_opened(path: Path, guard: Guard, reason: str) -
     change(path)
     with pytest.raises(error, match=message):
         Database(path, guard, SHAPE)
+
+
+DOCTORED: dict[str, str] = {
+    "a row that stands in the way": "INSERT INTO word VALUES ('second')",
+    "a table dropped": "DROP TABLE word",
+    "a table of another shape": "ALTER TABLE word ADD COLUMN more INTEGER",
+}
+
+
+@pytest.mark.parametrize("how", DOCTORED)
+def test_rows_and_tables_that_are_not_as_we_left_them_fence(
+    tmp_path: Path, guard: Guard, how: str
+) -> None:
+    shape = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    Database.create(tmp_path / "words.db", shape)
+    with closing(Database(tmp_path / "words.db", guard, shape)) as database:
+        relabel(tmp_path / "words.db", DOCTORED[how])
+        with pytest.raises(Fenced, match=r"the log is fenced: words\.db: "):
+            put(database, "second")
+        with pytest.raises(Fenced):
+            put(database, "third")
+
+
+def test_a_trigger_planted_while_it_is_open_does_nothing(database: Database, path: Path) -> None:
+    put(database, "second")
+    relabel(path, "CREATE TRIGGER x AFTER INSERT ON word BEGIN DELETE FROM word; END")
+    put(database, "third")
+    assert words(database) == ["first", "second", "third"]
+
+
+def test_a_view_in_a_table_s_place_is_not_read(database: Database, path: Path) -> None:
+    assert words(database) == ["first"]
+    relabel(path, "DROP TABLE word; CREATE VIEW word AS SELECT 'forged' AS text, 1 AS rowid")
+    with pytest.raises(Fenced, match=r"the log is fenced: words\.db: "):
+        words(database)
 
 
 REPLACED: dict[str, Callable[[Path], object]] = {

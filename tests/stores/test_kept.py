@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.errors import Malformed
+from deploytrail.errors import Malformed, Misconfigured
 from deploytrail.log import checkpoint, note
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.policy import NO_QUORUM, Log, Policy
@@ -52,6 +52,15 @@ def test_a_file_that_we_did_not_write_is_refused(tmp_path: Path, reason: str) ->
     file.write_bytes(BROKEN[reason])
     with pytest.raises(Malformed):
         kept.load(tmp_path, ORIGIN)
+
+
+def test_a_state_directory_that_can_not_be_used_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Misconfigured, match=r"Not a directory; .* set XDG_STATE_HOME"):
+        kept.load(tmp_path / "file" / "deploytrail", ORIGIN)
+    for directory in (tmp_path / "file" / "deploytrail", Path("/proc/nowhere/deploytrail")):
+        with pytest.raises(Misconfigured, match=r"the log itself has it\. Set XDG_STATE_HOME"):
+            kept.replace(directory, seen(1))
 
 
 @pytest.mark.parametrize("named", ["", "relative/path"])

@@ -125,6 +125,26 @@ def test_processes_that_ask_at_once_for_one_identity_get_one_subject(path: Path)
     assert len(set(answers[0].values())) == 20
 
 
+def test_what_somebody_else_made_is_synced_before_it_is_used(
+    ring: SqliteKeyring, path: Path
+) -> None:
+    """Its writer may have been killed between write and sync; then it is visible all the same."""
+    ring.subjects([ALICE])
+    wal = path.with_name("keys.db-wal")
+    id, key = b"b" * 16, b"k" * 32
+    wrapped = keys.wrap(KEY, key, purpose=b"subject" + id, nonce=b"n" * 12)
+    with closing(apsw.Connection(str(path))) as killed:
+        killed.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        killed.execute("PRAGMA synchronous = OFF")
+        row = (keys.lookup(SECRETS, BOB), id, wrapped)
+        killed.execute("INSERT INTO subject VALUES (?, ?, ?)", row)
+    # Whoever is remembered was synced, and nobody was found.
+    ring.subjects([ALICE])
+    assert wal.stat().st_size > 0
+    assert ring.subjects([BOB])[BOB].id == id
+    assert wal.stat().st_size == 0
+
+
 def test_an_erased_subject_is_gone_and_its_identity_gets_another(
     ring: SqliteKeyring, path: Path
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,47 @@ def test_who_gave_up_takes_it_from_nobody(tmp_path: Path) -> None:
             pass
         with other.held(seconds_max=5):
             pass
+
+
+class Interrupted(BaseException):
+    """As KeyboardInterrupt, which would end the tests."""
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Callable[[], None]]:
+    """Call it, and a moment later whatever the main thread waits for is interrupted."""
+
+    def interrupted(*_: object) -> None:
+        raise Interrupted
+
+    def start() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    yield start
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+WAYS: dict[str, Callable[[FileLock], object]] = {
+    "exclusively": lambda lock: lock.held(seconds_max=30).__enter__(),
+    "shared": lambda lock: lock.share(seconds_max=30),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_was_interrupted_takes_it_from_nobody(
+    tmp_path: Path, interrupt: Callable[[], None], way: str
+) -> None:
+    one, other, third = (FileLock(tmp_path / "lock") for _ in range(3))
+    with one.held(seconds_max=1):
+        interrupt()
+        with pytest.raises(Interrupted):
+            WAYS[way](other)
+    with third.held(seconds_max=5):
+        assert not one.try_exclusive()
+    with other.held(seconds_max=5):
+        assert not one.try_exclusive()
 
 
 def test_shared_holders_keep_an_exclusive_one_away(tmp_path: Path) -> None:

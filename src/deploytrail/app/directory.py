@@ -18,11 +18,11 @@ from deploytrail.app.reading import Showing, find_event
 from deploytrail.app.recording import Recorder, Submission, submission
 from deploytrail.clock import Clock, SystemClock, microseconds
 from deploytrail.entry import fields, unbase64url
-from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError, Tampered
+from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, note, proof
-from deploytrail.log.publish import Publisher
+from deploytrail.log.publish import Publisher, refuse_fork
 from deploytrail.log.reading import entries_from, hashes_of
 from deploytrail.log.store import Checkpoint
 from deploytrail.sentence import counted
@@ -91,7 +91,7 @@ class DirectoryTrail:
             opened.callback(self.store.close)
             self.keyring = SqliteKeyring(home.keys, self._guard, clock, wrapping_key=wrapping)
             opened.callback(self.keyring.close)
-            self._settle()
+            self._guard.settle(self.store, self.keyring)
             with self.store.reading() as reader:
                 self._origin = reader.tree().origin
             self._refuse_older()
@@ -131,8 +131,9 @@ class DirectoryTrail:
         try:
             with lease.held(seconds_max=_LEASE_SECONDS_MAX):
                 now = microseconds(self._clock.now()) // 1_000_000
-                published = self._publisher.publish(seconds=now)
-                self._keep(published)
+                seen = self._seen()
+                published = self._publisher.publish(seconds=now, seen=seen)
+                self._keep(published, seen)
         finally:
             lease.close()
         return _published(self._origin, published)
@@ -205,41 +206,43 @@ class DirectoryTrail:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _settle(self) -> None:
-        """Make durable what a crash may have left visible, before anything is acknowledged."""
-        if self._guard.is_alone:
-            if not self.home.fence.exists():
-                self.store.sync_all()
-                self.keyring.sync_all()
-            self._guard.settle()
-
     def _refuse_older(self) -> None:
-        """A log that is behind what was seen of it was set back: going on would fork it."""
-        seen = kept.load(self._states, self._origin)
+        """A log that is behind what was seen of it was set back: going on would fork it.
+
+        Also one that has grown again since: what was seen must stand at its beginning, and the
+        checkpoint of it, or a newer one, in its table.
+        """
+        seen = self._seen()
         if seen is None:
             return
         with self.store.reading() as reader:
-            size = reader.tree().size
-            if seen.checkpoint.size == size and reader.tree().frontier.root() != (
-                seen.checkpoint.root
-            ):
-                raise Tampered(f"log: size {size} had another root when it was last seen")
-        if seen.checkpoint.size > size:
-            entries = counted(seen.checkpoint.size, "entry")
+            tree = reader.tree()
+            if seen.size <= tree.size:
+                refuse_fork(seen, tree.size, tree.frontier.root(), hashes_of(reader, tree.size))
+            is_published = bool(reader.notes(after=seen.size - 1, count=1))
+        if seen.size > tree.size or not is_published:
+            entries = counted(seen.size, "entry")
             raise Incomplete(
-                f"log: expected at least {entries}, which this log had when it was last seen here, "
-                f"found {size}; restore a newer copy, or continue it as a "
-                "new origin"
+                f"log: expected at least {entries} under a checkpoint, which this log had when it "
+                f"was last seen here, found {_found(tree.size, seen.size)}; restore a newer copy, "
+                "or continue it as a new origin"
             )
 
-    def _keep(self, published: Checkpoint) -> None:
-        """Remember what we handed out, unless what is remembered is as new."""
-        seen = kept.load(self._states, self._origin)
-        if seen is not None and seen.checkpoint.size >= published.size:
+    def _seen(self) -> checkpoints.Checkpoint | None:
+        known = kept.load(self._states, self._origin)
+        return None if known is None else known.checkpoint
+
+    def _keep(self, published: Checkpoint, seen: checkpoints.Checkpoint | None) -> None:
+        """Remember what we handed out, which is consistent with what was remembered."""
+        if seen is not None and seen.size >= published.size:
             return
         parsed = checkpoints.decode(note.decode(published.note).text)
         own = homes.own_policy(self._origin, self.keyring.secrets)
         kept.replace(self._states, Kept(parsed, published.note, own))
+
+
+def _found(size: int, size_seen: int) -> str:
+    return str(size) if size < size_seen else "no checkpoint of these"
 
 
 def _parsed(body: bytes) -> Submission | SenderError:

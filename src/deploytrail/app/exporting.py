@@ -12,7 +12,8 @@ import tarfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryFile
+from typing import IO, Final
 
 import msgspec
 
@@ -23,9 +24,11 @@ from deploytrail.entry import base64url
 from deploytrail.log import policy
 from deploytrail.log.reading import bundle_entries, tile_reader
 from deploytrail.log.tiles import WIDTH, Tile, bundles_of, encode_bundle, encode_path, tiles_of
+from deploytrail.stores.files import new_file
 from deploytrail.stores.sqlite.place import sync_directory
 
 _TILES_AT_ONCE: Final = 256
+_DIGESTS_MAX: Final = 200_000
 
 
 def export(
@@ -43,17 +46,18 @@ def export(
     published = trail.publish()
     size = published.size
     new = target.with_name(target.name + ".new")
-    file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    file = new_file(new)
     try:
         with (
             open(file, "wb", closefd=False) as stream,
             tarfile.open(fileobj=stream, mode="w:") as tar,
+            TemporaryFile(dir=target.parent) as lines,
         ):
             _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
             _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
             _add(tar, "checkpoint", published.note.encode())
-            lines = _add_log(tar, trail, size, disclosures, told)
-            _add(tar, "disclosures.jsonl", b"".join(lines))
+            _add_log(tar, trail, size, _Disclosures(trail, lines) if disclosures else None, told)
+            _add_file(tar, "disclosures.jsonl", lines)
         os.fsync(file)
         os.link(new, target)
     finally:
@@ -63,22 +67,41 @@ def export(
     return size
 
 
+class _Disclosures:
+    """The lines of the disclosures that go with entries, put aside: a tar wants its sizes first.
+
+    One that comes again after very many others is written again, which changes nothing.
+    """
+
+    def __init__(self, trail: DirectoryTrail, lines: IO[bytes]) -> None:
+        self._trail = trail
+        self._lines = lines
+        self._written: set[bytes] = set()
+
+    def put(self, entries: list[bytes]) -> None:
+        if len(self._written) > _DIGESTS_MAX:
+            self._written.clear()
+        for digest, octets in self._trail.disclosures(entries).items():
+            if digest not in self._written:
+                self._written.add(digest)
+                pair = [base64url(digest), base64url(octets)]
+                self._lines.write(msgspec.json.encode(pair) + b"\n")
+
+
 def _add_log(
     tar: tarfile.TarFile,
     trail: DirectoryTrail,
     size: int,
-    disclosures: bool,
+    disclosures: _Disclosures | None,
     told: Callable[[int, int], None] | None,
-) -> list[bytes]:
-    """Tiles and bundles; returns the lines of the disclosures that go with them."""
-    lines: list[bytes] = []
-    seen: set[bytes] = set()
+) -> None:
+    """Tiles and bundles; the disclosures that go with them are put aside."""
     for bundle in bundles_of(size):
         with trail.store.reading() as reader:
             entries = bundle_entries(reader, bundle.index, size)
         _add(tar, encode_path(bundle), encode_bundle(entries))
-        if disclosures:
-            lines.extend(_disclosed(trail, entries, seen))
+        if disclosures is not None:
+            disclosures.put(entries)
         if told is not None:
             told(min(size, (bundle.index + 1) * WIDTH), size)
     for some in _batches(tiles_of(size), _TILES_AT_ONCE):
@@ -86,7 +109,6 @@ def _add_log(
             read_tile = tile_reader(reader, size)
             for tile in some:
                 _add(tar, encode_path(tile), read_tile(tile.level, tile.index))
-    return lines
 
 
 def _batches(tiles: Iterator[Tile], count: int) -> Iterator[list[Tile]]:
@@ -95,15 +117,14 @@ def _batches(tiles: Iterator[Tile], count: int) -> Iterator[list[Tile]]:
         yield some
 
 
-def _disclosed(trail: DirectoryTrail, entries: list[bytes], seen: set[bytes]) -> Iterator[bytes]:
-    for digest, octets in trail.disclosures(entries).items():
-        if digest not in seen:
-            seen.add(digest)
-            yield msgspec.json.encode([base64url(digest), base64url(octets)]) + b"\n"
-
-
 def _add(tar: tarfile.TarFile, name: str, octets: bytes) -> None:
+    _add_file(tar, name, io.BytesIO(octets))
+
+
+def _add_file(tar: tarfile.TarFile, name: str, stream: IO[bytes]) -> None:
+    """All of a stream as a member."""
     member = tarfile.TarInfo(name)
-    member.size = len(octets)
+    member.size = stream.seek(0, os.SEEK_END)
     member.mode = 0o644
-    tar.addfile(member, io.BytesIO(octets))
+    stream.seek(0)
+    tar.addfile(member, stream)

@@ -20,7 +20,7 @@ from deploytrail.stores.files import make_directory, replace_file
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
-from deploytrail.stores.sqlite.place import refuse_network, sync_directory
+from deploytrail.stores.sqlite.place import MOUNTS, refuse_network, sync_directory
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 
@@ -81,7 +81,12 @@ def new_origin(clock: Clock) -> str:
 
 
 def create(
-    home: Home, *, clock: Clock, environment: Mapping[str, str], origin: str | None = None
+    home: Home,
+    *,
+    clock: Clock,
+    environment: Mapping[str, str],
+    origin: str | None = None,
+    mounts: Path = MOUNTS,
 ) -> str:
     """Make a trail; returns its origin. Raises Conflict where there is one.
 
@@ -89,18 +94,18 @@ def create(
     made anew.
     """
     make_directory(home.directory)
-    refuse_network(home.directory)
+    refuse_network(home.directory, mounts=mounts)
     lock = FileLock(home.directory / "log.lock")
     try:
         with lock.held(seconds_max=10):
             if home.exists:
                 raise Conflict(f"{home.directory}: expected no trail, found one; use it")
-            return _create(home, clock, environment, origin or new_origin(clock))
+            return _create(home, clock, environment, origin)
     finally:
         lock.close()
 
 
-def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: str) -> str:
+def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: str | None) -> str:
     new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
     if home.keys.exists():
         if not new_log.exists():
@@ -109,9 +114,16 @@ def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: st
                 "or move the directory away to begin anew"
             )
         # Stopped between the two renames: both files are whole, and nothing was logged yet.
+        made = policy.decode(home.policy.read_bytes()).logs[0].key.name
+        if origin not in {None, made}:
+            raise Conflict(
+                f"{home.directory}: expected to make {origin}, found {made}, whose making was "
+                "stopped half-way; make that one, or move the directory away"
+            )
         new_log.rename(home.log)
         sync_directory(home.directory)
-        return policy.decode(home.policy.read_bytes()).logs[0].key.name
+        return made
+    origin = origin or new_origin(clock)
     if not _has_outside_key(environment) and not home.key.exists():
         replace_file(home.key, clock.random(32).hex().encode() + b"\n")
     wrapping = wrapping_key(home, environment)

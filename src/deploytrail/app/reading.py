@@ -23,6 +23,7 @@ from deploytrail.vault.subject import SUBJECT_BYTES, Subject
 
 _ERASED: Final = b'"action":"audit.subject.erased"'
 _SLACK_MICROSECONDS: Final = 60_000_000
+_BUNDLES_BEFORE: Final = 4
 _MOMENT_MAX: Final = 253_402_300_799_000_000
 """The end of the year 9999: a UUIDv7 can name later times, and no calendar of ours does."""
 
@@ -107,24 +108,35 @@ def find_event(reader: Reader, id: EventId) -> tuple[int, bytes]:
     """(index, entry) of an event. Raises NotFound.
 
     By bisection: a UUIDv7 says when the event was made, which is mostly just before it was
-    logged. Where that does not find it (a late or imported event), by a scan, newest first.
+    logged; then by a scan from a little before that time on, oldest first, and last by one of what
+    was logged before. Somebody may send the id of another's event once more, under a delivery of
+    its own: the first one since that time is it.
     """
     size = reader.tree().size
-    wanted = f'"id":"{id}"'.encode()
     start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
-    last = -(-size // WIDTH)
-    near = range(start // WIDTH, min(start // WIDTH + 4, last))
-    rest = (number for number in reversed(range(last)) if number not in near)
-    for number in (*near, *rest):
+    begin = max(0, start // WIDTH - _BUNDLES_BEFORE)
+    found = _first_of(reader, id, range(begin, -(-size // WIDTH)))
+    if found is None or found[0] < start:
+        # Logged before its own time: so may others be, that came before.
+        found = _first_of(reader, id, range(begin)) or found
+    if found is None:
+        raise NotFound(
+            f"event {id}: not in this log of {counted(size, 'entry')}; 'deploytrail log' lists them"
+        )
+    return found
+
+
+def _first_of(reader: Reader, id: EventId, bundles: Iterable[int]) -> tuple[int, bytes] | None:
+    size = reader.tree().size
+    wanted = f'"id":"{id}"'.encode()
+    for number in bundles:
         entries = bundle_entries(reader, number, size)
         if wanted not in b"".join(entries):
             continue
         for at, octets in enumerate(entries, number * WIDTH):
             if wanted in octets and entry.fields(octets)["id"] == id:
                 return at, octets
-    raise NotFound(
-        f"event {id}: not in this log of {counted(size, 'entry')}; 'deploytrail log' lists them"
-    )
+    return None
 
 
 def _first_logged_since(reader: Reader, size: int, moment: int) -> int:

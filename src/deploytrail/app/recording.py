@@ -43,8 +43,12 @@ class Submission(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """What became of submissions: refusals by position, the rest in order, ready for the log."""
+    """What became of submissions: refusals by position, the rest in order, ready for the log.
 
+    `epoch` is the one under which they were concealed: an erasure may come before they are placed.
+    """
+
+    epoch: int
     refused: list[SenderError | None]
     ids: list[EventId]
     entries: list[Prepared]
@@ -80,7 +84,7 @@ class Recorder:
         for _ in range(_EPOCHS_TRIED_MAX):
             batch = self._prepare(submissions)
             try:
-                placed = self._append(batch.entries)
+                placed = self._append(batch)
             except StaleEpoch:
                 self._start_over()
                 continue
@@ -105,7 +109,7 @@ class Recorder:
                 batch = self._prepare(submissions)
                 if waiting is not None:
                     yield self._answered(waiting)
-                placed = committing.submit(self._append, batch.entries)
+                placed = committing.submit(self._append, batch)
                 waiting = _Committing(submissions, batch, placed)
             if waiting is not None:
                 yield self._answered(waiting)
@@ -119,10 +123,10 @@ class Recorder:
         self._remember(waiting.batch.entries, placed)
         return self._merged(waiting.batch, placed)
 
-    def _append(self, entries: list[Prepared]) -> list[Answer]:
-        if not entries:
+    def _append(self, batch: _Batch) -> list[Answer]:
+        if not batch.entries:
             return []
-        return commit.append(self._store, entries, epoch=self._epoch, notices=self._notices)
+        return commit.append(self._store, batch.entries, epoch=batch.epoch, notices=self._notices)
 
     def _start_over(self) -> None:
         """Somebody was erased meanwhile: what we remember of keys and disclosures is void."""
@@ -144,7 +148,7 @@ class Recorder:
         subjects = self._keyring.subjects(wanted)
         nonces = self._clock.random(NONCE_BYTES * len(checked))
         observed = rfc3339(now)
-        batch = _Batch([], [], [])
+        batch = _Batch(self._epoch, [], [], [])
         rows: dict[bytes, VaultRow] = {}
         for at, one in enumerate(checked):
             refused = one if isinstance(one, SenderError) else None

@@ -38,11 +38,12 @@ def reading(home: Path | None) -> DirectoryTrail:
 def appending(home: Path | None) -> Iterator[Trail]:
     """A trail to append to, made where there is none; published when the block has ended.
 
-    What was appended is durable before that: a publisher who is busy is only told.
+    What was appended is durable before that: a publisher who is busy is only told, and so is a
+    checkpoint that can't be kept outside of the log.
     """
     from deploytrail.app import open_directory
     from deploytrail.app.home import find
-    from deploytrail.errors import Busy
+    from deploytrail.errors import Busy, Misconfigured
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
     place = find(home, os.environ)
@@ -59,3 +60,5 @@ def appending(home: Path | None) -> Iterator[Trail]:
             trail.publish()
         except Busy as error:
             warn(f"recorded, but not published yet: {error}; the next command publishes it")
+        except Misconfigured as error:
+            warn(f"recorded, but nobody outside of the log knows: {error}")

@@ -52,11 +52,13 @@ class Placed(NamedTuple):
 def refuse_jump(tree: Tree, now: Moment) -> None:
     """Raise ClockSuspect where the clock ran ahead of the time since boot.
 
-    Appending would freeze the log's time at a wrong future: `logged` never runs backwards.
+    Appending would freeze the log's time at a wrong future: `logged` never runs backwards. So a
+    clock that was behind may come back to where the log's time stands.
     """
-    if not now.uptime.boot or now.uptime.boot != tree.uptime.boot:
+    if not _is_same_boot(tree, now):
         return
-    ahead = (now.clock - tree.clock) - (now.uptime.microseconds - tree.uptime.microseconds)
+    since = max(tree.clock, tree.logged)
+    ahead = (now.clock - since) - (now.uptime.microseconds - tree.uptime.microseconds)
     if ahead > AHEAD_MAX:
         raise ClockSuspect(
             f"clock: expected it to follow the time since boot, found it {ahead // 1_000_000} s "
@@ -68,6 +70,19 @@ def refuse_jump(tree: Tree, now: Moment) -> None:
 def is_behind(tree: Tree, now: Moment) -> bool:
     """Whether the clock stands so far behind the log that it must be told."""
     return now.clock < tree.logged - BEHIND_MAX
+
+
+def _is_same_boot(tree: Tree, now: Moment) -> bool:
+    return bool(now.uptime.boot) and now.uptime.boot == tree.uptime.boot
+
+
+def _trusted(tree: Tree, now: Moment) -> Moment:
+    """From where the next jump is measured: where the clock stood highest above the uptime.
+
+    A clock that was set back is no measure: it would seem to jump once it is put right.
+    """
+    is_set_back = now.clock - tree.clock < now.uptime.microseconds - tree.uptime.microseconds
+    return Moment(tree.clock, tree.uptime) if is_set_back and _is_same_boot(tree, now) else now
 
 
 def place(
@@ -89,6 +104,7 @@ def place(
         stamped(one.entry, one.stamp_offset, stamp)
         for one, stamp in zip(prepared, _stamps(logged, len(prepared)), strict=True)
     ]
+    trusted = _trusted(tree, now)
     leaves = merkle.leaf_hashes(entries)
     appended = tree.frontier.append(leaves)
     bundles, rest, rest_first = _bundles(first, entries, tail)
@@ -97,8 +113,8 @@ def place(
         tree=tree._replace(
             frontier=appended.frontier,
             logged=logged + len(prepared) - 1,
-            clock=now.clock,
-            uptime=now.uptime,
+            clock=trusted.clock,
+            uptime=trusted.uptime,
             is_behind=is_behind(tree, now),
         ),
         size_before=first,

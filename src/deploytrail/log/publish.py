@@ -11,12 +11,13 @@ from typing import Final, NamedTuple
 from deploytrail.errors import EvidenceError, Fenced, Malformed, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, note
-from deploytrail.log.merkle import Frontier
+from deploytrail.log.merkle import Frontier, HashAt
 from deploytrail.log.note import Signer
 from deploytrail.log.reading import bundle_entries, hashes_of
 from deploytrail.log.replay import Replay
 from deploytrail.log.store import Checkpoint, Reader, Store
 from deploytrail.log.tiles import TILE_BYTES, WIDTH
+from deploytrail.sentence import counted
 
 COSIGNATURE_SECONDS_MAX: Final = 60
 """How old the log's own cosignature may grow while nothing is appended."""
@@ -30,6 +31,22 @@ class Signers(NamedTuple):
     cosigner: Signer
 
 
+def refuse_fork(seen: checkpoints.Checkpoint, size: int, root: bytes, hash_at: HashAt) -> None:
+    """Raise Tampered unless the tree of `root`, at least as large, begins with what was seen."""
+    if seen.size == size and seen.root != root:
+        raise Tampered(f"log: size {size} had another root when it was last seen")
+    if seen.size in {0, size}:
+        return
+    try:
+        between = merkle.consistency_proof(seen.size, size, hash_at)
+        merkle.verify_consistency(seen.size, size, between, seen.root, root)
+    except Tampered:
+        raise Tampered(
+            f"log: its first {counted(seen.size, 'entry')} had another root when they were last "
+            "seen; it was set back and has grown again, or its hashes were changed"
+        ) from None
+
+
 class Publisher:
     """Publishes one store's checkpoints. One at a time: the caller holds the lease."""
 
@@ -38,19 +55,20 @@ class Publisher:
         self._signers = signers
         self._size_seen = 0
 
-    def publish(self, *, seconds: int) -> Checkpoint:
+    def publish(self, *, seconds: int, seen: checkpoints.Checkpoint | None = None) -> Checkpoint:
         """The checkpoint of the log as it stands, with the cosignature of now (`seconds`, POSIX).
 
-        Idempotent for one size; a cosignature is renewed once it is a minute old. Raises Fenced
-        where what is stored is not what was written, and fences the store then.
+        Idempotent for one size; a cosignature is renewed once it is a minute old. What comes back
+        is consistent with `seen`, which was handed out before. Raises Fenced where that can't be
+        or what is stored is not what was written, and fences the store then.
         """
         try:
-            return self._publish(seconds)
+            return self._publish(seconds, seen)
         except (EvidenceError, Malformed) as error:
             self._store.fence(f"publish: {error}")
             raise Fenced(f"the log is fenced: publish: {error}") from error
 
-    def _publish(self, seconds: int) -> Checkpoint:
+    def _publish(self, seconds: int, seen: checkpoints.Checkpoint | None) -> Checkpoint:
         with self._store.reading() as reader:
             size = reader.tree().size
             published = reader.checkpoint()
@@ -61,6 +79,8 @@ class Publisher:
                 f"found {size}; the log went back in time"
             )
         self._size_seen = size
+        if seen is not None:
+            self._hold_against(seen, start)
         if published is not None and published.size == size:
             return self._renew(published, seconds)
         frontier = self._read_back(start, size)
@@ -69,6 +89,19 @@ class Publisher:
         if not self._put(None if published is None else published.size, new, seconds):
             return self._yield_to_other(seconds)
         return self._with_cosignatures(new)
+
+    def _hold_against(self, seen: checkpoints.Checkpoint, start: Frontier) -> None:
+        """Our newest signature must stand on what was handed out: from there on all is read back.
+
+        A log that was set back and has grown again lacks the checkpoint, which needs our key.
+        """
+        if seen.size > start.size:
+            raise Tampered(
+                f"published: expected a checkpoint of size {seen.size} or more, which was handed "
+                f"out before, found {start.size}; the log was set back"
+            )
+        with self._store.reading() as reader:
+            refuse_fork(seen, start.size, start.root(), hashes_of(reader, start.size))
 
     def _verified_start(self, published: Checkpoint | None) -> Frontier:
         """The frontier from which to go on: ours, because our signature vouches for its root."""

@@ -23,9 +23,10 @@ class Tree(NamedTuple):
     epoch: int
     """Rises with each erasure."""
     clock: int
-    """What the clock said at the last commit, in microseconds since 1970."""
+    """What the clock said where it stood highest above the uptime in this boot, in microseconds
+    since 1970."""
     uptime: Uptime
-    """What the uptime said at the last commit."""
+    """What the uptime said at that commit."""
     is_behind: bool
     """Whether the clock stood behind the log at the last commit; told once, not each time."""
 
@@ -147,7 +148,10 @@ class Reader(Protocol):
 
 
 class Writer(Reader, Protocol):
-    """Reads and writes under the writer's lock, in one transaction."""
+    """Reads and writes under the writer's lock, in one transaction.
+
+    Its `tree` raises Fenced where the log is smaller than this store has seen it.
+    """
 
     def clock(self) -> int:
         """Microseconds since 1970 by the store's clock, read under the lock."""

@@ -15,9 +15,7 @@ def replace_file(path: Path, octets: bytes) -> None:
     call removes.
     """
     new = path.with_name(path.name + ".new")
-    # A file that lies there may have other permissions, or be a link to somewhere else.
-    new.unlink(missing_ok=True)
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    file = new_file(new)
     try:
         with open(file, "wb", closefd=False) as stream:
             stream.write(octets)
@@ -26,6 +24,14 @@ def replace_file(path: Path, octets: bytes) -> None:
         os.close(file)
     new.rename(path)
     sync_directory(path.parent)
+
+
+def new_file(path: Path) -> int:
+    """The descriptor of an empty file (0600), made in place of whatever a crash left there."""
+    # A file that lies there may have other permissions, or be a link to somewhere else.
+    path.unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
 
 
 def make_directory(directory: Path) -> None:

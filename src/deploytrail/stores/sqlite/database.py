@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Protocol
 
 import apsw
 
@@ -18,13 +18,12 @@ from deploytrail.errors import (
     CommitUnknown,
     DiskFull,
     Fenced,
-    Malformed,
-    Misconfigured,
     NotFound,
     NotPermitted,
 )
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.place import (
+    MOUNTS,
     Identity,
     identity,
     raise_fence,
@@ -32,6 +31,7 @@ from deploytrail.stores.sqlite.place import (
     refuse_network,
     sync_directory,
 )
+from deploytrail.stores.sqlite.shape import Shape, refuse_foreign
 
 WAL_PAGES_PASSIVE: Final = 16_384
 WAL_PAGES_TRUNCATE: Final = 131_072
@@ -43,18 +43,21 @@ _SYNC_ERRORS: Final = {
     apsw.SQLITE_IOERR_TRUNCATE,
 }
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT}
+_NOT_OURS: Final = (
+    apsw.CorruptError, apsw.NotADBError, apsw.ConstraintError, apsw.MismatchError,
+    apsw.SchemaChangeError, apsw.SQLError,
+)  # fmt: skip
+"""What SQLite only says of pages, rows or tables that are not as we wrote them."""
 
 
 Row = tuple[str, tuple[str | int | bytes, ...]]
 """A statement with its values."""
 
 
-class Shape(NamedTuple):
-    """What a database must be: its mark, the newest version that we know, and its tables."""
+class Settling(Protocol):
+    """What a crash may have left visible and not durable, until it is settled."""
 
-    application_id: int
-    version: int
-    schema: str
+    def settle(self) -> None: ...
 
 
 class Guard:
@@ -73,8 +76,9 @@ class Guard:
         wait_seconds_max: float = 10.0,
         wal_pages_passive: int = WAL_PAGES_PASSIVE,
         wal_pages_truncate: int = WAL_PAGES_TRUNCATE,
+        mounts: Path = MOUNTS,
     ) -> None:
-        refuse_network(directory)
+        refuse_network(directory, mounts=mounts)
         self.directory = directory
         self.fence = directory / "fence"
         self.wait_seconds_max = wait_seconds_max
@@ -92,8 +96,17 @@ class Guard:
             self.opened.share(seconds_max=self.wait_seconds_max)
         return is_alone
 
-    def settle(self) -> None:
-        """After what a crash left was synced: let others in."""
+    def settle(self, *databases: Settling) -> None:
+        """Make durable what a crash may have left visible in these, then let others in.
+
+        Before anything is acknowledged, by whoever opens them while nobody else has them open.
+        """
+        if not self.is_alone:
+            return
+        # A failed sync is never repeated: behind a fence that is for `doctor`.
+        if not self.fence.exists():
+            for database in databases:
+                database.settle()
         self.opened.share(seconds_max=self.wait_seconds_max)
         self.is_alone = False
 
@@ -116,12 +129,26 @@ class Guard:
 
 
 class Database:
-    """A connection that writes and one that reads. Belongs to one thread."""
+    """A connection that writes and one that reads. Belongs to one thread.
 
-    def __init__(self, path: Path, guard: Guard, shape: Shape, *, vfs: str | None = None) -> None:
+    With `is_durability_told`, `is_durable` says whether what was just read survives a crash.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        guard: Guard,
+        shape: Shape,
+        *,
+        vfs: str | None = None,
+        is_durability_told: bool = False,
+    ) -> None:
         self.path = path
+        self._is_durability_told = is_durability_told
+        self._version_durable: int | None = None
         self.guard = guard
         self._vfs = vfs
+        self._shape = shape
         self._wal_pages = 0
         # A descriptor of its own: flock lets one descriptor in twice, and a second thread that
         # makes keys would let go of what the first holds for its commit.
@@ -129,7 +156,7 @@ class Database:
         self._reader: apsw.Connection | None = None
         self._writer = self._connect(apsw.SQLITE_OPEN_READWRITE)
         with self._own_errors():
-            self._set_up(shape)
+            self._set_up()
             self._identity = identity(path)
 
     @classmethod
@@ -156,17 +183,23 @@ class Database:
             # Before the transaction, not after it: what was committed is acknowledged even where
             # this fails.
             self._checkpoint_if_long()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 yield self._writer
-                self._refuse_replaced()
-                self._commit()
-            except BaseException:
-                # If this fails too, the transaction ends with the connection.
-                with suppress(apsw.Error):
-                    if self._writer.in_transaction:
-                        self._writer.execute("ROLLBACK")
-                raise
+            self._note_durable()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._refuse_replaced()
+            self._commit()
+        except BaseException:
+            # If this fails too, the transaction ends with the connection.
+            with suppress(apsw.Error):
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+            raise
 
     def _commit(self) -> None:
         try:
@@ -185,20 +218,65 @@ class Database:
     def reading(self) -> Iterator[apsw.Connection]:
         """One moment of the database. Keep it under a second: it holds back checkpoints."""
         with self._own_errors():
-            if self._reader is None:
-                self._reader = self._connect(apsw.SQLITE_OPEN_READONLY)
-            self._reader.execute("BEGIN")
+            reader = self._opened_reader()
+            reader.execute("BEGIN")
             try:
-                yield self._reader
+                yield reader
             finally:
-                if self._reader.in_transaction:
-                    self._reader.execute("ROLLBACK")
+                if reader.in_transaction:
+                    reader.execute("ROLLBACK")
+
+    def _opened_reader(self) -> apsw.Connection:
+        if self._reader is None:
+            self._reader = self._connect(apsw.SQLITE_OPEN_READONLY)
+        return self._reader
+
+    def settle(self) -> None:
+        """Make durable whatever is visible, waiting for no reader.
+
+        Must succeed before the first receipt after a crash: until then, what a killed writer left
+        is visible but maybe not durable.
+        """
+        with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
+            self.guard.refuse_fenced()
+            if not self._is_emptied():
+                # The sync of this commit is one of the whole write-ahead log.
+                with self._transaction():
+                    self._writer.execute(f"PRAGMA user_version = {self._shape.version}")
+            self._note_durable()
+
+    def is_durable(self) -> bool:
+        """Whether everything in this moment of `reading` was synced, by us, after it was written.
+
+        Another process may have been killed between the two; `settle` makes it durable.
+        """
+        return self._version_durable is not None and self._version() == self._version_durable
+
+    def _note_durable(self) -> None:
+        """What stands there now was just synced, and nobody else writes while we hold the lock."""
+        if self._is_durability_told:
+            self._version_durable = self._version()
+
+    def _version(self) -> int:
+        """Changes with each commit by another connection, so that of our writer as well."""
+        return int(str(self._opened_reader().pragma("data_version")))
+
+    def _is_emptied(self) -> bool:
+        """Moves the write-ahead log into the database, with fsync, unless a reader needs it."""
+        self._writer.set_busy_timeout(0)
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            # An examiner holds no lock of ours, and may read for as long as it likes.
+            return False
+        finally:
+            self._writer.set_busy_timeout(int(self.guard.wait_seconds_max * 1000))
+        return True
 
     def sync_all(self) -> None:
         """Move the whole write-ahead log into the database, with fsync, and empty it.
 
-        Must succeed before the first receipt after a crash: until then, what a killed writer left
-        is visible but maybe not durable.
+        Raises Busy where a reader needed it for longer than the time allowed.
         """
         with self._lock.held(seconds_max=self.guard.wait_seconds_max), self._own_errors():
             self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -225,19 +303,17 @@ class Database:
         except apsw.CantOpenError:
             raise NotPermitted(f"{self.path}: expected to open it, but may not") from None
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        # Whoever may write the file could plant statements in it; we have none there.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.set_busy_timeout(int(self.guard.wait_seconds_max * 1000))
         return connection
 
-    def _set_up(self, shape: Shape) -> None:
+    def _set_up(self) -> None:
         writer = self._writer
-        found = writer.pragma("application_id"), writer.pragma("user_version")
-        if found[0] != shape.application_id:
-            raise Malformed(f"{self.path}: expected a database of Deploytrail, found another's")
-        if not isinstance(found[1], int) or found[1] > shape.version:
-            raise Misconfigured(
-                f"{self.path}: expected version {shape.version} or older, found {found[1]}; "
-                "a newer Deploytrail wrote it, use that one"
-            )
+        refuse_foreign(writer, self._shape, self.path)
         writer.pragma("synchronous", "FULL")
         writer.pragma("cache_size", -65_536)
         # An I/O error of an automatic checkpoint would never surface; ours are explicit.
@@ -280,7 +356,7 @@ class Database:
             if self._is_full(error):
                 raise self._disk_full() from error
             raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except _NOT_OURS as error:
             raise self.guard.raise_fence(f"{self.path.name}: {error}") from error
         except (apsw.ReadOnlyError, apsw.CantOpenError) as error:
             raise NotPermitted(f"{self.path}: expected to write, but may not: {error}") from error
@@ -302,7 +378,7 @@ def _make(path: Path, shape: Shape, rows: Iterable[Row], vfs: str | None) -> Non
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in shape.schema.split(";"):
+        for statement in shape.statements:
             connection.execute(statement)
         for statement, values in rows:
             connection.execute(statement, values)

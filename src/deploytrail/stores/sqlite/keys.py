@@ -10,7 +10,8 @@ import apsw
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Tampered
-from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.database import Database, Guard
+from deploytrail.stores.sqlite.shape import Shape
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 from deploytrail.vault.subject import KEY_BYTES, SUBJECT_BYTES, Subject, subject
@@ -74,7 +75,7 @@ class SqliteKeyring:
     def __init__(
         self, path: Path, guard: Guard, clock: Clock, *, wrapping_key: bytes, vfs: str | None = None
     ) -> None:
-        self._database = Database(path, guard, SHAPE, vfs=vfs)
+        self._database = Database(path, guard, SHAPE, vfs=vfs, is_durability_told=True)
         self._clock = clock
         self._wrapping_key = wrapping_key
         self._remembered: dict[str, Subject] = {}
@@ -119,6 +120,10 @@ class SqliteKeyring:
         """Drop what is remembered: another process may have erased a subject."""
         self._remembered.clear()
 
+    def settle(self) -> None:
+        """See `Database.settle`."""
+        self._database.settle()
+
     def sync_all(self) -> None:
         """See `Database.sync_all`."""
         self._database.sync_all()
@@ -139,7 +144,13 @@ class SqliteKeyring:
 
     def _known(self, identities: Iterable[str]) -> dict[str, Subject]:
         with self._database.reading() as connection:
-            return self._look_up(connection, identities)
+            found = self._look_up(connection, identities)
+            is_durable = not found or self._database.is_durable()
+        if not is_durable:
+            # Whoever made them may have been killed between write and sync, and the receipt of an
+            # entry that names them comes after a sync of the log alone.
+            self._database.settle()
+        return found
 
     def _look_up(
         self, connection: apsw.Connection, identities: Iterable[str]

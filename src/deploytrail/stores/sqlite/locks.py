@@ -41,9 +41,10 @@ class FileLock:
     @contextmanager
     def held(self, *, seconds_max: float) -> Iterator[None]:
         """Hold it exclusively for a block; raises Busy where that takes longer than allowed."""
-        if not self._try(fcntl.LOCK_EX):
-            self._wait(fcntl.LOCK_EX, seconds_max)
         try:
+            # Within: an interrupt may come when the lock is ours and before the block begins.
+            if not self._try(fcntl.LOCK_EX):
+                self._wait(fcntl.LOCK_EX, seconds_max)
             yield
         finally:
             self.release()
@@ -64,18 +65,21 @@ class FileLock:
     def _wait(self, kind: int, seconds_max: float) -> None:
         """Queue in a thread, because flock itself knows no time limit.
 
-        On a timeout the thread is left behind in the queue with a descriptor of its own; once it
-        is its turn it lets go at once, so nobody waits for us longer than that.
+        On a timeout or an interrupt the thread is left behind in the queue with a descriptor of
+        its own; once it is its turn it lets go at once, so nobody waits for us longer than that.
         """
         waiting = _Waiting(os.open(self._path, os.O_RDWR | os.O_CLOEXEC), kind)
         threading.Thread(target=waiting.run, daemon=True).start()
-        if not waiting.finish(seconds_max):
-            raise Busy(
-                f"{self._path.name}: expected another writer to finish within {seconds_max:g} s; "
-                "nothing was stored. Try again; 'fuser' tells which process holds the file"
-            )
-        os.dup2(waiting.file, self._file, inheritable=False)
-        os.close(waiting.file)
+        try:
+            if waiting.finish(seconds_max):
+                os.dup2(waiting.file, self._file, inheritable=False)
+                return
+        finally:
+            waiting.let_go()
+        raise Busy(
+            f"{self._path.name}: expected another writer to finish within {seconds_max:g} s; "
+            "nothing was stored. Try again; 'fuser' tells which process holds the file"
+        )
 
 
 class _Waiting:
@@ -91,14 +95,17 @@ class _Waiting:
     def run(self) -> None:
         fcntl.flock(self.file, self._kind)
         with self._lock:
-            if self._is_wanted:
-                self._done.set()
-            else:
+            self._done.set()
+            if not self._is_wanted:
                 os.close(self.file)
 
     def finish(self, seconds_max: float) -> bool:
-        if self._done.wait(seconds_max):
-            return True
+        """Whether the lock came in time."""
+        return self._done.wait(seconds_max)
+
+    def let_go(self) -> None:
+        """Close our descriptor, at once or when its turn comes; a copy of it goes on holding."""
         with self._lock:
-            self._is_wanted = self._done.is_set()
-            return self._is_wanted
+            if self._is_wanted and self._done.is_set():
+                os.close(self.file)
+            self._is_wanted = False

@@ -24,8 +24,10 @@ from deploytrail.log.store import (
     VaultRow,
     Writer,
 )
+from deploytrail.sentence import counted
 from deploytrail.stores.sqlite import log_sql as sql
-from deploytrail.stores.sqlite.database import Database, Guard, Shape
+from deploytrail.stores.sqlite.database import Database, Guard
+from deploytrail.stores.sqlite.shape import Shape
 
 SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA)
 
@@ -42,6 +44,7 @@ class SqliteLog:
         self._database = Database(path, guard, SHAPE, vfs=vfs)
         self._clock = clock
         self._seen: _Seen = {}
+        self._highest = _Highest()
 
     @classmethod
     def create(cls, path: Path, origin: str, *, vfs: str | None = None) -> None:
@@ -53,12 +56,19 @@ class SqliteLog:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         with self._database.writing() as connection:
-            yield _Writer(connection, self._clock, self.fence, self._seen)
+            writer = _Writer(connection, self._clock, self.fence, self._seen, self._highest.size)
+            yield writer
+        # Only now it is stored, and nobody may find less of it.
+        self._highest.raise_to(writer.size)
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         with self._database.reading() as connection:
-            yield SqliteReader(connection)
+            yield SqliteReader(connection, highest=self._highest)
+
+    def settle(self) -> None:
+        """See `Database.settle`."""
+        self._database.settle()
 
     def sync_all(self) -> None:
         """See `Database.sync_all`."""
@@ -74,14 +84,35 @@ class SqliteLog:
         self._database.close()
 
 
+class _Highest:
+    """The largest size that this process saw of a log."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def raise_to(self, size: int) -> None:
+        self.size = max(self.size, size)
+
+
 class SqliteReader:
     """Reads within the transaction of its connection."""
 
-    def __init__(self, connection: apsw.Connection, seen: _Seen | None = None) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        seen: _Seen | None = None,
+        highest: _Highest | None = None,
+    ) -> None:
         self._connection = connection
         self._seen: _Seen = {} if seen is None else seen
+        self._highest = _Highest() if highest is None else highest
 
     def tree(self) -> Tree:
+        tree = self._stored_tree()
+        self._highest.raise_to(tree.size)
+        return tree
+
+    def _stored_tree(self) -> Tree:
         row = self._connection.execute(sql.TREE).fetchone()
         if row is None:
             raise Tampered("tree: expected its one row, found none")
@@ -155,16 +186,24 @@ class _Writer(SqliteReader):
         clock: Clock,
         fence: Callable[[str], None],
         seen: _Seen,
+        size_least: int,
     ) -> None:
         super().__init__(connection, seen)
+        self.size = size_least
         self._clock = clock
         self._fence = fence
         self._tree: Tree | None = None
 
     def tree(self) -> Tree:
-        # Nobody else writes while we hold the lock.
+        # Nobody else writes while we hold the lock, and before it was ours the log only grew.
         if self._tree is None:
-            self._tree = super().tree()
+            tree = self._stored_tree()
+            if tree.size < self.size:
+                raise self._fenced(
+                    f"log.db: expected at least {counted(self.size, 'entry')}, which it had "
+                    f"before, found {tree.size}; the log went back in time"
+                )
+            self._tree, self.size = tree, tree.size
         return self._tree
 
     def clock(self) -> int:
@@ -196,16 +235,18 @@ class _Writer(SqliteReader):
         self._set_tree(tree, addition.size_before)
 
     def _set_tree(self, tree: Tree, size_before: int) -> None:
-        self._tree = None
+        self._tree, self.size = None, tree.size
         row = _tree_row(tree)
         self._connection.execute(sql.SET_TREE, (*row[1:], size_before))
         if self._connection.changes() != 1:
-            reason = f"log.db: expected size {size_before} under the lock, found another"
-            self._fence(reason)
-            raise Fenced(f"the log is fenced: {reason}")
+            raise self._fenced(f"log.db: expected size {size_before} under the lock, found another")
         # Mostly the next commit is ours as well, and finds what this one wrote.
         self._seen.clear()
         self._seen[row] = tree
+
+    def _fenced(self, reason: str) -> Fenced:
+        self._fence(reason)
+        return Fenced(f"the log is fenced: {reason}")
 
     def erase(self, subject: bytes) -> int:
         connection = self._connection

@@ -18,7 +18,7 @@ _NETWORK = {
     "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs",
 }  # fmt: skip
 _SYNC_UNKNOWN = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
-_MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
 
 Identity = tuple[tuple[int, int] | None, ...]
 
@@ -36,9 +36,9 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def refuse_network(directory: Path) -> None:
+def refuse_network(directory: Path, *, mounts: Path = MOUNTS) -> None:
     """Raise Misconfigured on a network file system: its locks and syncs keep no promise."""
-    kind = filesystem(directory)
+    kind = filesystem(directory, mounts=mounts)
     if kind in _NETWORK:
         raise Misconfigured(
             f"{directory}: expected a local disk, found the network file system {kind}; "
@@ -46,13 +46,13 @@ def refuse_network(directory: Path) -> None:
         )
 
 
-def filesystem(directory: Path) -> str:
+def filesystem(directory: Path, *, mounts: Path = MOUNTS) -> str:
     """The kind of file system that holds a directory; empty where the system doesn't tell."""
     try:
-        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+        text = mounts.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return ""
-    return mounted(str(directory.resolve()), mounts)
+    return mounted(str(directory.resolve()), text)
 
 
 def mounted(path: str, mounts: str) -> str:

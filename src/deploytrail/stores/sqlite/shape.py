@@ -1,0 +1,59 @@
+"""What a database must be: its mark, its version and its tables, to the letter.
+
+Read from a connection that somebody else opened. Knows no table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from deploytrail.errors import Malformed, Misconfigured, Tampered
+from deploytrail.sentence import counted
+
+_FOUND_SCHEMA: Final = (
+    "SELECT type, name, sql FROM sqlite_schema "
+    "WHERE sql IS NOT NULL OR name NOT LIKE 'sqlite_autoindex_%'"
+)
+
+
+class Shape(NamedTuple):
+    """What a database must be: its mark, the newest version that we know, and its tables."""
+
+    application_id: int
+    version: int
+    schema: str
+
+    @property
+    def statements(self) -> list[str]:
+        """Those that make its tables, as SQLite keeps them."""
+        return [one.strip() for one in self.schema.split(";") if one.strip()]
+
+
+def refuse_foreign(connection: apsw.Connection, shape: Shape, path: Path) -> None:
+    """Raise Malformed for another's file, Misconfigured for a newer version, Tampered for tables.
+
+    A table, trigger, view or index that is not ours could drop or invent rows unseen.
+    """
+    mark, version = connection.pragma("application_id"), connection.pragma("user_version")
+    if mark != shape.application_id:
+        raise Malformed(f"{path}: expected a database of Deploytrail, found another's")
+    if not isinstance(version, int) or version > shape.version:
+        raise Misconfigured(
+            f"{path}: expected version {shape.version} or older, found {version}; "
+            "a newer Deploytrail wrote it, use that one"
+        )
+    found = list(connection.execute(_FOUND_SCHEMA))
+    for kind, name, made_by in found:
+        if made_by not in shape.statements:
+            raise Tampered(
+                f"{path.name}: expected our tables and nothing else, found the {kind} "
+                f"{name!r:.80}, which somebody planted or changed; restore it from a backup"
+            )
+    if len(found) != len(shape.statements):
+        raise Tampered(
+            f"{path.name}: expected {counted(len(shape.statements), 'table')}, found "
+            f"{len(found)}; restore it from a backup"
+        )
