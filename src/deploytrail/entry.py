@@ -8,10 +8,11 @@ Values only (LOG.md, "Entry"). An entry is canonical JSON. It adds to the event 
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -33,6 +34,16 @@ _URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
 _SHA256_BLOCK_BYTES: Final = 64
 
 _values = msgspec.json.Decoder(dict[str, Any])
+_is_uuid: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+
+
+class _Delivered(msgspec.Struct):
+    """What of an entry's source names its delivery."""
+
+    tool: str
+    instance: str
+    delivery: str | None = None
+    part: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
 
 
 def stamp_offset(entry: bytes) -> int:
@@ -91,14 +102,23 @@ def _whose(tool: str, instance: str) -> tuple[bytes, bytes]:
 
 
 def key_of(found: dict[str, Any]) -> bytes:
-    """The delivery key of an entry's fields; the same as when it was appended."""
-    source = found["source"]
+    """The delivery key of an entry's fields; the same as when it was appended.
+
+    Raises Malformed for fields that no entry of ours has.
+    """
+    try:
+        source = msgspec.convert(found.get("source"), _Delivered)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"entry.source: expected a delivery; {error}") from None
+    id = found.get("id")
+    if not isinstance(id, str) or _is_uuid(id) is None:
+        raise Malformed("entry.id: expected a UUID")
     return delivery_key(
-        tool=source["tool"],
-        instance=source["instance"],
-        delivery=source.get("delivery"),
-        part=source.get("part", 0),
-        id=found["id"],
+        tool=source.tool,
+        instance=source.instance,
+        delivery=source.delivery,
+        part=source.part,
+        id=EventId(id),
     )
 
 

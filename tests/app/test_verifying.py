@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -347,3 +348,55 @@ def test_more_checkpoints_than_are_read_at_once(tmp_path: Path) -> None:
         "cosignature 260: there is no checkpoint of this size",
         "published: expected the frontier of size 1000, found none",
     }
+
+
+def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:
+    there = place(tmp_path)
+    there.record(256 * 40 + 100)
+    moments: list[int] = []
+    left: list[int] = []
+    with there.opened() as writer:
+
+        def append_more(done: int, _: int) -> None:
+            if not moments:
+                writer.record([there.event(at) for at in range(300)])
+                writer.publish()
+            moments.append(done)
+            with apsw.Connection(str(Home(there.home).log)) as connection:
+                ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                left.append(pages - moved)
+
+        report = there.verified(disclosures=False, told=append_more)
+    assert (report.exit_code, report.found) == (0, ())
+    assert (report.size, len(moments)) == (256 * 40 + 100, 41)
+    # What was written meanwhile is held back in the write-ahead log, and only for a moment.
+    assert left[0] > 0
+    assert left[-1] == 0
+
+
+def test_a_log_that_may_only_be_read_is_read_with_its_write_ahead_log(trail: Place) -> None:
+    assert (trail.home / "log.db-wal").stat().st_size > 0
+    (trail.home / "log.db-shm").unlink()
+    for path in trail.home.iterdir():
+        path.chmod(0o444)
+    trail.home.chmod(0o555)
+    for path in list(trail.home.parents)[:3]:
+        path.chmod(0o755)
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            # Root may write everywhere.
+            if os.geteuid() == 0:
+                os.setuid(65_534)
+            report = verify(trail.home, state=Path("/nowhere"), environment={})
+            os.write(tell, msgspec.json.encode(report))
+        finally:
+            os._exit(0)
+    os.close(tell)
+    with open(told, "rb") as pipe:  # noqa: PTH123 (a descriptor, not a path)
+        found = msgspec.json.decode(pipe.read())
+    os.waitpid(child, 0)
+    assert (found["exit_code"], found["size"], found["found"]) == (0, COUNT, [])
+    if os.geteuid() == 0:
+        assert any("nothing was kept" in each for each in found["not_checked"])

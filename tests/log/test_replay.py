@@ -29,7 +29,7 @@ def replayed(cuts: list[int], **changed: bytes) -> Replay:
 def test_the_root_comes_out_however_entries_are_fed(cuts: list[int]) -> None:
     replay = replayed(cuts)
     assert replay.frontier.root() == replay.by_tiles.root() == mth(LEAVES)
-    assert (replay.differing, replay.is_whole) == ([], True)
+    assert replay.differing == []
 
 
 def test_changed_entries_are_named_and_the_tiles_still_give_the_root() -> None:
@@ -46,12 +46,14 @@ def test_entries_without_stored_hashes_are_hashed_all_the_same() -> None:
     assert replay.frontier.root() == mth(LEAVES)
 
 
-def test_a_bundle_that_is_gone_is_led_over_by_its_hashes() -> None:
+def test_with_the_tiles_trusted_only_later_changes_differ() -> None:
     replay = Replay(Frontier.empty())
-    replay.feed_missing(tile(0, 256))
-    replay.feed(ENTRIES[256:], None)
-    assert replay.frontier.root() == mth(LEAVES)
-    assert not replay.is_whole
+    replay.feed([b"forged", *ENTRIES[1:256]], tile(0, 256))
+    replay.trust_tiles()
+    assert replay.frontier.root() == mth(LEAVES[:256])
+    replay.feed([*ENTRIES[256:599], b"forged"], tile(256, 600))
+    assert replay.differing == [599]
+    assert replay.by_tiles.root() == mth(LEAVES)
 
 
 def test_a_replay_goes_on_from_a_frontier() -> None:

@@ -10,10 +10,10 @@ import pytest
 from deploytrail.errors import Tampered
 from deploytrail.log import checkpoint, merkle, note, verify
 from deploytrail.log.checkpoint import Checkpoint
+from deploytrail.log.evidence import Claim, LeafClaim, Outcome
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.note import Signer
 from deploytrail.log.tiles import encode_bundle
-from deploytrail.log.verify import Claim, Outcome
 
 ORIGIN: Final = "deploytrail.test/verify/1"
 SIGNER: Final = Signer(ORIGIN, b"s" * 32)
@@ -41,29 +41,43 @@ NOTES: Final = [signed(size, root) for size, root in enumerate(ROOTS)]
 
 
 class Memory:
-    """Evidence that notes how far its checkpoints were read when a bundle was asked for."""
+    """Evidence that notes how far its checkpoints were read when a bundle was asked for.
+
+    `stored` are the leaf hashes beside the entries; a partial bundle has none. `gone` is a bundle
+    that is not there, `broken_at` a checkpoint that can't be read.
+    """
 
     has_partial_tiles = False
     size = SIZE
 
-    def __init__(self, notes: list[bytes], *, broken_at: int | None = None) -> None:
+    def __init__(
+        self,
+        notes: list[bytes],
+        *,
+        entries: list[bytes] = ENTRIES,
+        stored: list[bytes] = LEAVES,
+        gone: int | None = None,
+        broken_at: int | None = None,
+    ) -> None:
         self._notes = notes
+        self._entries = entries
+        self._stored = stored
+        self._gone = gone
         self._broken_at = broken_at
         self._read = 0
+        self.root = Frontier.empty().append(stored).frontier.root()
         self.read_before_bundle: list[int] = []
 
-    @property
-    def root(self) -> bytes:
-        return ROOTS[SIZE]
-
-    def bundle(self, number: int, width: int) -> bytes:
+    def bundle(self, number: int, width: int) -> bytes | None:
         self.read_before_bundle.append(self._read)
-        return encode_bundle(ENTRIES[number * 256 : number * 256 + width])
+        if number == self._gone:
+            return None
+        return encode_bundle(self._entries[number * 256 : number * 256 + width])
 
     def tile(self, level: int, number: int) -> bytes | None:
         assert level == 0
-        leaves = LEAVES[number * 256 : (number + 1) * 256]
-        return b"".join(leaves) if len(leaves) == 256 else None
+        stored = self._stored[number * 256 : (number + 1) * 256]
+        return b"".join(stored) if len(stored) == 256 else None
 
     def notes(self) -> Iterator[bytes]:
         for at, octets in enumerate(self._notes):
@@ -74,7 +88,7 @@ class Memory:
 
 
 def outcome(evidence: Memory, claims: list[Claim] | None = None) -> Outcome:
-    return verify.verify(evidence, origin=ORIGIN, keys=[SIGNER.key], claims=claims or [])
+    return verify.verify(evidence, origin=ORIGIN, logs=[SIGNER.key], claims=claims or [])
 
 
 def test_a_checkpoint_for_every_entry_is_held_against_its_root() -> None:
@@ -138,3 +152,66 @@ def test_signatures_of_strangers_are_counted() -> None:
     signatures = (note.sign(text, SIGNER), note.sign(text, stranger))
     found = outcome(Memory([*NOTES[:SIZE], note.encode(note.Note(text, signatures))]))
     assert (found.findings, found.strangers) == ([], 1)
+
+
+def changed(*places: int) -> list[bytes]:
+    return [b"changed" if at in places else octets for at, octets in enumerate(ENTRIES)]
+
+
+def changed_log(*places: int, gone: int | None = None) -> Memory:
+    """Other entries under the same stored hashes."""
+    return Memory([NOTES[300], NOTES[600], NOTES[SIZE]], entries=changed(*places), gone=gone)
+
+
+def test_every_change_is_located_not_only_the_first() -> None:
+    found = outcome(changed_log(5, 290, 400))
+    assert [(one.first, one.until) for one in found.findings] == [(5, 6), (290, 291), (400, 401)]
+
+
+def test_behind_a_change_that_no_hash_explains_nothing_is_blamed() -> None:
+    # The last bundle is partial, so no hashes of it are stored.
+    found = outcome(changed_log(5, 690))
+    assert [(one.first, one.until) for one in found.findings] == [(5, 6), (600, 700)]
+
+
+@pytest.mark.parametrize("at", [256, 300, 511])
+def test_a_receipt_in_a_bundle_that_is_gone_is_held_against_its_hashes(at: int) -> None:
+    for leaf, states in ((LEAVES[at], {"MISSING"}), (b"?" * 32, {"MISSING", "CORRUPT"})):
+        claim = LeafClaim(at, leaf, "the receipt")
+        found = verify.verify(changed_log(gone=1), origin=ORIGIN, logs=[SIGNER.key], leaves=[claim])
+        assert {one.state for one in found.findings} == states
+
+
+def test_what_a_deeper_check_can_t_bear_is_a_finding() -> None:
+    def each(first: int, _: list[bytes]) -> None:
+        if first == 256:
+            raise ZeroDivisionError("a bug, or a trap")
+
+    found = verify.verify(Memory(NOTES), origin=ORIGIN, logs=[SIGNER.key], each=each)
+    (finding,) = found.findings
+    assert (finding.state, finding.first, finding.until) == ("CORRUPT", 256, 512)
+    assert "ZeroDivisionError" in finding.what
+
+
+def test_a_checkpoint_counts_only_under_the_log_s_own_name_and_key() -> None:
+    for signer in (Signer("another/log/1", b"s" * 32), Signer(ORIGIN, b"x" * 32)):
+        text = note.decode(NOTES[SIZE]).text
+        octets = note.encode(note.Note(text, (note.sign(text, signer),)))
+        found = verify.verify(
+            Memory([octets]),
+            origin=ORIGIN,
+            logs=[Signer("another/log/1", b"s" * 32).key],
+            cosigners=[signer.key],
+        )
+        assert "expected a signature by the log's key" in found.findings[0].what
+        assert found.size_signed == 0
+
+
+@pytest.mark.parametrize(("at", "state"), [(550, "PRUNED"), (599, "PRUNED"), (600, "MISSING")])
+def test_missing_entries_are_excused_only_by_a_signed_account(at: int, state: str) -> None:
+    pruned = b'{"action":"audit.retention.executed","targets":[{"id":"1","type":"bundle"}]}'
+    entries = [pruned if place == at else octets for place, octets in enumerate(ENTRIES)]
+    leaves = merkle.leaf_hashes(entries)
+    note_of_600 = signed(600, Frontier.empty().append(leaves[:600]).frontier.root())
+    found = outcome(Memory([note_of_600], entries=entries, stored=leaves, gone=1))
+    assert [(one.state, one.first) for one in found.findings] == [(state, 256)]

@@ -16,8 +16,14 @@ def claimed(event: Event) -> Event:
     """The event with assurance 0 and the local instance.
 
     Raises Malformed for what only the trail itself enters (`audit.…`): forged, an erasure would
-    make a lost disclosure look accounted for.
+    make a lost disclosure look accounted for. And for evidence: it names attachments, which come
+    beside an event and never in it.
     """
+    if event.evidence:
+        raise Malformed(
+            "evidence: expected none, found attachments that did not come with the event; the "
+            "trail itself lists what it keeps, so leave it out"
+        )
     if event.action.startswith("audit."):
         raise Malformed(
             f"action: expected one of your own, found {event.action!r:.70}, which only the trail "

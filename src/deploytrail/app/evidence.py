@@ -1,39 +1,26 @@
-"""What is verified, as `log.verify.Evidence`: a log's own file, or an export of it."""
+"""A log's own file as `log.evidence.Evidence`; `exported` is the same of an export."""
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from deploytrail.entry import unbase64url
-from deploytrail.errors import DeploytrailError, Malformed, Tampered
+from deploytrail import entry
+from deploytrail.clock import at_microseconds, rfc3339
+from deploytrail.errors import DeploytrailError, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log.reading import tail_entries
 from deploytrail.log.replay import State
 from deploytrail.log.store import Inventory
-from deploytrail.log.tiles import (
-    WIDTH,
-    Bundle,
-    Tile,
-    bundles_of,
-    decode_path,
-    encode_bundle,
-    encode_path,
-    tiles_of,
-)
+from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle, full_tiles, tile_at
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedLog, unreadable
 
-EXPORT_FORMAT: Final = b"deploytrail-export/1\n"
-_MEMBER_BYTES_MAX: Final = 1024 * 1024 * 1024
-_READS_A_MOMENT: Final = 512
-_NOTES_AT_ONCE: Final = 256
+_READS_A_MOMENT: Final = 32
+_NOTES_AT_ONCE: Final = 16
+_NOTE_BYTES_MAX: Final = 65_536
 
 
 class StoredEvidence:
@@ -72,8 +59,15 @@ class StoredEvidence:
             return self._log.bundle(number)
 
     def tile(self, level: int, number: int) -> bytes | None:
+        # What was not full at this moment may have become so meanwhile.
+        known = tile_at(level, number, self.size)
+        if known is None or not known.is_full:
+            return None
         with unreadable(f"tile {level}/{number}"):
-            return self._log.tile(level, number)
+            found = self._log.tile(level, number)
+        if found is not None and not isinstance(found, bytes):
+            raise Tampered(f"tile {level}/{number}: expected bytes, found another value")
+        return found
 
     def notes(self) -> Iterator[bytes]:
         for size, octets in self._rows():
@@ -89,7 +83,10 @@ class StoredEvidence:
 
     def _whole(self, size: int, octets: bytes) -> bytes:
         """A checkpoint with its cosignatures."""
-        return octets + b"".join(self._log.cosignatures(size))
+        whole = octets + b"".join(self._log.cosignatures(size))
+        if len(whole) > _NOTE_BYTES_MAX:
+            raise Tampered(f"checkpoint {size}: expected at most {_NOTE_BYTES_MAX} bytes")
+        return whole
 
     def _rows(self) -> Iterator[tuple[int, bytes]]:
         """Every checkpoint's row as there was one when the log was opened, a few at a time."""
@@ -116,7 +113,7 @@ class StoredEvidence:
         expected = Inventory(
             bundles=size // WIDTH,
             entries=size % WIDTH,
-            tiles=sum(tile.is_full for tile in tiles_of(size)),
+            tiles=full_tiles(size),
             deliveries=size,
             disclosures=found.disclosures,
         )
@@ -127,10 +124,29 @@ class StoredEvidence:
                 yield state, f"{kind}: expected {wanted} for {of}, found {there}"
         for what in self._misplaced():
             yield "CORRUPT", what
+        if not self._is_last_logged():
+            yield "CORRUPT", "tree: the time of its last entry is not that of the last entry"
         if isinstance(self._published, str):
             yield "CORRUPT", self._published
         elif self._published > size:
             yield "CORRUPT", f"checkpoint: its size is {self._published}, the log's {size}"
+
+    def _is_last_logged(self) -> bool:
+        """Whether the time behind which the next entry is set is that of the last one."""
+        whole = (self.size // WIDTH, self.size % WIDTH)
+        if self.size == 0 or (self._inventory.bundles, self._inventory.entries) != whole:
+            # That entries are gone is told by their count.
+            return True
+        try:
+            last = self._tail[-1] if self._tail else self._last_of_bundles()
+            return entry.logged_of(last) == rfc3339(at_microseconds(self.tree.logged))
+        except (DeploytrailError, ValueError, LookupError, OverflowError):
+            return False
+
+    def _last_of_bundles(self) -> bytes:
+        number = self.size // WIDTH - 1
+        with unreadable(f"bundle {number}"):
+            return decode_bundle(self._log.bundle(number) or b"")[-1]
 
     def _misplaced(self) -> Iterator[str]:
         """Checkpoints in another's row, cosignatures of none or under another key's id."""
@@ -182,102 +198,3 @@ def _published(log: ExaminedLog) -> int | str:
         if (said.size, said.root) != (frontier.size, frontier.root()):
             return "published: its frontier is not that of the newest checkpoint"
     return newest.size
-
-
-class ExportedEvidence:
-    """An export: a tar of C2SP paths, `policy`, `disclosures.jsonl` and `format`."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115 (closed by `close`)
-        except (tarfile.TarError, OSError) as error:
-            raise Malformed(f"{path}: expected a trail's directory or export; {error}") from None
-        try:
-            self._members = {member.name: member for member in self._tar}
-            if self._read("format") != EXPORT_FORMAT:
-                raise Malformed(f"{path}: expected an export of format 1, found another file")
-            self._checkpoint = self._required("checkpoint")
-            self.policy = self._required("policy")
-            self.origin = checkpoints.decode(notes.decode(self._checkpoint).text).origin
-        except BaseException as error:
-            self._tar.close()
-            if isinstance(error, tarfile.TarError):
-                raise Malformed(f"{path}: the export ends in the middle; {error}") from None
-            raise
-        self.size = self._size()
-
-    @property
-    def root(self) -> bytes | None:
-        return None
-
-    def bundle(self, number: int, width: int) -> bytes | None:
-        return self._read(encode_path(Bundle(number, width)))
-
-    def tile(self, level: int, number: int) -> bytes | None:
-        width = min((self.size >> 8 * level) - number * WIDTH, WIDTH)
-        return self._read(encode_path(Tile(level, number, width))) if width > 0 else None
-
-    @property
-    def newest(self) -> bytes:
-        return self._checkpoint
-
-    def notes(self) -> Iterator[bytes]:
-        yield self._checkpoint
-
-    @property
-    def has_partial_tiles(self) -> bool:
-        return True
-
-    def unaccounted(self) -> Iterator[tuple[State, str]]:
-        """Members that are no part of an export of this size."""
-        known = {"format", "checkpoint", "policy", "disclosures.jsonl"}
-        known |= {encode_path(tile) for tile in tiles_of(self.size)}
-        known |= {encode_path(bundle) for bundle in bundles_of(self.size)}
-        for name in sorted(self._members.keys() - known):
-            yield (
-                "CORRUPT",
-                f"{name[:80]!r}: not part of an export of {counted(self.size, 'entry')}",
-            )
-
-    def disclosures(self) -> dict[bytes, bytes]:
-        """The disclosures that came along: the JSON by its digest as claimed."""
-        found = {}
-        for line in (self._read("disclosures.jsonl") or b"").split(b"\n"):
-            if line:
-                try:
-                    digest, text = msgspec.json.decode(line, type=tuple[str, str])
-                except msgspec.DecodeError:
-                    raise Tampered("disclosures.jsonl: expected [digest, disclosure]") from None
-                found[unbase64url(digest)] = unbase64url(text)
-        return found
-
-    def close(self) -> None:
-        self._tar.close()
-
-    def _size(self) -> int:
-        """How many entries the bundles hold, by their paths."""
-        size = 0
-        for name in self._members:
-            try:
-                part = decode_path(name) if name.startswith("tile/entries/") else None
-            except DeploytrailError:
-                continue
-            if isinstance(part, Bundle):
-                size = max(size, part.index * WIDTH + part.width)
-        return size
-
-    def _required(self, name: str) -> bytes:
-        found = self._read(name)
-        if found is None:
-            raise Malformed(f"export: expected the file {name!r}, found none")
-        return found
-
-    def _read(self, name: str) -> bytes | None:
-        member = self._members.get(name)
-        if member is None or not member.isfile() or member.size > _MEMBER_BYTES_MAX:
-            return None
-        stream = self._tar.extractfile(member)
-        octets = b"" if stream is None else stream.read()
-        if len(octets) != member.size:
-            raise Tampered(f"{name}: expected {member.size} bytes, found {len(octets)}")
-        return octets

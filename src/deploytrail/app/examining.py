@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
 from deploytrail.app import home as homes
-from deploytrail.app.evidence import ExportedEvidence
+from deploytrail.app.exported import ExportedEvidence
 from deploytrail.app.home import Home
 from deploytrail.entry import unbase64url
 from deploytrail.errors import DeploytrailError
+from deploytrail.log.evidence import Evidence
 from deploytrail.log.replay import Finding, State
 from deploytrail.log.store import VaultRow
-from deploytrail.log.verify import Evidence
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
 from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.check import DeepCheck, Looked
@@ -74,7 +74,8 @@ class _LogDeep:
         self._origin = log.tree().origin
         self._check = DeepCheck(self._origin)
         self._own: list[Finding] = []
-        self._attachments_gone: list[tuple[int, str]] = []
+        self._attachments_gone: list[tuple[int, str, frozenset[str]]] = []
+        """(index, what is gone, whose it was)."""
         self._size = 0
 
     @property
@@ -100,8 +101,8 @@ class _LogDeep:
 
     def findings(self, erased: set[str]) -> list[Finding]:
         self._check.judge(erased, absent="MISSING")
-        for index, what in self._attachments_gone:
-            state: State = "REDACTED" if erased else "MISSING"
+        for index, what, owners in self._attachments_gone:
+            state: State = "REDACTED" if owners & erased else "MISSING"
             self._own.append(Finding(state, index, index + 1, what))
         for what in self._log.structure():
             self._own.append(Finding("CORRUPT", 0, self._size, f"log.db: {what}"))
@@ -124,19 +125,21 @@ class _LogDeep:
         # The entry may be a changed one, with anything where its evidence was.
         try:
             with unreadable(f"entry {index}: its attachments"):
-                named = {unbase64url(id) for id in one.fields.get("subjects", {}).values()}
+                owners = frozenset(one.listed.owners.values())
                 for each in one.fields.get("evidence", ()):
-                    self._check_attachment(index, each["id"], each["digest"], named)
+                    self._check_attachment(index, each["id"], each["digest"], owners)
         except (DeploytrailError, LookupError, AttributeError) as error:
             self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
 
-    def _check_attachment(self, index: int, id: str, digest: str, named: set[bytes]) -> None:
+    def _check_attachment(self, index: int, id: str, digest: str, owners: frozenset[str]) -> None:
         row = self._log.attachment(unbase64url(id))
         if row is None:
-            self._attachments_gone.append((index, f"attachment {id}: it is not there"))
+            gone = (index, f"attachment {id}: it is not there", owners)
+            self._attachments_gone.append(gone)
             return
-        owners = range(0, len(row.subjects), SUBJECT_BYTES)
-        if not named <= {row.subjects[at : at + SUBJECT_BYTES] for at in owners}:
+        named = {unbase64url(owner) for owner in owners}
+        places = range(0, len(row.subjects), SUBJECT_BYTES)
+        if not named <= {row.subjects[at : at + SUBJECT_BYTES] for at in places}:
             # Erasing finds its attachments by these.
             what = f"attachment {id}: it is not kept for everybody whom its entry names"
             self._own.append(Finding("CORRUPT", index, index + 1, what))
@@ -153,10 +156,16 @@ class _LogDeep:
 
 
 class _ExportDeep:
-    """An export's own disclosures: all that the vault had, or none at all, which is withheld."""
+    """An export's own disclosures: all that the vault had, unless it says that it has none."""
 
     def __init__(self, export: ExportedEvidence) -> None:
-        self._disclosures = export.disclosures()
+        self._absent: State = "WITHHELD" if export.is_concealed else "MISSING"
+        self._own: list[Finding] = []
+        try:
+            self._disclosures = export.disclosures()
+        except DeploytrailError as error:
+            self._disclosures = {}
+            self._own.append(Finding("CORRUPT", 0, export.size, str(error)))
         self._check = DeepCheck(export.origin)
 
     @property
@@ -169,5 +178,5 @@ class _ExportDeep:
                 self._check.check(at, one, None, self._disclosures.get)
 
     def findings(self, erased: set[str]) -> list[Finding]:
-        self._check.judge(erased, absent="MISSING" if self._disclosures else "WITHHELD")
-        return self._check.findings
+        self._check.judge(erased, absent=self._absent)
+        return [*self._check.findings, *self._own]

@@ -18,7 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.evidence import EXPORT_FORMAT
+from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED
 from deploytrail.app.home import own_policy
 from deploytrail.entry import base64url
 from deploytrail.log import policy
@@ -53,7 +53,7 @@ def export(
             tarfile.open(fileobj=stream, mode="w:") as tar,
             TemporaryFile(dir=target.parent) as lines,
         ):
-            _add(tar, "format", EXPORT_FORMAT)
+            _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
             _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
             _add(tar, "checkpoint", published.note.encode())
             _add_log(tar, trail, size, _Disclosures(trail, lines) if disclosures else None, told)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from deploytrail.app import home as homes
-from deploytrail.app.evidence import ExportedEvidence, StoredEvidence
+from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
+from deploytrail.app.exported import ExportedEvidence
 from deploytrail.app.home import Home
 from deploytrail.clock import Clock, SystemClock, microseconds
 from deploytrail.errors import (
@@ -37,17 +39,19 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log import policy as policies
 from deploytrail.log import verify as core
+from deploytrail.log.evidence import Claim, LeafClaim, Outcome
 from deploytrail.log.policy import NO_QUORUM, Policy
 from deploytrail.log.replay import Finding
-from deploytrail.log.verify import Claim, LeafClaim, Outcome
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
-from deploytrail.trail import Found, KeyFrom, Receipt, Report
+from deploytrail.trail import Anchoring, Found, KeyFrom, Receipt, Report
 
 _FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}
 _is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
+_AHEAD_SECONDS_MAX: Final = 300
+"""By how much the clock of a cosigner may be ahead of ours."""
 _FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -91,7 +95,12 @@ def verify(
         verification = _Verification(examination, trust, claims, leaves, clock)
         report = verification.run(disclosures, max_age_seconds, told)
         if report.exit_code == EXIT_OK:
-            verification.keep(states)
+            try:
+                verification.keep(states)
+            except (DeploytrailError, OSError) as error:
+                # What was found stays true; the next time has less to compare with.
+                what = f"nothing was kept of this for the next time: {error}"
+                report = structs.replace(report, not_checked=(*report.not_checked, what))
         return report
 
 
@@ -210,6 +219,15 @@ def _bytes_of(path: Path, what: str) -> bytes:
     return octets
 
 
+class _Judgement(NamedTuple):
+    """What comes of the newest checkpoint: who cosigned it, and when last, in POSIX seconds."""
+
+    exit_code: int
+    anchoring: Anchoring = "UNANCHORED"
+    witnesses: tuple[str, ...] = ()
+    cosigned: int | None = None
+
+
 class _Verification:
     """One run over one piece of evidence."""
 
@@ -234,15 +252,12 @@ class _Verification:
         started = self._clock.now()
         examination, evidence = self._examination, self._examination.evidence
         policy = self._trust.policy
-        keys = [
-            *(log.key for log in policy.logs),
-            *(witness.key for witness in policy.witnesses.values()),
-        ]
         deep = examination.deep() if is_deep else None
         outcome = core.verify(
             evidence,
             origin=examination.origin,
-            keys=list(dict.fromkeys(keys)),
+            logs=[log.key for log in policy.logs],
+            cosigners=[witness.key for witness in policy.witnesses.values()],
             claims=self._claims,
             leaves=self._leaves,
             each=None if deep is None else deep.each,
@@ -256,52 +271,52 @@ class _Verification:
         if outcome.strangers:
             what = "signatures by keys that the policy does not list"
             outcome.not_checked.append(f"{outcome.strangers} {what}")
-        code, witnesses, cosigned = self._judge(outcome, age_max)
+        judgement = self._judge(outcome, age_max)
         seconds = (self._clock.now() - started).total_seconds()
-        return self._report(
-            outcome, code, witnesses, cosigned, seconds, None if deep is None else deep.disclosures
-        )
+        return self._report(outcome, judgement, seconds, None if deep is None else deep.disclosures)
 
-    def _judge(
-        self, outcome: Outcome, age_max: int | None
-    ) -> tuple[int, tuple[str, ...], int | None]:
-        """The exit code, which witnesses cosigned the newest checkpoint, and when last."""
+    def _judge(self, outcome: Outcome, age_max: int | None) -> _Judgement:
+        """Whether what was found, who signed it and when is enough."""
         states = {finding.state for finding in outcome.findings}
         code = next((_FAILURES[one] for one in ("CORRUPT", "MISSING") if one in states), EXIT_OK)
+        if not self._newest:
+            outcome.not_checked.append("no checkpoint was published yet: nothing is signed")
+            # Nothing to sign is no yes to somebody who asks for a signature.
+            is_asked = self._trust.key_from != "directory" or age_max is not None
+            return _Judgement(code or (EXIT_INCOMPLETE if outcome.size or is_asked else EXIT_OK))
         try:
             evaluation = self._trust.policy.evaluate(notes.decode(self._newest))
         except PolicyUnmet as error:
             outcome.not_checked.append(str(error))
-            return code or EXIT_POLICY_UNMET, (), None
+            return _Judgement(code or EXIT_POLICY_UNMET)
         except DeploytrailError as error:
-            if not self._newest:
-                outcome.not_checked.append("no checkpoint was published yet: nothing is signed")
-                code = code or (EXIT_INCOMPLETE if outcome.size else EXIT_OK)
-            else:
-                outcome.find(Finding("CORRUPT", 0, 0, f"newest checkpoint: {error}"))
-                code = EXIT_TAMPERED
-            return code, (), None
+            outcome.find(Finding("CORRUPT", 0, 0, f"newest checkpoint: {error}"))
+            return _Judgement(EXIT_TAMPERED)
         times = [when for when in evaluation.witnesses.values() if when is not None]
-        if not times:
-            outcome.not_checked.append("no cosigner says when it last saw this log")
         cosigned = max(times, default=None)
+        if cosigned is None:
+            outcome.not_checked.append("no cosigner says when it last saw this log")
         if age_max is not None and code == EXIT_OK:
-            now = microseconds(self._clock.now()) // 1_000_000
-            code = EXIT_OK if cosigned is not None and now - cosigned <= age_max else EXIT_STALE
+            code = self._age(cosigned, age_max, outcome)
         names = (name.decode("utf-8", "replace") for name in evaluation.witnesses)
         outside = tuple(name for name in names if name != homes.OWN_WITNESS.decode())
-        return code, outside, cosigned
+        is_sound = code in {EXIT_OK, EXIT_STALE}
+        is_witnessed = is_sound and self._trust.policy.quorum != NO_QUORUM
+        return _Judgement(code, "WITNESSED" if is_witnessed else "UNANCHORED", outside, cosigned)
+
+    def _age(self, cosigned: int | None, age_max: int, outcome: Outcome) -> int:
+        if cosigned is None:
+            return EXIT_STALE
+        age = microseconds(self._clock.now()) // 1_000_000 - cosigned
+        if age < -_AHEAD_SECONDS_MAX:
+            what = f"how old it is: it was cosigned {-age} s in the future, by one clock or another"
+            outcome.not_checked.append(what)
+            return EXIT_STALE
+        return EXIT_OK if age <= age_max else EXIT_STALE
 
     def _report(
-        self,
-        outcome: Outcome,
-        code: int,
-        witnesses: tuple[str, ...],
-        cosigned: int | None,
-        seconds: float,
-        disclosures: int | None,
+        self, outcome: Outcome, judgement: _Judgement, seconds: float, disclosures: int | None
     ) -> Report:
-        is_witnessed = self._trust.policy.quorum != NO_QUORUM and code != EXIT_POLICY_UNMET
         unchecked = list(outcome.not_checked)
         checked = ["every entry's hash", "every tile", "every checkpoint's signature and root"]
         if self._claims:
@@ -325,10 +340,10 @@ class _Verification:
             root=outcome.root.hex(),
             size_signed=outcome.size_signed,
             checkpoints=outcome.checkpoints,
-            anchoring="WITNESSED" if is_witnessed else "UNANCHORED",
+            anchoring=judgement.anchoring,
             key_from=self._trust.key_from,
-            witnesses=witnesses,
-            cosigned=cosigned,
+            witnesses=judgement.witnesses,
+            cosigned=judgement.cosigned,
             found=tuple(
                 Found(state=one.state, first=one.first, until=one.until, what=one.what)
                 for one in sorted(outcome.findings, key=lambda each: (each.first, each.until))
@@ -338,7 +353,7 @@ class _Verification:
             not_checked=tuple(unchecked),
             disclosures=disclosures,
             seconds=seconds,
-            exit_code=code,
+            exit_code=judgement.exit_code,
         )
 
     def keep(self, states: Path) -> None:

@@ -12,6 +12,7 @@ by hand).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -128,9 +129,12 @@ def decode_vkey(text: str) -> VerifierKey:
     return key
 
 
+_NO_NAME = re.compile(r"[\s+\x00-\x1f]")
+
+
 def _check_name(name: str, *, what: str) -> None:
     strict.utf8(name, what=what)
-    if not name or "+" in name or any(char.isspace() or char < " " for char in name):
+    if not name or _NO_NAME.search(name) is not None:
         raise Malformed(
             f"{what}: expected no space, no + and not nothing, found {strict.shown(name)}"
         )

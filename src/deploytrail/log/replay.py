@@ -36,7 +36,6 @@ class Replay:
         self._by_tiles: Frontier | None = None
         self._differing: list[int] = []
         self._raised: dict[int, list[bytes]] = {}
-        self.is_whole = True
 
     @property
     def by_tiles(self) -> Frontier:
@@ -64,11 +63,11 @@ class Replay:
         for level, hashes in enumerate(appended.raised, 1):
             self._raised.setdefault(level, []).extend(hashes)
 
-    def feed_missing(self, tile: bytes) -> None:
-        """A bundle that is gone, but whose stored hashes lead on."""
-        self.is_whole = False
-        leaves = [tile[at : at + 32] for at in range(0, len(tile), 32)]
-        self.feed_hashes(leaves, None)
+    def trust_tiles(self) -> None:
+        """Go on from the stored hashes: they are what was logged, and the entries differ."""
+        self.frontier = self.by_tiles
+        self._by_tiles = None
+        self._differing = []
 
     def take_raised(self, level: int) -> list[bytes]:
         """The hashes of tile level `level` that became known, as far as whole tiles; once each."""

@@ -115,6 +115,14 @@ def tiles_of(size: int, *, since: int = 0) -> Iterator[Tile]:
         level += 1
 
 
+def full_tiles(size: int) -> int:
+    """How many full tiles a tree of `size` leaves has, on all levels."""
+    count = 0
+    while size := size >> HEIGHT:
+        count += size
+    return count
+
+
 def bundles_of(size: int, *, since: int = 0) -> Iterator[Bundle]:
     """The bundles of a log of `size` entries, the last maybe partial, as `tiles_of`."""
     if size > since:

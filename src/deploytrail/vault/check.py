@@ -8,7 +8,7 @@ its disclosure, or that the log says why not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from deploytrail import entry
 from deploytrail.entry import unbase64url
@@ -17,6 +17,9 @@ from deploytrail.log.replay import Finding, State
 from deploytrail.log.store import Delivery
 from deploytrail.vault.conceal import reveal
 from deploytrail.vault.listed import Listed, listed
+
+_FOREIGN: Final = (LookupError, TypeError, AttributeError, ValueError, RecursionError)
+"""What reading an entry raises that has another shape than any of ours."""
 
 Opened = Callable[[bytes], bytes | None]
 """From a digest to the disclosure's JSON; None where it is gone. Raises Tampered."""
@@ -54,10 +57,14 @@ class DeepCheck:
     ) -> None:
         """One entry. `deliveries` is None where the evidence keeps none, as in an export."""
         if deliveries is not None:
-            self._check_delivery(index, looked, deliveries.get(looked.key))
+            # The entry may be a changed one: whatever it lacks is a finding, too.
+            try:
+                self._check_delivery(index, looked, deliveries.get(looked.key))
+            except (DeploytrailError, KeyError, TypeError) as error:
+                self._find("CORRUPT", index, f"entry: {type(error).__name__}: {error}")
         try:
             revealed = reveal(looked.fields, opened)
-        except (DeploytrailError, KeyError, TypeError, AttributeError) as error:
+        except (DeploytrailError, *_FOREIGN) as error:
             self._find("CORRUPT", index, f"disclosure: {error}")
             return
         self.disclosures += len(looked.listed.digests) - len(revealed.withheld)
@@ -76,7 +83,7 @@ class DeepCheck:
             fields = entry.fields(octets)
             looked = Looked(fields, entry.key_of(fields), listed(fields))
             self._check_fields(index, fields)
-        except (DeploytrailError, KeyError, TypeError, AttributeError) as error:
+        except (DeploytrailError, *_FOREIGN) as error:
             self._find("CORRUPT", index, f"entry: {type(error).__name__}: {error}")
             return None
         return looked

@@ -106,7 +106,7 @@ def opened(octets: bytes) -> Opened:
     """A disclosure's JSON, read; raises Tampered where it is not `[salt, name, object]`."""
     try:
         _, pointer, value = msgspec.json.decode(octets, type=tuple[str, str, dict[str, Any]])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Tampered("disclosure: expected [salt, name, object]") from None
     return Opened(pointer, value)
 

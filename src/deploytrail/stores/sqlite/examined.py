@@ -10,14 +10,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
-from deploytrail.errors import DeploytrailError, NotFound, NotPermitted, Tampered
+from deploytrail.errors import Busy, DeploytrailError, NotFound, NotPermitted, Tampered
 from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.keys import KeyRows
 from deploytrail.stores.sqlite.log import SqliteReader
@@ -25,6 +25,11 @@ from deploytrail.stores.sqlite.packing import unpacked
 from deploytrail.vault.subject import Subject
 
 _BUSY_MILLISECONDS: Final = 10_000
+_COPIES_TRIED_MAX: Final = 20
+_VALUE_BYTES_MAX: Final = 20 * 1024 * 1024
+"""A bundle has at most 256 entries of 64 KB, packed to hardly more than that."""
+_STORED: Final = 1
+"""The state of a bundle whose entries are there."""
 
 
 class ExaminedLog(SqliteReader):
@@ -35,6 +40,9 @@ class ExaminedLog(SqliteReader):
         with unreadable("log.db"):
             if connection.pragma("application_id") != sql.APPLICATION_ID:
                 raise Tampered("log.db: expected a log of Deploytrail, found another's file")
+            # A view in a table's place could compute for ever.
+            if _tables(connection) != _own_tables():
+                raise Tampered("log.db: its tables are not those that we make; restore a copy")
             connection.execute("BEGIN")
         self._ahead = ThreadPoolExecutor(max_workers=1)
         self._next: tuple[int, Future[bytes]] | None = None
@@ -54,7 +62,7 @@ class ExaminedLog(SqliteReader):
 
     def _unpacking(self, number: int) -> tuple[int, Future[bytes]] | None:
         row = self._connection.execute(sql.BUNDLE, (number,)).fetchone()
-        return None if row is None else (number, self._ahead.submit(unpacked, row[1], number))
+        return None if row is None else (number, self._ahead.submit(_examined_bundle, row, number))
 
     def close(self) -> None:
         self._ahead.shutdown()
@@ -84,10 +92,6 @@ class ExaminedLog(SqliteReader):
         """Sizes, up to a hundred, that have a cosignature and no checkpoint."""
         return [row[0] for row in self._connection.execute(sql.STRAY_COSIGNATURES)]
 
-    def schema(self) -> set[str]:
-        """The statements that made the tables."""
-        return {row[0] for row in self._connection.execute(sql.MADE_BY) if row[0]}
-
 
 class ExaminedKeys:
     """Reads of a copy of `keys.db`. Raises Tampered where a key does not unwrap."""
@@ -104,6 +108,13 @@ class ExaminedKeys:
     def identities_checked(self) -> int:
         with unreadable("keys.db"):
             return self._rows.identities_checked()
+
+
+def _examined_bundle(row: tuple[Any, ...], number: int) -> bytes:
+    """As `unpacked`; nothing reads the state of a bundle but whoever examines it."""
+    if row[0] != _STORED:
+        raise Tampered(f"bundle {number}: expected state {_STORED}, found {row[0]!r:.20}")
+    return unpacked(row[1], number)
 
 
 @contextmanager
@@ -136,16 +147,48 @@ def examined(path: Path) -> Iterator[apsw.Connection]:
         except apsw.CantOpenError:
             raise NotPermitted(f"{path}: expected to read it, but may not") from None
         stack.callback(connection.close)
+        # What lies in the file may be anybody's: no code in it, no value larger than ours can be.
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, _VALUE_BYTES_MAX)
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.set_busy_timeout(_BUSY_MILLISECONDS)
         yield connection
 
 
+def _tables(connection: apsw.Connection) -> set[tuple[object, ...]]:
+    return set(connection.execute(sql.TABLES))
+
+
+def _own_tables() -> set[tuple[object, ...]]:
+    with closing(apsw.Connection(":memory:")) as connection:
+        for statement in sql.SCHEMA.split(";"):
+            connection.execute(statement)
+        return _tables(connection)
+
+
 def _copied(path: Path, directory: Path) -> Path:
-    for suffix in ("", "-wal"):
-        if Path(f"{path}{suffix}").exists():
-            shutil.copyfile(f"{path}{suffix}", directory / f"{path.name}{suffix}")
-    return directory / path.name
+    """A copy of one moment; raises Busy where writers leave none."""
+    for _ in range(_COPIES_TRIED_MAX):
+        before = _stamps(path)
+        for suffix in ("", "-wal"):
+            if Path(f"{path}{suffix}").exists():
+                shutil.copyfile(f"{path}{suffix}", directory / f"{path.name}{suffix}")
+        # A checkpoint between the two would leave entries in neither.
+        if _stamps(path) == before:
+            return directory / path.name
+    raise Busy(f"{path}: expected a moment without writers to copy it, found none; try again")
+
+
+def _stamps(path: Path) -> list[tuple[int, int] | None]:
+    """Size and time of the last change, of the database and its write-ahead log."""
+    stamps: list[tuple[int, int] | None] = []
+    for each in (path, Path(f"{path}-wal")):
+        try:
+            found = each.stat()
+            stamps.append((found.st_size, found.st_mtime_ns))
+        except FileNotFoundError:
+            stamps.append(None)
+    return stamps
 
 
 def _may_be_shared(path: Path) -> bool:

@@ -91,4 +91,4 @@ STRAY_COSIGNATURES: Final = (
     "WHERE size NOT IN (SELECT size FROM checkpoint) LIMIT 100"
 )
 COSIGNATURE_ROWS: Final = "SELECT key_id, line FROM cosignature WHERE size = ? ORDER BY key_id"
-MADE_BY: Final = "SELECT sql FROM sqlite_schema"
+TABLES: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema"

@@ -1,0 +1,83 @@
+"""What verification is given, and what it gives back.
+
+Values and contracts only: where evidence lies, and what is made of a finding, is for others to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from deploytrail.log.replay import Finding
+
+
+class Evidence(Protocol):
+    """A copy of a log, as it says it is. Reads may raise Tampered or Malformed for what is broken.
+
+    `size` is how many entries it says to have; `root` what it says their root is, None where it
+    says nothing. `bundle` gives bundle framing of exactly `width` entries, or None. `tile` gives
+    the stored hashes of level and number, possibly fewer than 256 where partial, or None.
+    """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def root(self) -> bytes | None: ...
+    @property
+    def has_partial_tiles(self) -> bool:
+        """Whether tiles that are not full are stored, too."""
+        ...
+
+    def bundle(self, number: int, width: int) -> bytes | None: ...
+    def tile(self, level: int, number: int) -> bytes | None: ...
+    def notes(self) -> Iterator[bytes]:
+        """Every published checkpoint with its cosignatures, ascending by size, read as it goes."""
+        ...
+
+
+class Claim(NamedTuple):
+    """Somebody holds that the first `size` entries have this root: a note, a kept state.
+
+    `is_own` says that it is a checkpoint of the evidence itself, found well signed.
+    """
+
+    size: int
+    root: bytes
+    whose: str
+    is_own: bool = False
+
+
+class LeafClaim(NamedTuple):
+    """Somebody holds that this leaf stands at this index: a receipt, a proof."""
+
+    entry_index: int
+    leaf: bytes
+    whose: str
+
+
+class Outcome(Struct):
+    """What verification found. `size_signed` is how far the newest good checkpoint goes.
+
+    `strangers` are signatures of checkpoints by keys that nobody told us.
+    """
+
+    size: int = 0
+    root: bytes = b""
+    size_signed: int = 0
+    checkpoints: int = 0
+    strangers: int = 0
+    findings: list[Finding] = []
+    erased: set[str] = set()
+    """Subjects whose erasure a signed entry tells."""
+    not_checked: list[str] = []
+
+    def find(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
+
+Each = Callable[[int, list[bytes]], None]
+"""Called with the first index and the entries of each bundle, for checks of a deeper kind."""
+Told = Callable[[int], None]
+"""Called with the number of entries done so far."""

@@ -1,0 +1,367 @@
+"""Mallory may write the log's file, an export and whatever she sends, and has no key."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+import pytest
+
+from deploytrail import entry
+from deploytrail.app import home as homes
+from deploytrail.app.exporting import export
+from deploytrail.app.home import Home
+from deploytrail.app.verifying import verify
+from deploytrail.clock import at_microseconds, rfc3339
+from deploytrail.errors import Malformed
+from deploytrail.event import Target
+from deploytrail.log import checkpoint, note, policy
+from deploytrail.log.merkle import Frontier
+from deploytrail.log.note import COSIGNATURE_V1, Signer
+from deploytrail.log.policy import Witness
+from deploytrail.log.reading import entry_at
+from deploytrail.trail import Attachment, Report
+from tests.app.doctored import append, doctored, forged, set_tree, tree
+from tests.app.trails import Place, place
+
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    there = place(tmp_path_factory.mktemp("original"))
+    there.record(COUNT)
+    return there
+
+
+@pytest.fixture
+def trail(original: Place, tmp_path: Path) -> Place:
+    """A copy of a log of 300 entries, all signed, for somebody who never saw it before."""
+    shutil.copytree(original.home, tmp_path / "home")
+    environment = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    return Place(tmp_path / "home", environment, original.clock)
+
+
+def first_entry(trail: Place) -> bytes:
+    with trail.opened() as opened, opened.store.reading() as reader:
+        return entry_at(reader, 0)
+
+
+def forge(trail: Place, *many: dict[str, Any]) -> None:
+    like = first_entry(trail)
+    with doctored(trail.home) as connection:
+        logged = tree(connection).logged
+        entries = [
+            forged(like, rfc3339(at_microseconds(logged + at)), **each)
+            for at, each in enumerate(many, 1)
+        ]
+        append(connection, entries)
+
+
+def states(report: Report) -> set[str]:
+    return {found.state for found in report.found}
+
+
+def test_an_unsigned_erasure_excuses_nothing(trail: Place) -> None:
+    subject = entry.fields(first_entry(trail))["subjects"]["/actor"]
+    forge(
+        trail, {"action": "audit.subject.erased", "targets": [{"type": "subject", "id": subject}]}
+    )
+    with doctored(trail.home) as connection:
+        connection.execute("DELETE FROM disclosure")
+    report = trail.verified()
+    assert (report.exit_code, "REDACTED" in states(report)) == (3, False)
+
+
+def test_anothers_erasure_excuses_no_attachment(tmp_path: Path) -> None:
+    there = place(tmp_path)
+    told = there.event(0, actor="github:alice")
+    with there.opened() as trail:
+        attached = {told.id: [Attachment(type="output", data=b"x")]}
+        trail.record([told, there.event(1, actor="github:bob")], attachments=attached)
+        trail.publish()
+        subject = trail.keyring.subjects(["github:bob"])["github:bob"]
+        erased = there.event(2)
+        audit = msgspec.structs.replace(
+            erased,
+            action="audit.subject.erased",
+            source=msgspec.structs.replace(erased.source, tool="deploytrail"),
+            targets=(Target(type="subject", id=subject.name),),
+        )
+        with trail.store.writing() as writer:
+            writer.erase(subject.id)
+        trail.keyring.erase(subject.id)
+        trail.record([audit])
+        trail.publish()
+    assert there.verified().exit_code == 0
+    with doctored(there.home) as connection:
+        connection.execute("DELETE FROM attachment")
+    report = there.verified()
+    assert report.exit_code == 3
+    assert any("attachment" in found.what for found in report.found if found.state == "MISSING")
+
+
+def test_evidence_that_a_sender_claims_is_refused(trail: Place) -> None:
+    claim = {"id": "!!!", "type": "output", "size": 1, "digest": "sha256:00"}
+    with trail.opened() as opened:
+        like = msgspec.to_builtins(trail.event(0)) | {"evidence": [claim]}
+        (answer,) = opened.record_json([msgspec.json.encode(like)])
+        assert isinstance(answer, Malformed)
+        assert str(answer).startswith("evidence: expected none")
+        assert opened.size() == COUNT
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "targets that are a number": {"action": "audit.subject.erased", "targets": 5},
+    "a target's id of 5,000 digits": {
+        "action": "audit.retention.executed",
+        "targets": [{"type": "bundle", "id": "9" * 5_000}],
+    },
+    "an id that is none": {"id": "zz"},
+    "a part below nothing": {"source": {"tool": "x", "instance": "y", "part": -1, "body": "AA"}},
+    "a source that is text": {"source": "github"},
+    "evidence that is a number": {"evidence": 5},
+    "evidence without a digest": {"evidence": [{"id": "AAAA"}]},
+    "subjects that are a list": {"subjects": ["/actor"]},
+    "digests that are text": {"_sd": "abc"},
+    "a time that is a number": {"logged": 5},
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_foreign_entry_breaks_no_verification(trail: Place, what: str) -> None:
+    like = first_entry(trail)
+    with doctored(trail.home) as connection:
+        logged = rfc3339(at_microseconds(tree(connection).logged + 1))
+        append(connection, [forged(like, logged, **BROKEN[what])])
+    reports = [trail.verified(disclosures=is_deep) for is_deep in (False, True)]
+    assert [(one.size, one.size_signed) for one in reports] == 2 * [(COUNT + 1, COUNT)]
+    assert reports[1].exit_code == 1 or what in {
+        "targets that are a number",
+        "a target's id of 5,000 digits",
+    }
+
+
+LIES: dict[str, tuple[dict[str, Any], str]] = {
+    "of another log": ({"origin": "another/log/1"}, "made for another log"),
+    "of a time before": ({"logged": "2001-01-01T00:00:00.000000Z"}, "not after that of the one"),
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_the_deeper_check_holds_entries_against_each_other(trail: Place, what: str) -> None:
+    fields, message = LIES[what]
+    forge(trail, fields)
+    assert any(message in found.what for found in trail.verified().found)
+
+
+def _huge(connection: apsw.Connection) -> None:
+    known = tree(connection)
+    peaks = known.frontier.peaks[:1]
+    set_tree(connection, known._replace(frontier=Frontier(1 << 50, peaks)))
+
+
+def _late(connection: apsw.Connection) -> None:
+    set_tree(connection, tree(connection)._replace(logged=253_402_300_799_000_000))
+
+
+def _view(connection: apsw.Connection) -> None:
+    connection.execute("ALTER TABLE tile RENAME TO tile_")
+    connection.execute(
+        "CREATE VIEW tile(level, n, data) AS WITH RECURSIVE "
+        "endless(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM endless) "
+        "SELECT 0, x, x'00' FROM endless WHERE x < 0"
+    )
+
+
+def _trigger(connection: apsw.Connection) -> None:
+    connection.execute(
+        "CREATE TRIGGER forgetful AFTER INSERT ON disclosure BEGIN DELETE FROM disclosure; END"
+    )
+
+
+def _long_notes(connection: apsw.Connection) -> None:
+    connection.execute("UPDATE checkpoint SET note = CAST(note || hex(zeroblob(5000000)) AS BLOB)")
+
+
+DOCTORED: dict[str, tuple[Callable[[apsw.Connection], None], int, str]] = {
+    "a size that nobody can walk": (_huge, 1, "expected"),
+    "a last time that is late": (_late, 1, "the time of its last entry"),
+    "a view that never ends": (_view, 1, "its tables are not those that we make"),
+    "a trigger": (_trigger, 1, "its tables are not those that we make"),
+    "checkpoints of ten megabytes": (_long_notes, 1, "expected at most 65536 bytes"),
+}
+
+
+@pytest.mark.parametrize("what", DOCTORED)
+def test_a_doctored_file_is_found_soon(trail: Place, what: str) -> None:
+    doctor, code, message = DOCTORED[what]
+    with doctored(trail.home) as connection:
+        doctor(connection)
+    report = trail.verified()
+    assert report.exit_code == code
+    assert any(message in found.what for found in report.found), report.found
+
+
+def asked(trail: Place, path: Path, signer: Signer) -> Path:
+    """A policy that wants this witness."""
+    own = policy.decode(Home(trail.home).policy.read_bytes())
+    names = {**own.witnesses, b"bob": Witness(signer.key)}
+    path.write_bytes(policy.encode(policy.Policy(own.logs, names, {}, b"bob")))
+    return path
+
+
+BOB = Signer("bob.example/witness", bytes(32), COSIGNATURE_V1)
+
+
+def test_an_emptied_log_satisfies_nobody_who_asks(tmp_path: Path) -> None:
+    there = place(tmp_path)
+    there.record(0, publish=False)
+    assert there.verified().exit_code == 0
+    report = there.verified(policy=asked(there, tmp_path / "policy", BOB))
+    assert (report.exit_code, report.anchoring) == (3, "UNANCHORED")
+    assert there.verified(max_age_seconds=60).exit_code == 3
+
+
+def test_nothing_is_witnessed_that_the_quorum_did_not_sign(trail: Place, tmp_path: Path) -> None:
+    with doctored(trail.home) as connection:
+        connection.execute("DELETE FROM tile")
+    report = trail.verified(policy=asked(trail, tmp_path / "policy", BOB))
+    assert (report.exit_code, report.anchoring) == (3, "UNANCHORED")
+    assert any("bob" in each for each in report.not_checked)
+
+
+def test_a_cosignature_of_the_future_is_not_fresh(trail: Place) -> None:
+    with trail.opened() as opened:
+        text = note.decode(opened.publish().note.encode()).text
+        cosigner = homes.signers(opened.origin, opened.keyring.secrets).cosigner
+    line = note.encode_signature(checkpoint.cosign(text, cosigner, 4_000_000_000)).encode()
+    with doctored(trail.home) as connection:
+        connection.execute("UPDATE cosignature SET line = ?", (line,))
+    report = trail.verified(max_age_seconds=60)
+    assert report.exit_code == 5
+    assert any("in the future" in each for each in report.not_checked)
+
+
+# Exports
+
+
+@pytest.fixture(scope="module")
+def exported(original: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "trail.tar"
+    with original.opened() as opened:
+        export(opened, path)
+    return path
+
+
+def members(path: Path) -> list[tuple[str, bytes]]:
+    with tarfile.open(path) as tar:
+        return [(each.name, read(tar, each)) for each in tar]
+
+
+def read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = tar.extractfile(member)
+    assert stream is not None
+    return stream.read()
+
+
+def written(path: Path, files: list[tuple[str, bytes]]) -> Path:
+    with tarfile.open(path, "w:") as tar:
+        for name, octets in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(octets)
+            tar.addfile(member, io.BytesIO(octets))
+    return path
+
+
+def replaced(files: list[tuple[str, bytes]], name: str, octets: bytes | None) -> list[Any]:
+    changed = ((each, octets if each == name else old) for each, old in files)
+    return [(each, value) for each, value in changed if value is not None]
+
+
+EXPORTS: dict[str, tuple[Callable[[list[tuple[str, bytes]]], list[Any]], int, str]] = {
+    "a member twice, the first one forged": (
+        lambda files: [("tile/entries/000", b"forged"), *files],
+        1,
+        "found it twice",
+    ),
+    "an entry bundle far away": (
+        lambda files: [*files, ("tile/entries/x100/x000/000", b"")],
+        1,
+        "not part of an export",
+    ),
+    "a bundle wider than the checkpoint": (
+        lambda files: [*files, ("tile/entries/001.p/45", b"")],
+        1,
+        "not part of an export",
+    ),
+    "its disclosures gone": (
+        lambda files: replaced(files, "disclosures.jsonl", None),
+        3,
+        "its disclosure is not there",
+    ),
+    "its disclosures emptied": (
+        lambda files: replaced(files, "disclosures.jsonl", b""),
+        3,
+        "its disclosure is not there",
+    ),
+    "disclosures that are no text": (
+        lambda files: replaced(files, "disclosures.jsonl", b'["\xff","a"]\n'),
+        1,
+        "expected [digest, disclosure]",
+    ),
+    "disclosures without end": (
+        lambda files: replaced(files, "disclosures.jsonl", b"[" * 100_000),
+        1,
+        "expected [digest, disclosure]",
+    ),
+    "a partial tile gone": (
+        lambda files: replaced(files, "tile/0/001.p/44", None),
+        3,
+        "tile 0/1",
+    ),
+    "a tile of a megabyte": (
+        lambda files: replaced(files, "tile/0/000", bytes(1 << 20)),
+        1,
+        "expected at most 8192 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", EXPORTS)
+def test_a_doctored_export_is_found(exported: Path, tmp_path: Path, what: str) -> None:
+    change, code, message = EXPORTS[what]
+    path = written(tmp_path / "x.tar", change(members(exported)))
+    report = verify(path, disclosures=True, state=tmp_path, environment={})
+    assert report.exit_code == code, report.found[:3]
+    assert any(message in found.what for found in report.found), report.found[:3]
+
+
+def test_an_export_that_says_so_withholds(original: Place, tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    with original.opened() as opened:
+        export(opened, path, disclosures=False)
+    report = verify(path, disclosures=True, state=tmp_path, environment={})
+    assert (report.exit_code, states(report)) == (0, {"WITHHELD"})
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "policy", "format"])
+def test_a_sparse_or_linked_member_is_no_part_of_an_export(
+    exported: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w:") as tar:
+        for each, octets in members(exported):
+            member = tarfile.TarInfo(each)
+            member.size = len(octets)
+            if each == name:
+                member.type, member.linkname, member.size = tarfile.SYMTYPE, "/etc/passwd", 0
+            tar.addfile(member, io.BytesIO(octets))
+    with pytest.raises(Malformed, match="expected"):
+        verify(path, state=tmp_path, environment={})
