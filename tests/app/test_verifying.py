@@ -127,6 +127,22 @@ def test_a_receipt_is_held_against_the_log(trail: Place, tmp_path: Path) -> None
     assert (report.found[0].first, report.found[0].until) == (COUNT, COUNT + 1)
 
 
+@pytest.mark.parametrize("field", ["id", "logged"])
+def test_a_receipt_that_tells_another_story_is_no_receipt(
+    trail: Place, tmp_path: Path, field: str
+) -> None:
+    (receipt, other) = trail.record(2)
+    path = tmp_path / "receipt.json"
+    lie = msgspec.structs.replace(receipt, **{field: getattr(other, field)})
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(lie), indent=2))
+    report = trail.verified(receipts=[path])
+    assert report.exit_code == 1
+    assert "tells another id or time" in report.found[0].what
+    path.write_bytes(msgspec.json.encode(receipt).replace(b'"size"', b'"index":3,"size"'))
+    with pytest.raises(Malformed, match="index"):
+        trail.verified(receipts=[path])
+
+
 def test_a_receipt_of_another_log_is_refused(trail: Place, tmp_path: Path) -> None:
     other = place(tmp_path / "other")
     with other.opened() as opened:

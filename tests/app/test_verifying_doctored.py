@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,7 @@ import pytest
 
 from deploytrail import entry
 from deploytrail.app import home as homes
-from deploytrail.app.exporting import export
 from deploytrail.app.home import Home
-from deploytrail.app.verifying import verify
 from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.errors import Malformed
 from deploytrail.event import Target
@@ -247,121 +243,3 @@ def test_a_cosignature_of_the_future_is_not_fresh(trail: Place) -> None:
     report = trail.verified(max_age_seconds=60)
     assert report.exit_code == 5
     assert any("in the future" in each for each in report.not_checked)
-
-
-# Exports
-
-
-@pytest.fixture(scope="module")
-def exported(original: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("export") / "trail.tar"
-    with original.opened() as opened:
-        export(opened, path)
-    return path
-
-
-def members(path: Path) -> list[tuple[str, bytes]]:
-    with tarfile.open(path) as tar:
-        return [(each.name, read(tar, each)) for each in tar]
-
-
-def read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = tar.extractfile(member)
-    assert stream is not None
-    return stream.read()
-
-
-def written(path: Path, files: list[tuple[str, bytes]]) -> Path:
-    with tarfile.open(path, "w:") as tar:
-        for name, octets in files:
-            member = tarfile.TarInfo(name)
-            member.size = len(octets)
-            tar.addfile(member, io.BytesIO(octets))
-    return path
-
-
-def replaced(files: list[tuple[str, bytes]], name: str, octets: bytes | None) -> list[Any]:
-    changed = ((each, octets if each == name else old) for each, old in files)
-    return [(each, value) for each, value in changed if value is not None]
-
-
-EXPORTS: dict[str, tuple[Callable[[list[tuple[str, bytes]]], list[Any]], int, str]] = {
-    "a member twice, the first one forged": (
-        lambda files: [("tile/entries/000", b"forged"), *files],
-        1,
-        "found it twice",
-    ),
-    "an entry bundle far away": (
-        lambda files: [*files, ("tile/entries/x100/x000/000", b"")],
-        1,
-        "not part of an export",
-    ),
-    "a bundle wider than the checkpoint": (
-        lambda files: [*files, ("tile/entries/001.p/45", b"")],
-        1,
-        "not part of an export",
-    ),
-    "its disclosures gone": (
-        lambda files: replaced(files, "disclosures.jsonl", None),
-        3,
-        "its disclosure is not there",
-    ),
-    "its disclosures emptied": (
-        lambda files: replaced(files, "disclosures.jsonl", b""),
-        3,
-        "its disclosure is not there",
-    ),
-    "disclosures that are no text": (
-        lambda files: replaced(files, "disclosures.jsonl", b'["\xff","a"]\n'),
-        1,
-        "expected [digest, disclosure]",
-    ),
-    "disclosures without end": (
-        lambda files: replaced(files, "disclosures.jsonl", b"[" * 100_000),
-        1,
-        "expected [digest, disclosure]",
-    ),
-    "a partial tile gone": (
-        lambda files: replaced(files, "tile/0/001.p/44", None),
-        3,
-        "tile 0/1",
-    ),
-    "a tile of a megabyte": (
-        lambda files: replaced(files, "tile/0/000", bytes(1 << 20)),
-        1,
-        "expected at most 8192 bytes",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", EXPORTS)
-def test_a_doctored_export_is_found(exported: Path, tmp_path: Path, what: str) -> None:
-    change, code, message = EXPORTS[what]
-    path = written(tmp_path / "x.tar", change(members(exported)))
-    report = verify(path, disclosures=True, state=tmp_path, environment={})
-    assert report.exit_code == code, report.found[:3]
-    assert any(message in found.what for found in report.found), report.found[:3]
-
-
-def test_an_export_that_says_so_withholds(original: Place, tmp_path: Path) -> None:
-    path = tmp_path / "x.tar"
-    with original.opened() as opened:
-        export(opened, path, disclosures=False)
-    report = verify(path, disclosures=True, state=tmp_path, environment={})
-    assert (report.exit_code, states(report)) == (0, {"WITHHELD"})
-
-
-@pytest.mark.parametrize("name", ["checkpoint", "policy", "format"])
-def test_a_sparse_or_linked_member_is_no_part_of_an_export(
-    exported: Path, tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / "x.tar"
-    with tarfile.open(path, "w:") as tar:
-        for each, octets in members(exported):
-            member = tarfile.TarInfo(each)
-            member.size = len(octets)
-            if each == name:
-                member.type, member.linkname, member.size = tarfile.SYMTYPE, "/etc/passwd", 0
-            tar.addfile(member, io.BytesIO(octets))
-    with pytest.raises(Malformed, match="expected"):
-        verify(path, state=tmp_path, environment={})

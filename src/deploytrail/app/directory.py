@@ -18,13 +18,13 @@ from deploytrail.app.reading import Showing, find_event
 from deploytrail.app.recording import Recorder, Submission, submission
 from deploytrail.clock import Clock, SystemClock, microseconds
 from deploytrail.entry import fields, unbase64url
-from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError
+from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError, Tampered
 from deploytrail.event import Event, EventId
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, note, proof
 from deploytrail.log.publish import Publisher, refuse_fork
 from deploytrail.log.reading import entries_from, hashes_of
-from deploytrail.log.store import Checkpoint
+from deploytrail.log.store import Checkpoint, Reader
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
@@ -159,16 +159,28 @@ class DirectoryTrail:
     def show(self, event: EventId) -> Shown:
         with self.store.reading() as reader:
             index, octets = find_event(reader, event)
+            self._check_signed(reader, index, octets)
             return self._showing.shown(reader, [(index, octets)])[0]
 
     def proof(self, event: EventId) -> bytes:
         with self.store.reading() as reader:
-            index, _ = find_event(reader, event)
+            index, octets = find_event(reader, event)
         published = self.publish()
         with self.store.reading() as reader:
-            hash_at = hashes_of(reader, published.size)
-            hashes = merkle.inclusion_proof(index, published.size, hash_at)
-        return proof.encode(proof.Proof(index, tuple(hashes), published.note.encode()))
+            root = bytes.fromhex(published.root)
+            hashes = _inclusion(reader, index, octets, size=published.size, root=root)
+        return proof.encode(proof.Proof(index, hashes, published.note.encode()))
+
+    def _check_signed(self, reader: Reader, index: int, octets: bytes) -> None:
+        """Raise Tampered where an entry is not the one that our newest checkpoint signs."""
+        newest = reader.checkpoint()
+        if newest is None or index >= newest.size:
+            return
+        own = homes.signers(self._origin, self.keyring.secrets).log.key
+        signed, by = checkpoints.verified(note.decode(newest.note), [own])
+        if not by:
+            raise Tampered(f"checkpoint {newest.size}: it is not signed by this log's key")
+        _inclusion(reader, index, octets, size=signed.size, root=signed.root)
 
     def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]:
         """The JSON of what these entries list, by digest, as far as the vault can still open it."""
@@ -239,6 +251,21 @@ class DirectoryTrail:
         parsed = checkpoints.decode(note.decode(published.note).text)
         own = homes.own_policy(self._origin, self.keyring.secrets)
         kept.replace(self._states, Kept(parsed, published.note, own))
+
+
+def _inclusion(
+    reader: Reader, index: int, octets: bytes, *, size: int, root: bytes
+) -> tuple[bytes, ...]:
+    """The proof that an entry is in the log; raises Tampered where what is stored gives none."""
+    hashes = tuple(merkle.inclusion_proof(index, size, hashes_of(reader, size)))
+    try:
+        merkle.verify_inclusion(merkle.leaf_hash(octets), index, size, hashes, root)
+    except Tampered:
+        raise Tampered(
+            f"entry {index}: its bytes, or hashes beside it, are not those that were logged and "
+            "signed; 'deploytrail verify' says what was changed"
+        ) from None
+    return hashes
 
 
 def _found(size: int, size_seen: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -21,13 +22,16 @@ from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import (
     EXIT_INCOMPLETE,
     EXIT_OK,
+    Busy,
     DeploytrailError,
     Fenced,
+    Misconfigured,
     SenderError,
     Tampered,
 )
 from deploytrail.event import Actor, Event, Reason, Source
 from deploytrail.sentence import counted
+from deploytrail.stores.sqlite.examined import ExaminedKeys, examined
 from deploytrail.stores.sqlite.place import filesystem, sync_directory
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
 
@@ -119,7 +123,9 @@ def _enter(
     (answer,) = trail.record([event])
     if isinstance(answer, SenderError):
         raise answer
-    trail.publish()
+    # What was decided is durable; whoever appends next publishes it where that fails now.
+    with suppress(Busy, Misconfigured):
+        trail.publish()
     return answer
 
 
@@ -146,9 +152,15 @@ def _modes(home: Home) -> Check:
 
 def _key(home: Home, environment: Mapping[str, str]) -> Check:
     try:
-        homes.wrapping_key(home, environment)
+        wrapping = homes.wrapping_key(home, environment)
     except DeploytrailError as error:
         return Check(what="key", state="bad", found=str(error), advice="restore the key")
+    try:
+        with examined(home.keys) as connection:
+            ExaminedKeys(connection, wrapping)
+    except DeploytrailError as error:
+        found = f"it does not open keys.db, so it is another trail's or was changed ({error})"
+        return Check(what="key", state="bad", found=found, advice="restore the key of this trail")
     if environment.get("DEPLOYTRAIL_KEY") or not home.key.exists():
         return Check(what="key", state="ok", found="kept outside the trail's directory")
     return Check(

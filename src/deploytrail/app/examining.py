@@ -14,6 +14,7 @@ from deploytrail.errors import DeploytrailError
 from deploytrail.log.evidence import Evidence
 from deploytrail.log.replay import Finding, State
 from deploytrail.log.store import VaultRow
+from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
 from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.check import DeepCheck, Looked
@@ -161,6 +162,7 @@ class _ExportDeep:
     def __init__(self, export: ExportedEvidence) -> None:
         self._absent: State = "WITHHELD" if export.is_concealed else "MISSING"
         self._own: list[Finding] = []
+        self._size = export.size
         try:
             self._disclosures = export.disclosures()
         except DeploytrailError as error:
@@ -179,4 +181,9 @@ class _ExportDeep:
 
     def findings(self, erased: set[str]) -> list[Finding]:
         self._check.judge(erased, absent=self._absent)
-        return [*self._check.findings, *self._own]
+        found = [one for one in self._check.findings if one.state != "WITHHELD"]
+        withheld = len(self._check.findings) - len(found)
+        if withheld:
+            what = f"{counted(withheld, 'disclosure')}, left out on purpose"
+            found.append(Finding("WITHHELD", 0, self._size, what))
+        return [*found, *self._own]

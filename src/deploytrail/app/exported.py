@@ -17,6 +17,7 @@ from deploytrail.entry import unbase64url
 from deploytrail.errors import DeploytrailError, Malformed, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
+from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.replay import State
 from deploytrail.log.tiles import (
     ENTRY_BYTES_MAX,
@@ -59,7 +60,7 @@ class ExportedEvidence:
             self.is_concealed = found == FORMAT_CONCEALED
             self.newest = self._required("checkpoint")
             self.policy = self._required("policy")
-            checkpoint = checkpoints.decode(notes.decode(self.newest).text)
+            checkpoint = _checkpoint(self.newest)
         except BaseException as error:
             self._tar.close()
             if isinstance(error, _FAULTS):
@@ -148,6 +149,13 @@ class ExportedEvidence:
         if len(octets) != member.size:
             raise Tampered(f"{name}: expected {member.size} bytes, found {len(octets)}")
         return octets
+
+
+def _checkpoint(octets: bytes) -> Checkpoint:
+    try:
+        return checkpoints.decode(notes.decode(octets).text)
+    except Malformed as error:
+        raise Tampered(f"the export's checkpoint can't be read: {error}") from None
 
 
 def _bytes_max(name: str) -> int:

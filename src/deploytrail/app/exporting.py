@@ -21,7 +21,9 @@ from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED
 from deploytrail.app.home import own_policy
 from deploytrail.entry import base64url
+from deploytrail.errors import Tampered
 from deploytrail.log import policy
+from deploytrail.log.merkle import Frontier, leaf_hashes
 from deploytrail.log.reading import bundle_entries, tile_reader
 from deploytrail.log.tiles import WIDTH, Tile, bundles_of, encode_bundle, encode_path, tiles_of
 from deploytrail.stores.files import new_file
@@ -41,7 +43,7 @@ def export(
     """Write the log up to a fresh checkpoint; returns how many entries. Replaces no file.
 
     Written beside the target and renamed at the end, so a file of that name is whole. Raises
-    FileExistsError where there is one.
+    FileExistsError where there is one, Tampered where the log is not what it signed.
     """
     published = trail.publish()
     size = published.size
@@ -56,7 +58,13 @@ def export(
             _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
             _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
             _add(tar, "checkpoint", published.note.encode())
-            _add_log(tar, trail, size, _Disclosures(trail, lines) if disclosures else None, told)
+            put_aside = _Disclosures(trail, lines) if disclosures else None
+            root = _add_log(tar, trail, size, put_aside, told)
+            if root.hex() != published.root:
+                raise Tampered(
+                    "log: its entries are not those that were logged and signed, so nothing was "
+                    "exported; 'deploytrail verify' says what was changed"
+                )
             _add_file(tar, "disclosures.jsonl", lines)
         os.fsync(file)
         os.link(new, target)
@@ -94,11 +102,13 @@ def _add_log(
     size: int,
     disclosures: _Disclosures | None,
     told: Callable[[int, int], None] | None,
-) -> None:
-    """Tiles and bundles; the disclosures that go with them are put aside."""
+) -> bytes:
+    """Bundles and tiles; the disclosures that go with them are put aside. Returns the root."""
+    frontier = Frontier.empty()
     for bundle in bundles_of(size):
         with trail.store.reading() as reader:
             entries = bundle_entries(reader, bundle.index, size)
+        frontier = frontier.append(leaf_hashes(entries)).frontier
         _add(tar, encode_path(bundle), encode_bundle(entries))
         if disclosures is not None:
             disclosures.put(entries)
@@ -109,6 +119,7 @@ def _add_log(
             read_tile = tile_reader(reader, size)
             for tile in some:
                 _add(tar, encode_path(tile), read_tile(tile.level, tile.index))
+    return frontier.root()
 
 
 def _batches(tiles: Iterator[Tile], count: int) -> Iterator[list[Tile]]:

@@ -7,19 +7,18 @@ else the directory's own, which proves that nothing was changed without that key
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-import msgspec
 from msgspec import structs
 
 from deploytrail.app import home as homes
 from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
 from deploytrail.app.exported import ExportedEvidence
+from deploytrail.app.handed import bytes_of, leaf_claims
 from deploytrail.app.home import Home
 from deploytrail.clock import Clock, SystemClock, microseconds
 from deploytrail.errors import (
@@ -34,25 +33,24 @@ from deploytrail.errors import (
     Malformed,
     NotFound,
     PolicyUnmet,
+    Tampered,
 )
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log import policy as policies
 from deploytrail.log import verify as core
 from deploytrail.log.evidence import Claim, LeafClaim, Outcome
-from deploytrail.log.policy import NO_QUORUM, Policy
+from deploytrail.log.policy import NO_QUORUM, Evaluation, Policy
 from deploytrail.log.replay import Finding
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
-from deploytrail.trail import Anchoring, Found, KeyFrom, Receipt, Report
+from deploytrail.trail import Anchoring, Found, KeyFrom, Report
 
 _FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}
-_is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
 _AHEAD_SECONDS_MAX: Final = 300
 """By how much the clock of a cosigner may be ahead of ours."""
-_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Trust(NamedTuple):
@@ -88,9 +86,9 @@ def verify(
     with ExitStack() as stack:
         try:
             examination = _examination(stack, home, environment)
+            trust = _trust(examination, policy, states)
         except EvidenceError as error:
             return _unreadable(error)
-        trust = _trust(examination, policy, states)
         claims, leaves = _claims(examination.origin, states, receipts)
         verification = _Verification(examination, trust, claims, leaves, clock)
         report = verification.run(disclosures, max_age_seconds, told)
@@ -149,7 +147,7 @@ def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -
 
 def _trust(examination: Examination, given: Path | None, states: Path) -> Trust:
     if given is not None:
-        return Trust(policies.decode(_bytes_of(given, "a policy")), "policy")
+        return Trust(policies.decode(bytes_of(given, "a policy")), "policy")
     known = kept.load(states, examination.origin)
     if known is not None:
         return Trust(known.policy, "state")
@@ -158,7 +156,10 @@ def _trust(examination: Examination, given: Path | None, states: Path) -> Trust:
             "policy: expected one beside the log, in the kept state or by --policy, found none; "
             "without the log's key nothing can be verified"
         )
-    return Trust(policies.decode(examination.policy), "directory")
+    try:
+        return Trust(policies.decode(examination.policy), "directory")
+    except Malformed as error:
+        raise Tampered(f"the policy that came with it can't be read: {error}") from None
 
 
 def _claims(
@@ -170,53 +171,7 @@ def _claims(
     if known is not None:
         whose = f"the kept state ({states})"
         claims.append(Claim(known.checkpoint.size, known.checkpoint.root, whose))
-    return claims, [leaf for path in receipts for leaf in _leaves(path, origin)]
-
-
-def _leaves(path: Path, origin: str) -> list[LeafClaim]:
-    octets = _bytes_of(path, "receipts")
-    try:
-        many = octets.lstrip().startswith(b"[")
-        found = (
-            msgspec.json.decode(octets, type=list[Receipt])
-            if many
-            else [
-                msgspec.json.decode(line, type=Receipt)
-                for line in octets.split(b"\n")
-                if line.strip()
-            ]
-        )
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"{path}: expected receipts as JSON or JSON lines; {error}") from None
-    if not found:
-        raise Malformed(f"{path}: expected receipts, found none; nothing would be checked by it")
-    return [_leaf(path, one, origin) for one in found]
-
-
-def _leaf(path: Path, receipt: Receipt, origin: str) -> LeafClaim:
-    if receipt.origin != origin:
-        raise Malformed(f"{path}: expected a receipt of {origin}, found {receipt.origin!r:.80}")
-    if receipt.index < 0 or receipt.size != receipt.index + 1:
-        raise Malformed(
-            f"{path}: expected a receipt whose size is its index + 1, found index "
-            f"{receipt.index} and size {receipt.size}; use it as it was given out"
-        )
-    if not _is_hash(receipt.leaf):
-        raise Malformed(
-            f"{path}: expected a leaf of 64 hexadecimal digits, found {receipt.leaf!r:.80}"
-        )
-    return LeafClaim(receipt.index, bytes.fromhex(receipt.leaf), f"the receipt of {receipt.id}")
-
-
-def _bytes_of(path: Path, what: str) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            octets = stream.read(_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise NotFound(f"{path}: expected {what}, but {error.strerror}") from None
-    if len(octets) > _FILE_BYTES_MAX:
-        raise Malformed(f"{path}: expected {what} of at most {_FILE_BYTES_MAX} bytes")
-    return octets
+    return claims, [leaf for path in receipts for leaf in leaf_claims(path, origin)]
 
 
 class _Judgement(NamedTuple):
@@ -279,6 +234,10 @@ class _Verification:
         """Whether what was found, who signed it and when is enough."""
         states = {finding.state for finding in outcome.findings}
         code = next((_FAILURES[one] for one in ("CORRUPT", "MISSING") if one in states), EXIT_OK)
+        if outcome.foreign and outcome.checkpoints:
+            what = f"{counted(outcome.foreign, 'checkpoint')} without a signature by the log's key"
+            outcome.find(Finding("CORRUPT", 0, 0, what))
+            code = EXIT_TAMPERED
         if not self._newest:
             outcome.not_checked.append("no checkpoint was published yet: nothing is signed")
             # Nothing to sign is no yes to somebody who asks for a signature.
@@ -298,11 +257,23 @@ class _Verification:
             outcome.not_checked.append("no cosigner says when it last saw this log")
         if age_max is not None and code == EXIT_OK:
             code = self._age(cosigned, age_max, outcome)
-        names = (name.decode("utf-8", "replace") for name in evaluation.witnesses)
-        outside = tuple(name for name in names if name != homes.OWN_WITNESS.decode())
-        is_sound = code in {EXIT_OK, EXIT_STALE}
-        is_witnessed = is_sound and self._trust.policy.quorum != NO_QUORUM
-        return _Judgement(code, "WITNESSED" if is_witnessed else "UNANCHORED", outside, cosigned)
+        outside = self._outside(evaluation)
+        policy = self._trust.policy
+        # A policy that came with what it judges says nothing about who else has seen it.
+        is_witnessed = (
+            code in {EXIT_OK, EXIT_STALE}
+            and self._trust.key_from != "directory"
+            and policy.quorum != NO_QUORUM
+            and policy.is_met(outside)
+        )
+        names = tuple(name.decode("utf-8", "replace") for name in outside)
+        return _Judgement(code, "WITNESSED" if is_witnessed else "UNANCHORED", names, cosigned)
+
+    def _outside(self, evaluation: Evaluation) -> list[bytes]:
+        """The witnesses that are not the log itself, whatever a policy calls them."""
+        keys = {name: one.key for name, one in self._trust.policy.witnesses.items()}
+        own = {log.key.name for log in self._trust.policy.logs} | {self._examination.origin}
+        return [name for name in evaluation.witnesses if keys[name].name not in own]
 
     def _age(self, cosigned: int | None, age_max: int, outcome: Outcome) -> int:
         if cosigned is None:
@@ -318,7 +289,11 @@ class _Verification:
         self, outcome: Outcome, judgement: _Judgement, seconds: float, disclosures: int | None
     ) -> Report:
         unchecked = list(outcome.not_checked)
-        checked = ["every entry's hash", "every tile", "every checkpoint's signature and root"]
+        checked = ["every entry's hash", "every tile"]
+        if outcome.checkpoints:
+            checked.append("every checkpoint's signature and root")
+        if self._trust.key_from == "policy" and judgement.exit_code != EXIT_POLICY_UNMET:
+            checked.append("that those signed it whom the policy asks for")
         if self._claims:
             checked.append("that nothing changed of what was seen of this log before")
         if self._leaves:
@@ -363,4 +338,11 @@ class _Verification:
         parsed = checkpoints.decode(notes.decode(self._newest).text)
         known = kept.load(states, parsed.origin)
         if known is None or known.checkpoint.size < parsed.size:
-            kept.replace(states, Kept(parsed, self._newest, self._trust.policy))
+            kept.replace(states, Kept(parsed, self._newest, self._kept_policy()))
+
+    def _kept_policy(self) -> Policy:
+        """What came with the log tells its keys, and nothing about who else must have signed."""
+        policy = self._trust.policy
+        if self._trust.key_from != "directory":
+            return policy
+        return Policy(policy.logs, policy.witnesses, {}, NO_QUORUM)

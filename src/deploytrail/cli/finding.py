@@ -34,20 +34,18 @@ def find(trail: Trail, text: str) -> Shown:
             f"id: expected an event's id, or at least 4 characters of its beginning or end, found "
             f"{text[:60]!r}; 'deploytrail log' lists them"
         )
-    found: list[Shown] = []
-    for shown in trail.newest(count=_LOOKED_AT_MAX):
-        id = str(shown.event["id"])
-        if id.startswith(wanted) or id.endswith(wanted):
-            found.append(shown)
+    newest = (str(shown.event["id"]) for shown in trail.newest(count=_LOOKED_AT_MAX))
+    # Several entries may say one id: which of them it names is the trail's to say.
+    found = list(dict.fromkeys(id for id in newest if id.startswith(wanted) or id.endswith(wanted)))
     if not found:
         raise NotFound(
             f"id {wanted}: no id of the newest {_LOOKED_AT_MAX} entries begins or ends so; "
             "'deploytrail log' lists them, and a whole id is found in any log"
         )
     if len(found) > 1:
-        ids = ", ".join(str(each.event["id"]) for each in found[:3])
+        ids = ", ".join(found[:3])
         raise Malformed(
             f"id {wanted}: expected one event, found {len(found)} ({ids}"
             f"{', …' if len(found) > 3 else ''}); give more of it"
         )
-    return found[0]
+    return trail.show(EventId(found[0]))

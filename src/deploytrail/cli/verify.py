@@ -45,6 +45,10 @@ _SELF_ATTESTED: Final = (
     "The key that signed it came with the log. Compare it with one that you got in another way: "
     "--policy FILE."
 )
+_FIRST_SEEN: Final = (
+    "The key that signed it is the one that was kept here when this log was first verified. Nobody "
+    "compared that one, unless --policy FILE was given then."
+)
 
 
 _Path = Annotated[
@@ -139,6 +143,9 @@ def _say_report(report: Report) -> None:
     if report.key_from == "directory":
         say(styled("SELF-ATTESTED", "yellow"))
         say_wrapped(_SELF_ATTESTED)
+    elif report.key_from == "state":
+        say(styled("key as first seen", "dim"))
+        say_wrapped(_FIRST_SEEN)
     _say_list("checked", report.checked)
     _say_list("not checked", report.not_checked)
 

@@ -50,11 +50,16 @@ class Claim(NamedTuple):
 
 
 class LeafClaim(NamedTuple):
-    """Somebody holds that this leaf stands at this index: a receipt, a proof."""
+    """Somebody holds that this leaf stands at this index: a receipt, a proof.
+
+    And, where they are given, that its event has this id and was logged at this time.
+    """
 
     entry_index: int
     leaf: bytes
     whose: str
+    id: str = ""
+    logged: str = ""
 
 
 class Outcome(Struct):
@@ -68,6 +73,8 @@ class Outcome(Struct):
     size_signed: int = 0
     checkpoints: int = 0
     strangers: int = 0
+    foreign: int = 0
+    """Checkpoints that no key signed which is known as this log's."""
     findings: list[Finding] = []
     erased: set[str] = set()
     """Subjects whose erasure a signed entry tells."""

@@ -107,7 +107,9 @@ class Policy(Struct, frozen=True):
         return self.quorum in met
 
     def _log_missing(self, checkpoint: Checkpoint) -> str:
-        names = ", ".join(sorted({strict.shown(log.key.name) for log in self.logs}))
+        names = ", ".join(
+            sorted({f"{strict.shown(log.key.name)} key {log.key.id.hex()}" for log in self.logs})
+        )
         return (
             f"policy: expected a signature by a listed log ({names or 'none is listed'}),"
             f" found none for origin {strict.shown(checkpoint.origin)}"

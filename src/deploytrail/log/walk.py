@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from deploytrail.errors import DeploytrailError
+from deploytrail import entry
+from deploytrail.errors import DeploytrailError, Malformed
 from deploytrail.log import accounts
 from deploytrail.log.accounts import Accounts
 from deploytrail.log.evidence import Claim, Each, Evidence, LeafClaim, Outcome, Told
@@ -75,7 +76,7 @@ class Walk:
             what = "entries and their hashes are gone; nothing behind them can be checked"
             self._outcome.find(Finding("MISSING", first, self._evidence.size, what))
             return False
-        self._settle_leaves(first, leaves)
+        self._settle_leaves(first, leaves, entries)
         at = 0
         # Claims inside the bundle cut it, so that the root of exactly their size is seen.
         for cut in [*self._cuts(first, width), width]:
@@ -176,12 +177,15 @@ class Walk:
         what = f"these entries don't give the root of {claim.whose}"
         self._outcome.find(Finding("CORRUPT", first, until, what))
 
-    def _settle_leaves(self, first: int, leaves: list[bytes]) -> None:
+    def _settle_leaves(self, first: int, leaves: list[bytes], entries: list[bytes] | None) -> None:
         while self._leaves and self._leaves[-1].entry_index < first + len(leaves):
             claim = self._leaves.pop()
             at = claim.entry_index
             if leaves[at - first] != claim.leaf:
                 what = f"another entry stands where {claim.whose} says"
+                self._outcome.find(Finding("CORRUPT", at, at + 1, what))
+            elif entries is not None and not _says(entries[at - first], claim):
+                what = f"{claim.whose} tells another id or time than the entry"
                 self._outcome.find(Finding("CORRUPT", at, at + 1, what))
 
     def _check_raised(self) -> None:
@@ -259,6 +263,16 @@ class Walk:
                 outcome.find(Finding("PRUNED", first, until, what))
             else:
                 outcome.find(Finding("MISSING", first, until, "the entries are gone"))
+
+
+def _says(octets: bytes, claim: LeafClaim) -> bool:
+    if not claim.id and not claim.logged:
+        return True
+    try:
+        fields = entry.fields(octets)
+    except Malformed:
+        return False
+    return (fields.get("id"), fields.get("logged")) == (claim.id, claim.logged)
 
 
 def _hashes(tile: bytes) -> list[bytes]:
