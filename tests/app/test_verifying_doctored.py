@@ -189,8 +189,8 @@ def _long_notes(connection: apsw.Connection) -> None:
 DOCTORED: dict[str, tuple[Callable[[apsw.Connection], None], int, str]] = {
     "a size that nobody can walk": (_huge, 1, "expected"),
     "a last time that is late": (_late, 1, "the time of its last entry"),
-    "a view that never ends": (_view, 1, "its tables are not those that we make"),
-    "a trigger": (_trigger, 1, "its tables are not those that we make"),
+    "a view that never ends": (_view, 1, "expected our tables and nothing else"),
+    "a trigger": (_trigger, 1, "expected our tables and nothing else"),
     "checkpoints of ten megabytes": (_long_notes, 1, "expected at most 65536 bytes"),
 }
 

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -20,8 +20,9 @@ import apsw
 from deploytrail.errors import Busy, DeploytrailError, NotFound, NotPermitted, Tampered
 from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.keys import KeyRows
-from deploytrail.stores.sqlite.log import SqliteReader
+from deploytrail.stores.sqlite.log import SHAPE, SqliteReader
 from deploytrail.stores.sqlite.packing import unpacked
+from deploytrail.stores.sqlite.shape import refuse_foreign
 from deploytrail.vault.subject import Subject
 
 _BUSY_MILLISECONDS: Final = 10_000
@@ -41,8 +42,7 @@ class ExaminedLog(SqliteReader):
             if connection.pragma("application_id") != sql.APPLICATION_ID:
                 raise Tampered("log.db: expected a log of Deploytrail, found another's file")
             # A view in a table's place could compute for ever.
-            if _tables(connection) != _own_tables():
-                raise Tampered("log.db: its tables are not those that we make; restore a copy")
+            refuse_foreign(connection, SHAPE, Path("log.db"))
             connection.execute("BEGIN")
         self._ahead = ThreadPoolExecutor(max_workers=1)
         self._next: tuple[int, Future[bytes]] | None = None
@@ -153,17 +153,6 @@ def examined(path: Path) -> Iterator[apsw.Connection]:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.set_busy_timeout(_BUSY_MILLISECONDS)
         yield connection
-
-
-def _tables(connection: apsw.Connection) -> set[tuple[object, ...]]:
-    return set(connection.execute(sql.TABLES))
-
-
-def _own_tables() -> set[tuple[object, ...]]:
-    with closing(apsw.Connection(":memory:")) as connection:
-        for statement in sql.SCHEMA.split(";"):
-            connection.execute(statement)
-        return _tables(connection)
 
 
 def _copied(path: Path, directory: Path) -> Path:

@@ -91,4 +91,3 @@ STRAY_COSIGNATURES: Final = (
     "WHERE size NOT IN (SELECT size FROM checkpoint) LIMIT 100"
 )
 COSIGNATURE_ROWS: Final = "SELECT key_id, line FROM cosignature WHERE size = ? ORDER BY key_id"
-TABLES: Final = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
