@@ -243,3 +243,13 @@ def test_a_cosignature_of_the_future_is_not_fresh(trail: Place) -> None:
     report = trail.verified(max_age_seconds=60)
     assert report.exit_code == 5
     assert any("in the future" in each for each in report.not_checked)
+
+
+def test_a_doctored_file_of_keys_is_found(trail: Place) -> None:
+    connection = apsw.Connection(str(trail.home / "keys.db"))
+    connection.execute("CREATE VIEW planted AS SELECT 1")
+    connection.close()
+    report = trail.verified()
+    assert (report.exit_code, report.disclosures) == (1, None)
+    assert "keys.db: expected our tables and nothing else" in report.found[0].what
+    assert trail.verified(disclosures=False).exit_code == 0

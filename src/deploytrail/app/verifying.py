@@ -207,7 +207,11 @@ class _Verification:
         started = self._clock.now()
         examination, evidence = self._examination, self._examination.evidence
         policy = self._trust.policy
-        deep = examination.deep() if is_deep else None
+        deep, broken = None, None
+        try:
+            deep = examination.deep() if is_deep else None
+        except Tampered as error:
+            broken = Finding("CORRUPT", 0, evidence.size, str(error))
         outcome = core.verify(
             evidence,
             origin=examination.origin,
@@ -223,6 +227,8 @@ class _Verification:
         ]
         if deep is not None:
             outcome.findings += deep.findings(outcome.erased)
+        if broken is not None:
+            outcome.find(broken)
         if outcome.strangers:
             what = "signatures by keys that the policy does not list"
             outcome.not_checked.append(f"{outcome.strangers} {what}")

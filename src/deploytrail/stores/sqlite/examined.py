@@ -19,6 +19,7 @@ import apsw
 
 from deploytrail.errors import Busy, DeploytrailError, NotFound, NotPermitted, Tampered
 from deploytrail.stores.sqlite import log_sql as sql
+from deploytrail.stores.sqlite.keys import SHAPE as KEYS_SHAPE
 from deploytrail.stores.sqlite.keys import KeyRows
 from deploytrail.stores.sqlite.log import SHAPE, SqliteReader
 from deploytrail.stores.sqlite.packing import unpacked
@@ -99,6 +100,7 @@ class ExaminedKeys:
     def __init__(self, connection: apsw.Connection, wrapping_key: bytes) -> None:
         self._rows = KeyRows(connection, wrapping_key)
         with unreadable("keys.db"):
+            refuse_foreign(connection, KEYS_SHAPE, Path("keys.db"))
             self.secrets = self._rows.secrets()
 
     def subject(self, id: bytes) -> Subject | None:
