@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 
 from deploytrail import sentence
 from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Approval, Change, Event, Severity
+from deploytrail.event import Actor, Approval, Change, Event, Outcome, Severity
 
 OWN_TOOL: Final = "deploytrail"
 """`source.tool` of what the trail and its wrapper say themselves."""
@@ -85,6 +85,36 @@ CATALOGUE: Final[Mapping[str, Action]] = MappingProxyType(
 def find(name: str) -> Action | None:
     """The action of that name, also where it is deprecated."""
     return CATALOGUE.get(name)
+
+
+def outcome(name: str) -> Outcome:
+    """How what bears this name went, where nobody says it: by the verb that its name ends in."""
+    return _OUTCOMES.get(name.rpartition(".")[2], "success")
+
+
+def check_outcome(name: str, stated: str) -> None:
+    """Raises Malformed for an outcome that says the opposite of the action's own name."""
+    verb = name.rpartition(".")[2]
+    if stated in _CONTRADICTIONS.get(verb, ()):
+        raise Malformed(
+            f"outcome: expected {outcome(name)} as {name} says, found {stated}; leave it out, or "
+            f"name {_OPPOSITES.get(name, 'the action that says what happened')}"
+        )
+
+
+_OUTCOMES: Final[dict[str, Outcome]] = {
+    **dict.fromkeys(("failed", "errored", "crashed"), "failure"),
+    **dict.fromkeys(("requested", "scheduled", "queued", "started"), "pending"),
+    **dict.fromkeys(("denied", "refused", "rejected"), "denied"),
+}
+_CONTRADICTIONS: Final = {
+    "succeeded": ("failure", "denied", "pending"),
+    **dict.fromkeys(("failed", "errored", "crashed"), ("success", "pending")),
+}
+_OPPOSITES: Final = {
+    "deployment.succeeded": "deployment.failed",
+    "deployment.failed": "deployment.succeeded",
+}
 
 
 def check(event: Event, now: datetime) -> Event:

@@ -17,6 +17,16 @@ BAD_WORDS = {
     "an action that is none": (["deployment.suceeded"], "action", "deployment.succeeded"),
     "an action of the trail itself": (["audit.fence.cleared"], "action", "only the trail itself"),
     "an outcome that is none": (["code.pushed", "--outcome", "good"], "--outcome", "success"),
+    "a success that failed": (
+        ["deployment.succeeded", "--outcome", "failure"],
+        "outcome",
+        "expected success as deployment.succeeded says, found failure",
+    ),
+    "a failure that succeeded": (
+        ["deployment.failed", "--outcome", "success"],
+        "outcome",
+        "expected failure as deployment.failed says, found success",
+    ),
     "a target without a type": (["code.pushed", "--target", "main"], "--target", "TYPE:ID"),
     "a target without an id": (["code.pushed", "--target", "branch:"], "--target", "TYPE:ID"),
     "a link without a value": (["code.pushed", "--link", "commit"], "--link", "NAME=VALUE"),
@@ -58,6 +68,11 @@ BAD_JSON = {
         + b'"}}',
         "event",
         "60000 bytes",
+    ),
+    "an outcome against its action": (
+        b'{"action": "deployment.succeeded", "outcome": "failure"}',
+        "outcome",
+        "deployment.failed",
     ),
     "nobody": (b'{"action": "code.pushed", "actor": {"type": "user"}}', "actor.id", "github:alice"),
     "the trail's own name": (
@@ -127,6 +142,26 @@ def test_every_option_has_its_place_in_the_event(program: Program) -> None:
     ]
     assert event["links"] == {"commit": "abc123", "caused_by": [UUID7], "deployment": "dep-7"}
     assert (event["outcome"], event["time"]) == ("failure", "2026-11-22T09:11:12.000000Z")
+
+
+OUTCOMES = {
+    "deployment.succeeded": "success",
+    "deployment.failed": "failure",
+    "deployment.started": "pending",
+    "deployment.requested": "pending",
+    "approval.rejected": "denied",
+    "policy.admission.denied": "denied",
+    "code.pushed": "success",
+}
+
+
+def test_the_action_says_how_it_went_where_nobody_does(program: Program) -> None:
+    lines = "".join(f'{{"action": "{name}"}}\n' for name in OUTCOMES)
+    assert program("record", "--json", "-", input=lines).returncode == 0
+    assert program("record", "deployment.failed").returncode == 0
+    assert program("record", "deployment.failed", "--outcome", "partial").returncode == 0
+    told = [entry["event"]["outcome"] for entry in program.lines("log", "--json")]
+    assert told == ["partial", "failure", *reversed(OUTCOMES.values())]
 
 
 def test_the_actor_is_the_account_that_ran_it(program: Program) -> None:

@@ -34,7 +34,11 @@ _Action = Annotated[
 ]
 _Outcome = Annotated[
     str | None,
-    typer.Option(help="success (default), failure, denied, pending, partial or unknown."),
+    typer.Option(
+        metavar="OUTCOME",
+        help="success, failure, denied, pending, partial or unknown; default: what the action's "
+        "name says (deployment.failed: failure, deployment.started: pending), else success.",
+    ),
 ]
 _Environment = Annotated[
     str | None,
