@@ -41,7 +41,7 @@ OPTIONS: Final = (
     Option("--environment", "NAME", "Where to, e.g. prod.", "DEPLOYTRAIL_ENVIRONMENT", 64),
     Option("--project", "NAME", "Whose it is; default: the repository.", "DEPLOYTRAIL_PROJECT", 64),
     Option(
-        "--unit", "NAME", "What deploys on its own; default: the path.", "DEPLOYTRAIL_UNIT", 512
+        "--unit", "NAME", "What deploys alone; default: path or project.", "DEPLOYTRAIL_UNIT", 512
     ),
     Option("--reason", "TEXT", "Why.", "DEPLOYTRAIL_REASON", 8192),
     Option(
