@@ -93,11 +93,23 @@ def _first(*readers: Callable[[Mapping[str, Any]], str | None]) -> Callable[...,
     return lambda event: next((found for read in readers if (found := read(event))), None)
 
 
-def actor(event: Mapping[str, Any]) -> str:
-    """Who acted, and for whom."""
-    who = _person(event.get("actor"))
+def actor(event: Mapping[str, Any], *, mark: str = "") -> str:
+    """Who acted, and for whom; `mark` stands behind each of them who only claims to be it."""
+    who = _marked(event.get("actor"), mark)
     principal = event.get("on_behalf_of")
-    return f"{who} for {_person(principal)}" if isinstance(principal, Mapping) else who
+    return f"{who} for {_marked(principal, mark)}" if isinstance(principal, Mapping) else who
+
+
+def _marked(actor: Any, mark: str) -> str:
+    return f"{_person(actor)}{mark}" if mark and _is_claimed(actor) else _person(actor)
+
+
+def _is_claimed(actor: Any) -> bool:
+    """Nobody proved it: assurance 0, or no word about that."""
+    if not isinstance(actor, Mapping) or actor.get("type") not in {"user", "service", "agent"}:
+        return False
+    auth = actor.get("auth")
+    return not (isinstance(auth, Mapping) and auth.get("assurance"))
 
 
 _NOBODY: Final = {

@@ -63,6 +63,13 @@ def test_a_table_fits_its_terminal(columns: int, recorded: Program) -> None:
         assert entry["id"][-8:] in seen
 
 
+@pytest.mark.parametrize("columns", [72, 120])
+def test_a_claimed_actor_is_marked_however_long_the_name(columns: int, recorded: Program) -> None:
+    seen = ESCAPE.sub("", on_terminal(recorded, "log", columns=columns))
+    assert seen.count(" (claimed)") == 1
+    assert "Al\\u202eice\\e[2J (claimed)" in recorded("log").stdout
+
+
 @pytest.mark.parametrize("words", [("log",), ("show", "last")])
 def test_foreign_marks_are_spelled_out(words: tuple[str, ...], recorded: Program) -> None:
     if words[0] == "show":

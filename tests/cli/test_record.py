@@ -179,17 +179,23 @@ def test_the_actor_is_the_account_that_ran_it(program: Program) -> None:
 
 
 def test_another_actor_is_only_claimed(program: Program) -> None:
-    claim = {"type": "user", "id": "github:alice", "auth": {"method": "oidc", "assurance": 3}}
+    auth = {"method": "oidc", "assurance": 3, "verified_by": "kernel"}
+    claim = {"type": "user", "id": "github:alice", "auth": auth}
     event = {
         "action": "code.pushed",
         "actor": claim,
+        "on_behalf_of": claim | {"id": "github:bob", "auth": auth | {"assurance": 0}},
         "source": {"tool": "github", "instance": "acme"},
     }
     receipt = program.json("record", "--json", "-", input=json.dumps(event))
     recorded = program.json("show", receipt["id"], "--json")["event"]
     assert recorded["actor"]["id"] == "github:alice"
-    assert recorded["actor"]["auth"]["assurance"] == 0
+    assert recorded["actor"]["auth"] == {"method": "claimed", "assurance": 0}
+    assert recorded["on_behalf_of"]["auth"] == recorded["actor"]["auth"]
     assert recorded["source"]["instance"] == "local"
+    said = "github:alice (claimed) for github:bob (claimed)"
+    assert program("log").stdout.split("\t")[2] == said
+    assert program("show", receipt["id"]).stdout.startswith(f"{said} pushed to a branch\n")
 
 
 def test_a_secret_in_a_reason_is_masked(program: Program) -> None:
