@@ -270,7 +270,13 @@ def summary(event: Mapping[str, Any]) -> str:
     action = CATALOGUE.get(name) if isinstance(name, str) else None
     if action is None:
         return f"{sentence.actor(event)} did {name if isinstance(name, str) else 'something'}"
-    return sentence.rendered(action.sentence, event) + _ending(action, event)
+    stated = event.get("outcome")
+    if not isinstance(stated, str) or stated == outcome(action.name):
+        return sentence.rendered(action.sentence, event)
+    attempted = sentence.attempted(action.sentence, stated)
+    if attempted is not None:
+        return sentence.rendered(attempted, event)
+    return sentence.rendered(action.sentence, event) + _ending(action, stated)
 
 
 _ENDINGS: Final = {
@@ -278,14 +284,25 @@ _ENDINGS: Final = {
     "denied": " (denied)",
     "pending": " (pending)",
     "partial": " (in part)",
+    "unknown": " (nobody knows how it went)",
 }
-_TELLING: Final = ("failed", "errored", "refused", "rejected", "denied", "crashed", "killed")
+_TELLING: Final = (
+    "failed",
+    "errored",
+    "refused",
+    "rejected",
+    "denied",
+    "crashed",
+    "killed",
+    "cancelled",
+)
+_ENDINGS_OF_TELLING: Final = _ENDINGS | {
+    "failure": "",
+    "denied": "",
+    "partial": " (a part of it was done)",
+}
 
 
-def _ending(action: Action, event: Mapping[str, Any]) -> str:
-    outcome = event.get("outcome")
-    if not isinstance(outcome, str):
-        return ""
-    if outcome in {"failure", "denied"} and action.name.endswith(_TELLING):
-        return ""
-    return _ENDINGS.get(outcome, "")
+def _ending(action: Action, stated: str) -> str:
+    endings = _ENDINGS_OF_TELLING if action.name.endswith(_TELLING) else _ENDINGS
+    return endings.get(stated, "")

@@ -33,7 +33,7 @@ def test_programs_get_columns_newest_first(recorded: Program) -> None:
     assert [row[3] for row in rows] == [
         "pushed to a branch",
         "deployed network to prod",
-        "started to deploy a unit to prod (pending)",
+        "started to deploy a unit to prod",
     ]
     assert [row[4] for row in rows] == ["", "prod network", "prod"]
     times = [row[0] for row in rows]
