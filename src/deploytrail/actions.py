@@ -249,7 +249,7 @@ def _refuse_action(name: str) -> NoReturn:
     from difflib import get_close_matches
 
     near = get_close_matches(name, CATALOGUE, n=3, cutoff=0.5)
-    advice = f"did you mean {', '.join(near)}?" if near else "docs/event.md lists them"
+    advice = f"did you mean {', '.join(near)}?" if near else "'deploytrail actions' lists them"
     raise Malformed(f"action: expected a name of the catalogue, found {name[:64]!r}; {advice}")
 
 

@@ -134,7 +134,7 @@ def completed(
     if "id" not in said and "delivery" not in source:
         source |= {"delivery": sender.run, "part": part}
     if "action" not in said:
-        raise Malformed("action: is missing; docs/event.md lists the names")
+        raise Malformed("action: is missing; 'deploytrail actions' lists the names")
     known = {
         "id": clock.event_id(),
         "outcome": outcome(str(said["action"])),

@@ -27,7 +27,10 @@ from deploytrail.errors import (
     DeploytrailError,
 )
 
-VERBS: Final = ("init", "run", "record", "log", "show", "proof", "verify", "export", "doctor")
+VERBS: Final = (
+    *("init", "run", "record", "actions"),
+    *("log", "show", "proof", "verify", "export", "doctor"),
+)
 """In the order of the help; each stands in the file of its name, as a function of that name."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""

@@ -29,7 +29,8 @@ _AT_ONCE: Final = 1000
 _Action = Annotated[
     str | None,
     typer.Argument(
-        metavar="ACTION", help="What happened, e.g. deployment.verified; see docs/event.md."
+        metavar="ACTION",
+        help="What happened, e.g. deployment.verified; 'deploytrail actions' lists them.",
     ),
 ]
 _Outcome = Annotated[
