@@ -23,6 +23,9 @@ BAD_USAGE = {
     "a count that is none": (["log", "-n", "many"], "--count", "deploytrail log --help"),
     "a count of nothing": (["log", "-n", "0"], "--count", "deploytrail log --help"),
     "an age without a unit": (["verify", "--max-age", "24"], "--max-age", "24h"),
+    "a count that is none": (["log", "-n", "x"], "--count", "is no whole number"),
+    "a count of nothing": (["log", "-n", "0"], "--count", "is less than 1"),
+    "standard output as a file": (["export", "-"], "FILE", "deploytrail log --all --json"),
     "nothing to record": (["record"], "ACTION", "deploytrail record --help"),
 }
 # DESIGN §14. `run` returns its child's code instead, which tests/cli/test_run.py holds it to.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -106,6 +107,9 @@ def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "deploytrail"
     text = str(error.format_message()).rstrip(".").replace("\n", " ")
+    # The framework names its types, which nobody who types a value knows.
+    text = re.sub(r"is not a valid int(eger)?( range)?", "is no whole number", text)
+    text = text.replace("is not in the range x>=1", "is less than 1")
     return f"{text[:1].lower()}{text[1:]}; see '{where} --help'"
 
 
