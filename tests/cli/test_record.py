@@ -52,6 +52,7 @@ BAD_WORDS = {
 BAD_JSON = {
     "nothing": (b"", "event", "expected JSON"),
     "blank lines": (b"\n\n  \n", "event", "expected JSON"),
+    "an empty array": (b"[]", "event", "no events"),
     "a number": (b"7", "event", "object"),
     "half an object": (b'{"action": "code.pushed"', "event", "JSON"),
     "no action": (b"{}", "action", "deploytrail actions"),
@@ -228,7 +229,7 @@ def test_each_line_has_its_answer_in_order(program: Program) -> None:
     first, second, third = (json.loads(line) for line in done.stdout.splitlines())
     assert done.returncode == 2
     assert (first["index"], third["index"]) == (0, 1)
-    assert second["exit_code"] == 2
+    assert (second["event"], second["exit_code"]) == ("line 3", 2)
     assert second["error"].startswith("action: ")
     assert done.stderr.splitlines()[-1].startswith("error: line 3: action: ")
 
@@ -257,6 +258,13 @@ def test_options_say_what_an_event_does_not(program: Program) -> None:
         {"environment": "prod", "project": "infra"},
         {"environment": "dev", "project": "infra"},
     ]
+
+
+def test_a_reason_that_was_written_down_is_stated(program: Program) -> None:
+    event = {"action": "code.pushed", "reason": {"text": "asked for"}}
+    receipt = program.json("record", "--json", "-", input=json.dumps(event))
+    shown = program.json("show", receipt["id"], "--json")["event"]
+    assert shown["reason"] == {"from": "stated", "text": "asked for"}
 
 
 def test_the_same_event_again_gives_the_first_receipt(program: Program) -> None:

@@ -135,6 +135,9 @@ def completed(
         source |= {"delivery": sender.run, "part": part}
     if "action" not in said:
         raise Malformed("action: is missing; 'deploytrail actions' lists the names")
+    reason = said.get("reason")
+    if isinstance(reason, dict) and reason.get("text") and "from" not in reason:
+        said = said | {"reason": {"from": "stated"} | reason}
     known = {
         "id": clock.event_id(),
         "outcome": outcome(str(said["action"])),

@@ -221,7 +221,7 @@ def _say_answer(where: str | None, answer: Receipt | SenderError) -> None:
     if isinstance(answer, SenderError):
         complain(f"{where}: {answer}" if where else str(answer))
         if where and not is_terminal(sys.stdout):
-            say_json({"error": str(answer), "exit_code": answer.exit_code})
+            say_json({"event": where, "error": str(answer), "exit_code": answer.exit_code})
     elif is_terminal(sys.stdout):
         say(f"{styled('recorded', 'green')} {answer.id}")
         say(f"  entry {answer.index} of {printable(answer.origin)}, logged {answer.logged}")
