@@ -230,7 +230,7 @@ def test_a_home_below_a_file_is_told(program: Program) -> None:
     (program.folder / "file").write_text("")
     done = program("init", "--home", program.folder / "file" / "trail")
     assert done.returncode == 2
-    assert "Not a directory" in error_of(done)
+    assert "a part of it is a file; name a directory" in error_of(done)
 
 
 def test_the_help_of_every_verb_fits_a_narrow_terminal(program: Program) -> None:

@@ -158,7 +158,8 @@ def wrapping_key(home: Home, environment: Mapping[str, str]) -> bytes:
             return keys.wrapping_key(Path(value).read_bytes(), whence=value)
         except OSError as error:
             raise NotFound(
-                f"{value}: expected the trail's key there, but {error.strerror}; restore it, or "
+                f"{value}: expected the trail's key there, found none that can be read "
+                f"({error.strerror}); restore it, or "
                 "say where it is with DEPLOYTRAIL_KEY=file:PATH, env:NAME or command:COMMAND"
             ) from None
     if kind == "env":

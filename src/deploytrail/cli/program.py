@@ -75,24 +75,24 @@ def exit_code(error: BaseException) -> int:
         return EXIT_USAGE
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         code, advice = _SYSTEM[error.errno]
-        complain(f"{error.filename2 or error.filename or 'the system'}: {error.strerror}; {advice}")
+        complain(f"{error.filename2 or error.filename or 'the system'}: {advice}")
         return code
     return fault.report(error)
 
 
 _SYSTEM: Final = {
-    errno.EACCES: (EXIT_NOT_PERMITTED, "name another, or run as somebody who may"),
-    errno.EPERM: (EXIT_NOT_PERMITTED, "name another, or run as somebody who may"),
-    errno.EROFS: (EXIT_NOT_PERMITTED, "name a directory that can be written"),
-    errno.ENOSPC: (EXIT_UNDECIDED, "make room and try again"),
-    errno.EDQUOT: (EXIT_UNDECIDED, "make room and try again"),
-    errno.ENOENT: (EXIT_USAGE, "name one that exists"),
-    errno.ENOTDIR: (EXIT_USAGE, "name a directory"),
-    errno.EISDIR: (EXIT_USAGE, "name a file"),
-    errno.EEXIST: (EXIT_USAGE, "name another, or remove it first"),
-    errno.ENAMETOOLONG: (EXIT_USAGE, "name a shorter one"),
+    errno.EACCES: (EXIT_NOT_PERMITTED, "you may not use it; name another, or run as one who may"),
+    errno.EPERM: (EXIT_NOT_PERMITTED, "you may not do that; name another, or run as one who may"),
+    errno.EROFS: (EXIT_NOT_PERMITTED, "it can't be written; name a directory that can be written"),
+    errno.ENOSPC: (EXIT_UNDECIDED, "the disk is full; make room and try again"),
+    errno.EDQUOT: (EXIT_UNDECIDED, "your share of the disk is full; make room and try again"),
+    errno.ENOENT: (EXIT_USAGE, "there is no such file or directory; name one that exists"),
+    errno.ENOTDIR: (EXIT_USAGE, "a part of it is a file; name a directory"),
+    errno.EISDIR: (EXIT_USAGE, "it is a directory; name a file"),
+    errno.EEXIST: (EXIT_USAGE, "it is there already; name another, or remove it first"),
+    errno.ENAMETOOLONG: (EXIT_USAGE, "the name is too long; name a shorter one"),
 }
-"""What the operating system refused, by errno: the exit code, and what to do."""
+"""What the operating system refused, by errno: the exit code, and what is wrong and what to do."""
 
 
 def _close_output() -> int:
