@@ -36,7 +36,11 @@ def test_no_such_beginning_is_answered_with_the_families(program: Program) -> No
 
 
 def test_no_error_points_to_a_page_that_an_installation_has_not(program: Program) -> None:
-    bodies = ({}, {"action": "xyzzy"}, {"action": "code.pushed", "who": 1})
+    bodies: tuple[dict[str, object], ...] = (
+        {},
+        {"action": "xyzzy"},
+        {"action": "code.pushed", "who": 1},
+    )
     lines = "".join(json.dumps(body) + "\n" for body in bodies)
     done = program("record", "--json", "-", input=lines)
     assert done.returncode == 2
