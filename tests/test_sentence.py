@@ -71,11 +71,56 @@ SENTENCES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a partial deployment": (
         {"action": "deployment.failed", "outcome": "partial"},
-        "someone could not deploy a unit (in part)",
+        "someone could not deploy a unit (a part of it was done)",
     ),
     "a refusal": (
         {"action": "resource.deleted", "outcome": "denied", "targets": [{"type": "x", "id": "db"}]},
-        "someone deleted db (denied)",
+        "someone was not allowed to delete db",
+    ),
+    "what is done": (
+        {
+            "action": "deployment.succeeded",
+            "outcome": "success",
+            "plan": {"tool": "terraform", "add": 5, "change": 1},
+            "where": {"unit": "web", "environment": "prod"},
+        },
+        "someone deployed web to prod: 5 added, 1 changed",
+    ),
+    "what was done in vain": (
+        UPDATED | {"action": "resource.created", "outcome": "failure"},
+        "github:alice could not create aws_instance.web in prod",
+    ),
+    "what may have been done": (
+        UPDATED | {"action": "resource.forgotten", "outcome": "unknown"},
+        "github:alice may have forgotten aws_instance.web in prod",
+    ),
+    "what is being done": (
+        UPDATED | {"outcome": "pending"},
+        "github:alice is updating aws_instance.web in prod",
+    ),
+    "a start, which is pending by its name": (
+        {"action": "deployment.started", "outcome": "pending"},
+        "someone started to deploy a unit",
+    ),
+    "a cancelled deployment": (
+        {"action": "deployment.cancelled", "outcome": "denied"},
+        "someone cancelled the deployment of a unit",
+    ),
+    "a command that nobody saw end": (
+        {"action": "runtime.command.finished", "outcome": "unknown"},
+        "someone ran a command (nobody knows how it went)",
+    ),
+    "a new output": (
+        {
+            "action": "state.output.changed",
+            "targets": [{"type": "output", "id": "output.pw", "change": "create"}],
+            "where": {"unit": "web"},
+        },
+        "the output pw of web was created",
+    ),
+    "an output that changed": (
+        {"action": "state.output.changed", "targets": [{"id": "output.pw", "change": "update"}]},
+        "the output pw changed",
     ),
     "several targets": (
         {"action": "resource.read", "targets": [{"id": "a"}, {"id": "b"}, {"id": "c"}]},

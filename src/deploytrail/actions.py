@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 
 from deploytrail import sentence
 from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Approval, Change, Event, Severity
+from deploytrail.event import Actor, Approval, Change, Event, Outcome, Severity
 
 OWN_TOOL: Final = "deploytrail"
 """`source.tool` of what the trail and its wrapper say themselves."""
@@ -85,6 +85,36 @@ CATALOGUE: Final[Mapping[str, Action]] = MappingProxyType(
 def find(name: str) -> Action | None:
     """The action of that name, also where it is deprecated."""
     return CATALOGUE.get(name)
+
+
+def outcome(name: str) -> Outcome:
+    """How what bears this name went, where nobody says it: by the verb that its name ends in."""
+    return _OUTCOMES.get(name.rpartition(".")[2], "success")
+
+
+def check_outcome(name: str, stated: str) -> None:
+    """Raises Malformed for an outcome that says the opposite of the action's own name."""
+    verb = name.rpartition(".")[2]
+    if stated in _CONTRADICTIONS.get(verb, ()):
+        raise Malformed(
+            f"outcome: expected {outcome(name)} as {name} says, found {stated}; leave it out, or "
+            f"name {_OPPOSITES.get(name, 'the action that says what happened')}"
+        )
+
+
+_OUTCOMES: Final[dict[str, Outcome]] = {
+    **dict.fromkeys(("failed", "errored", "crashed"), "failure"),
+    **dict.fromkeys(("requested", "scheduled", "queued", "started"), "pending"),
+    **dict.fromkeys(("denied", "refused", "rejected"), "denied"),
+}
+_CONTRADICTIONS: Final = {
+    "succeeded": ("failure", "denied", "pending"),
+    **dict.fromkeys(("failed", "errored", "crashed"), ("success", "pending")),
+}
+_OPPOSITES: Final = {
+    "deployment.succeeded": "deployment.failed",
+    "deployment.failed": "deployment.succeeded",
+}
 
 
 def check(event: Event, now: datetime) -> Event:
@@ -219,7 +249,7 @@ def _refuse_action(name: str) -> NoReturn:
     from difflib import get_close_matches
 
     near = get_close_matches(name, CATALOGUE, n=3, cutoff=0.5)
-    advice = f"did you mean {', '.join(near)}?" if near else "docs/event.md lists them"
+    advice = f"did you mean {', '.join(near)}?" if near else "'deploytrail actions' lists them"
     raise Malformed(f"action: expected a name of the catalogue, found {name[:64]!r}; {advice}")
 
 
@@ -240,7 +270,13 @@ def summary(event: Mapping[str, Any]) -> str:
     action = CATALOGUE.get(name) if isinstance(name, str) else None
     if action is None:
         return f"{sentence.actor(event)} did {name if isinstance(name, str) else 'something'}"
-    return sentence.rendered(action.sentence, event) + _ending(action, event)
+    stated = event.get("outcome")
+    if not isinstance(stated, str) or stated == outcome(action.name):
+        return sentence.rendered(action.sentence, event)
+    attempted = sentence.attempted(action.sentence, stated)
+    if attempted is not None:
+        return sentence.rendered(attempted, event)
+    return sentence.rendered(action.sentence, event) + _ending(action, stated)
 
 
 _ENDINGS: Final = {
@@ -248,14 +284,25 @@ _ENDINGS: Final = {
     "denied": " (denied)",
     "pending": " (pending)",
     "partial": " (in part)",
+    "unknown": " (nobody knows how it went)",
 }
-_TELLING: Final = ("failed", "errored", "refused", "rejected", "denied", "crashed", "killed")
+_TELLING: Final = (
+    "failed",
+    "errored",
+    "refused",
+    "rejected",
+    "denied",
+    "crashed",
+    "killed",
+    "cancelled",
+)
+_ENDINGS_OF_TELLING: Final = _ENDINGS | {
+    "failure": "",
+    "denied": "",
+    "partial": " (a part of it was done)",
+}
 
 
-def _ending(action: Action, event: Mapping[str, Any]) -> str:
-    outcome = event.get("outcome")
-    if not isinstance(outcome, str):
-        return ""
-    if outcome in {"failure", "denied"} and action.name.endswith(_TELLING):
-        return ""
-    return _ENDINGS.get(outcome, "")
+def _ending(action: Action, stated: str) -> str:
+    endings = _ENDINGS_OF_TELLING if action.name.endswith(_TELLING) else _ENDINGS
+    return endings.get(stated, "")

@@ -48,7 +48,10 @@ class Block(
 
 
 class Auth(Block, frozen=True):
-    """How the actor proved who it is. `assurance` runs from 0 (claimed) to 3 (vouched for)."""
+    """How the actor proved who it is. `assurance` runs from 0 (claimed) to 3 (vouched for).
+
+    Of what comes as JSON, by `record`, nothing is proven: `method` is `claimed` there.
+    """
 
     method: Word
     assurance: Annotated[int, Meta(ge=0, le=3)]

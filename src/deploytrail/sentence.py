@@ -9,13 +9,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 
 def rendered(template: str, event: Mapping[str, Any]) -> str:
     """The template filled from an event as a plain dict. Foreign text stands in it as it came."""
     return "".join(_said(piece, event) or "" for piece in _pieces(template))
+
+
+def attempted(template: str, outcome: str) -> str | None:
+    """The template about what was not done, or perhaps not; None where it has no such form."""
+    found = _begins_with_verb(template)
+    forms = _VERBS.get(found[1]) if found else None
+    if found is None or forms is None or outcome not in _ATTEMPTS:
+        return None
+    return f"{{actor}} {_ATTEMPTS[outcome].format(**forms)}{template[found.end() :]}"
+
+
+_begins_with_verb: Final = re.compile(r"\{actor\} (\w+)(?= )").match
+_ATTEMPTS: Final = {
+    "failure": "could not {infinitive}",
+    "denied": "was not allowed to {infinitive}",
+    "unknown": "may have {participle}",
+    "pending": "is {gerund}",
+}
+_VERBS: Final = {
+    past: {"infinitive": infinitive, "gerund": gerund, "participle": participle or past}
+    for past, infinitive, gerund, participle in (
+        ("attached", "attach", "attaching", ""),
+        ("backed", "back", "backing", ""),
+        ("changed", "change", "changing", ""),
+        ("closed", "close", "closing", ""),
+        ("copied", "copy", "copying", ""),
+        ("created", "create", "creating", ""),
+        ("deleted", "delete", "deleting", ""),
+        ("detached", "detach", "detaching", ""),
+        ("disabled", "disable", "disabling", ""),
+        ("enabled", "enable", "enabling", ""),
+        ("exported", "export", "exporting", ""),
+        ("forgot", "forget", "forgetting", "forgotten"),
+        ("imported", "import", "importing", ""),
+        ("invoked", "invoke", "invoking", ""),
+        ("listed", "list", "listing", ""),
+        ("moved", "move", "moving", ""),
+        ("opened", "open", "opening", ""),
+        ("protected", "protect", "protecting", ""),
+        ("read", "read", "reading", ""),
+        ("removed", "remove", "removing", ""),
+        ("replaced", "replace", "replacing", ""),
+        ("restored", "restore", "restoring", ""),
+        ("tagged", "tag", "tagging", ""),
+        ("updated", "update", "updating", ""),
+    )
+}
+"""The verbs of resources, by the form in which the catalogue has them."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -93,11 +141,23 @@ def _first(*readers: Callable[[Mapping[str, Any]], str | None]) -> Callable[...,
     return lambda event: next((found for read in readers if (found := read(event))), None)
 
 
-def actor(event: Mapping[str, Any]) -> str:
-    """Who acted, and for whom."""
-    who = _person(event.get("actor"))
+def actor(event: Mapping[str, Any], *, mark: str = "") -> str:
+    """Who acted, and for whom; `mark` stands behind each of them who only claims to be it."""
+    who = _marked(event.get("actor"), mark)
     principal = event.get("on_behalf_of")
-    return f"{who} for {_person(principal)}" if isinstance(principal, Mapping) else who
+    return f"{who} for {_marked(principal, mark)}" if isinstance(principal, Mapping) else who
+
+
+def _marked(actor: Any, mark: str) -> str:
+    return f"{_person(actor)}{mark}" if mark and _is_claimed(actor) else _person(actor)
+
+
+def _is_claimed(actor: Any) -> bool:
+    """Nobody proved it: assurance 0, or no word about that."""
+    if not isinstance(actor, Mapping) or actor.get("type") not in {"user", "service", "agent"}:
+        return False
+    auth = actor.get("auth")
+    return not (isinstance(auth, Mapping) and auth.get("assurance"))
 
 
 _NOBODY: Final = {
@@ -128,6 +188,8 @@ def _target(event: Mapping[str, Any]) -> str | None:
     if str(event.get("action")).startswith(("resource.", "drift.", "state.")):
         names.reverse()
     first = names[0] or names[1]
+    if first and str(event.get("action")).startswith("state.output."):
+        first = first.removeprefix("output.")
     return f"{first} and {len(targets) - 1} more" if first and len(targets) > 1 else first
 
 
@@ -137,18 +199,36 @@ def _artifact(event: Mapping[str, Any]) -> str | None:
     return f"{name} {version}" if name and version else name or _target(event)
 
 
-_COUNTS: Final = ("import", "add", "change", "replace", "destroy", "move", "forget")
+_COUNTS: Final = {
+    "import": "imported",
+    "add": "added",
+    "change": "changed",
+    "replace": "replaced",
+    "destroy": "destroyed",
+    "move": "moved",
+    "forget": "forgotten",
+}
 
 
-def _plan(event: Mapping[str, Any]) -> str | None:
+def _plan(event: Mapping[str, Any], *, is_done: bool = False) -> str | None:
     plan = event.get("plan")
     if not isinstance(plan, Mapping):
         return None
-    counts = {word: plan.get(word) for word in _COUNTS}
     said = [
-        f"{count} to {word}" for word, count in counts.items() if isinstance(count, int) and count
+        f"{count} {done if is_done else f'to {word}'}"
+        for word, done in _COUNTS.items()
+        if isinstance(count := plan.get(word), int) and count
     ]
     return ", ".join(said) or "no changes"
+
+
+def _change(event: Mapping[str, Any]) -> str | None:
+    """What became of the first target, where it is one that came or went."""
+    targets = event.get("targets")
+    if not isinstance(targets, list | tuple) or not targets or not isinstance(targets[0], Mapping):
+        return None
+    change = targets[0].get("change")
+    return {"create": "was created", "delete": "was removed"}.get(str(change))
 
 
 def _command(event: Mapping[str, Any]) -> str | None:
@@ -169,6 +249,8 @@ FIELDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "ref": _field("links", "ref"),
     "artifact": _artifact,
     "plan": _plan,
+    "done": partial(_plan, is_done=True),
+    "change": _change,
     "permission": _field("access", "permission"),
     "command": _command,
     "tool": _field("source", "tool"),

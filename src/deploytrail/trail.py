@@ -6,12 +6,15 @@ this. Values and promises, no implementation.
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from deploytrail.errors import SenderError
+from deploytrail.errors import Misconfigured, SenderError
 from deploytrail.event import Event, EventId
 
 LOCAL_INSTANCE: Final = "local"
@@ -183,3 +186,29 @@ class Trail(Protocol):
     def close(self) -> None:
         """Let go of files and locks. Nothing is pending: what was acknowledged is durable."""
         ...
+
+
+def default_directory(environment: Mapping[str, str]) -> Path:
+    """Where a user's trail is that nobody names: below their data directory (LOG.md).
+
+    Raises Misconfigured where the user has no home directory: who made one would often be root,
+    and nobody would look for a trail there.
+    """
+    named = environment.get("XDG_DATA_HOME", "")
+    if named.startswith("/"):
+        return Path(named) / "deploytrail"
+    home = environment.get("HOME") or _home_of_account()
+    if not home or not Path(home).is_dir():
+        raise Misconfigured(
+            f"HOME: expected your home directory, found {home or 'none'}, which is not there; set "
+            "DEPLOYTRAIL_HOME, or say where the trail is with --home"
+        )
+    return Path(home) / ".local" / "share" / "deploytrail"
+
+
+def _home_of_account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        # Containers often run under an id that no account has.
+        return ""

@@ -333,8 +333,9 @@ def _misnamed(where: str, name: str, *, is_missing: bool) -> str:
     if is_missing and not where:
         return f"{path}: is missing; every event says id, action, outcome, time, actor and source"
     if is_missing:
-        return f"{path}: is missing; docs/event.md tells what {where} needs"
-    return f"{path}: is no field of {where or 'an event'}; docs/event.md lists them"
+        return f"{path}: is missing, and {where} needs it; add it"
+    fields = ", ".join(_block(_hint(where)).__struct_encode_fields__)
+    return f"{path}: is no field of {where or 'an event'}; it has {fields}"
 
 
 def _found(raw: bytes, where: str) -> str:
@@ -356,12 +357,21 @@ def _found(raw: bytes, where: str) -> str:
 
 def _allowed(where: str) -> tuple[Any, ...]:
     """The words that an event may say at a path, read from its types."""
+    hints = _leaves(_hint(where))
+    return next((get_args(found) for found in hints if get_origin(found) is Literal), ())
+
+
+def _hint(where: str) -> Any:
     hint: Any = Event
     for name in re.findall(r"[a-z_]+", where):
-        struct = next(found for found in _leaves(hint) if hasattr(found, "__struct_fields__"))
+        struct = _block(hint)
         fields = dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))
         hint = get_type_hints(struct)[fields[name]]
-    return next((get_args(found) for found in _leaves(hint) if get_origin(found) is Literal), ())
+    return hint
+
+
+def _block(hint: Any) -> Any:
+    return next(found for found in _leaves(hint) if hasattr(found, "__struct_fields__"))
 
 
 def _leaves(hint: Any) -> list[Any]:

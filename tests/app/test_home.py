@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "a" / "home")
 
 
+ACCOUNT = Path(pwd.getpwuid(os.getuid()).pw_dir)
 PLACES: dict[str, tuple[Path | None, dict[str, str], Path]] = {
     "named": (Path("/given"), {"DEPLOYTRAIL_HOME": "/variable"}, Path("/given")),
     "a variable": (None, {"DEPLOYTRAIL_HOME": "/variable"}, Path("/variable")),
@@ -32,11 +35,19 @@ PLACES: dict[str, tuple[Path | None, dict[str, str], Path]] = {
     ),
     "a relative data directory": (
         None,
-        {"XDG_DATA_HOME": "data"},
-        Path.home() / ".local/share/deploytrail",
+        {"XDG_DATA_HOME": "data", "HOME": "/"},
+        Path("/.local/share/deploytrail"),
     ),
-    "nothing": (None, {}, Path.home() / ".local/share/deploytrail"),
+    "a home": (None, {"HOME": "/"}, Path("/.local/share/deploytrail")),
+    "an empty home": (None, {"HOME": ""}, ACCOUNT / ".local/share/deploytrail"),
+    "nothing": (None, {}, ACCOUNT / ".local/share/deploytrail"),
 }
+
+
+def test_a_home_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="expected your home directory"):
+        homes.find(None, {"HOME": str(tmp_path / "nosuch")})
+    assert not (tmp_path / "nosuch").exists()
 
 
 @pytest.mark.parametrize("reason", PLACES)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from tests.cli.on_terminal import on_terminal
-from tests.cli.program import Program
+from tests.cli.program import Program, error_of
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -33,7 +34,7 @@ def test_programs_get_columns_newest_first(recorded: Program) -> None:
     assert [row[3] for row in rows] == [
         "pushed to a branch",
         "deployed network to prod",
-        "started to deploy a unit to prod (pending)",
+        "started to deploy a unit to prod",
     ]
     assert [row[4] for row in rows] == ["", "prod network", "prod"]
     times = [row[0] for row in rows]
@@ -51,7 +52,62 @@ def test_json_is_a_document_a_line_with_stable_names(recorded: Program) -> None:
 
 def test_as_many_as_asked_for_are_listed(recorded: Program) -> None:
     assert recorded("log", "-n", "1").stdout.count("\n") == 1
-    assert recorded("log", "-n", "1", "--all").stdout.count("\n") == 3
+    assert recorded("log", "--all").stdout.count("\n") == 3
+    both = recorded("log", "-n", "1", "--all")
+    assert both.returncode == 2
+    assert error_of(both).startswith("--all: expected no -n beside it")
+
+
+FILTERS: dict[str, tuple[list[str], list[int]]] = {
+    "a place": (["--environment", "prod"], [1, 0]),
+    "a unit": (["--unit", "network"], [1]),
+    "the beginning of an action": (["--action", "deployment"], [1, 0]),
+    "a whole action": (["--action", "code.pushed"], [2]),
+    "an outcome": (["--outcome", "pending"], [0]),
+    "two of them": (["--outcome", "success", "--environment", "prod"], [1]),
+    "as many as are asked for": (["--environment", "prod", "-n", "1"], [1]),
+    "all of them": (["--action", "deployment", "--all"], [1, 0]),
+    "a span": (["--since", "2h"], [2, 1, 0]),
+    "a day long ago": (["--since", "2026-01-01"], [2, 1, 0]),
+    "a time to come": (["--since", "2999-01-01T00:00:00+01:00"], []),
+    "no such place": (["--environment", "dev"], []),
+}
+
+
+def test_filters_leave_what_passes_all_of_them(recorded: Program) -> None:
+    calls = {case: ["log", "--json", *words] for case, (words, _) in FILTERS.items()}
+    for case, (code, printed, told) in recorded.many(calls).items():
+        found = [json.loads(line)["index"] for line in printed.splitlines()]
+        assert (case, code, found) == (case, 0, FILTERS[case][1])
+        assert told == ("" if found else "none of 3 entries passes\n")
+
+
+BAD_FILTERS = {
+    "an outcome that is none": (["--outcome", "good"], "expected one of success, failure"),
+    "no name": (["--unit", ""], "leave it out"),
+    "an action that is none": (["--action", "deployed"], "'deploytrail actions' lists them"),
+    "a time that is none": (["--since", "yesterday"], "such as 30m, 2h or 7d"),
+    "a time without a zone": (["--since", "2026-11-22T10:11:12"], "add Z"),
+    "a span beyond all calendars": (["--since", "999999w"], "such as 30m, 2h or 7d"),
+}
+
+
+def test_a_filter_that_can_not_be_understood_is_refused(recorded: Program) -> None:
+    answers = recorded.many({case: ["log", *words] for case, (words, _) in BAD_FILTERS.items()})
+    for case, (words, advice) in BAD_FILTERS.items():
+        code, printed, told = answers[case]
+        assert (code, printed) == (2, "")
+        assert told.startswith(f"error: {words[0]}: expected ")
+        assert advice in told
+
+
+def test_what_happened_earlier_than_it_was_logged_is_found_by_its_own_time(
+    recorded: Program,
+) -> None:
+    words = ("deployment.verified", "--time", "2026-01-02T03:04:05Z")
+    assert recorded("record", *words).returncode == 0
+    assert recorded("log", "--since", "2026-01-03", "--action", "deployment.v").stdout == ""
+    assert recorded("log", "--since", "2026-01-02", "--action", "deployment.v").stdout
 
 
 @pytest.mark.parametrize("columns", [72, 80, 120, 200])
@@ -61,6 +117,13 @@ def test_a_table_fits_its_terminal(columns: int, recorded: Program) -> None:
     assert "deployed network" in " ".join(seen.split())
     for entry in recorded.lines("log", "--json"):
         assert entry["id"][-8:] in seen
+
+
+@pytest.mark.parametrize("columns", [72, 120])
+def test_a_claimed_actor_is_marked_however_long_the_name(columns: int, recorded: Program) -> None:
+    seen = ESCAPE.sub("", on_terminal(recorded, "log", columns=columns))
+    assert seen.count(" (claimed)") == 1
+    assert "Al\\u202eice\\e[2J (claimed)" in recorded("log").stdout
 
 
 @pytest.mark.parametrize("words", [("log",), ("show", "last")])

@@ -20,9 +20,10 @@ BAD_USAGE = {
     "an unknown option": (["log", "--bogus"], "--bogus", "deploytrail log --help"),
     "a missing argument": (["show"], "ID", "deploytrail show --help"),
     "a word too many": (["init", "extra"], "extra", "deploytrail init --help"),
-    "a count that is none": (["log", "-n", "many"], "--count", "deploytrail log --help"),
-    "a count of nothing": (["log", "-n", "0"], "--count", "deploytrail log --help"),
     "an age without a unit": (["verify", "--max-age", "24"], "--max-age", "24h"),
+    "a count that is none": (["log", "-n", "x"], "--count", "is no whole number"),
+    "a count of nothing": (["log", "-n", "0"], "--count", "is less than 1"),
+    "standard output as a file": (["export", "-"], "FILE", "deploytrail log --all --json"),
     "nothing to record": (["record"], "ACTION", "deploytrail record --help"),
 }
 # DESIGN §14. `run` returns its child's code instead, which tests/cli/test_run.py holds it to.
@@ -229,7 +230,7 @@ def test_a_home_below_a_file_is_told(program: Program) -> None:
     (program.folder / "file").write_text("")
     done = program("init", "--home", program.folder / "file" / "trail")
     assert done.returncode == 2
-    assert "Not a directory" in error_of(done)
+    assert "a part of it is a file; name a directory" in error_of(done)
 
 
 def test_the_help_of_every_verb_fits_a_narrow_terminal(program: Program) -> None:

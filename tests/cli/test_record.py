@@ -17,6 +17,16 @@ BAD_WORDS = {
     "an action that is none": (["deployment.suceeded"], "action", "deployment.succeeded"),
     "an action of the trail itself": (["audit.fence.cleared"], "action", "only the trail itself"),
     "an outcome that is none": (["code.pushed", "--outcome", "good"], "--outcome", "success"),
+    "a success that failed": (
+        ["deployment.succeeded", "--outcome", "failure"],
+        "outcome",
+        "expected success as deployment.succeeded says, found failure",
+    ),
+    "a failure that succeeded": (
+        ["deployment.failed", "--outcome", "success"],
+        "outcome",
+        "expected failure as deployment.failed says, found success",
+    ),
     "a target without a type": (["code.pushed", "--target", "main"], "--target", "TYPE:ID"),
     "a target without an id": (["code.pushed", "--target", "branch:"], "--target", "TYPE:ID"),
     "a link without a value": (["code.pushed", "--link", "commit"], "--link", "NAME=VALUE"),
@@ -42,11 +52,12 @@ BAD_WORDS = {
 BAD_JSON = {
     "nothing": (b"", "event", "expected JSON"),
     "blank lines": (b"\n\n  \n", "event", "expected JSON"),
+    "an empty array": (b"[]", "event", "no events"),
     "a number": (b"7", "event", "object"),
     "half an object": (b'{"action": "code.pushed"', "event", "JSON"),
-    "no action": (b"{}", "action", "docs/event.md"),
+    "no action": (b"{}", "action", "deploytrail actions"),
     "a key twice": (b'{"action": "code.pushed", "action": "x"}', "action", "once"),
-    "a field that is none": (b'{"action": "code.pushed", "who": 1}', "who", "docs/event.md"),
+    "a field that is none": (b'{"action": "code.pushed", "who": 1}', "who", "it has id, action"),
     "a number that is none": (b'{"action": "code.pushed", "attempt": NaN}', "event", "NaN"),
     "a fraction": (b'{"action": "code.pushed", "attempt": 0.5}', "attempt", "int"),
     "a lone surrogate": (b'{"action": "\\ud800"}', "event.action", "surrogate"),
@@ -58,6 +69,11 @@ BAD_JSON = {
         + b'"}}',
         "event",
         "60000 bytes",
+    ),
+    "an outcome against its action": (
+        b'{"action": "deployment.succeeded", "outcome": "failure"}',
+        "outcome",
+        "deployment.failed",
     ),
     "nobody": (b'{"action": "code.pushed", "actor": {"type": "user"}}', "actor.id", "github:alice"),
     "the trail's own name": (
@@ -129,6 +145,26 @@ def test_every_option_has_its_place_in_the_event(program: Program) -> None:
     assert (event["outcome"], event["time"]) == ("failure", "2026-11-22T09:11:12.000000Z")
 
 
+OUTCOMES = {
+    "deployment.succeeded": "success",
+    "deployment.failed": "failure",
+    "deployment.started": "pending",
+    "deployment.requested": "pending",
+    "approval.rejected": "denied",
+    "policy.admission.denied": "denied",
+    "code.pushed": "success",
+}
+
+
+def test_the_action_says_how_it_went_where_nobody_does(program: Program) -> None:
+    lines = "".join(f'{{"action": "{name}"}}\n' for name in OUTCOMES)
+    assert program("record", "--json", "-", input=lines).returncode == 0
+    assert program("record", "deployment.failed").returncode == 0
+    assert program("record", "deployment.failed", "--outcome", "partial").returncode == 0
+    told = [entry["event"]["outcome"] for entry in program.lines("log", "--json")]
+    assert told == ["partial", "failure", *reversed(OUTCOMES.values())]
+
+
 def test_the_actor_is_the_account_that_ran_it(program: Program) -> None:
     receipt = program.json("record", "approval.granted")
     event = program.json("show", receipt["id"], "--json")["event"]
@@ -144,17 +180,23 @@ def test_the_actor_is_the_account_that_ran_it(program: Program) -> None:
 
 
 def test_another_actor_is_only_claimed(program: Program) -> None:
-    claim = {"type": "user", "id": "github:alice", "auth": {"method": "oidc", "assurance": 3}}
+    auth = {"method": "oidc", "assurance": 3, "verified_by": "kernel"}
+    claim = {"type": "user", "id": "github:alice", "auth": auth}
     event = {
         "action": "code.pushed",
         "actor": claim,
+        "on_behalf_of": claim | {"id": "github:bob", "auth": auth | {"assurance": 0}},
         "source": {"tool": "github", "instance": "acme"},
     }
     receipt = program.json("record", "--json", "-", input=json.dumps(event))
     recorded = program.json("show", receipt["id"], "--json")["event"]
     assert recorded["actor"]["id"] == "github:alice"
-    assert recorded["actor"]["auth"]["assurance"] == 0
+    assert recorded["actor"]["auth"] == {"method": "claimed", "assurance": 0}
+    assert recorded["on_behalf_of"]["auth"] == recorded["actor"]["auth"]
     assert recorded["source"]["instance"] == "local"
+    said = "github:alice (claimed) for github:bob (claimed)"
+    assert program("log").stdout.split("\t")[2] == said
+    assert program("show", receipt["id"]).stdout.startswith(f"{said} pushed to a branch\n")
 
 
 def test_a_secret_in_a_reason_is_masked(program: Program) -> None:
@@ -187,7 +229,7 @@ def test_each_line_has_its_answer_in_order(program: Program) -> None:
     first, second, third = (json.loads(line) for line in done.stdout.splitlines())
     assert done.returncode == 2
     assert (first["index"], third["index"]) == (0, 1)
-    assert second["exit_code"] == 2
+    assert (second["event"], second["exit_code"]) == ("line 3", 2)
     assert second["error"].startswith("action: ")
     assert done.stderr.splitlines()[-1].startswith("error: line 3: action: ")
 
@@ -216,6 +258,13 @@ def test_options_say_what_an_event_does_not(program: Program) -> None:
         {"environment": "prod", "project": "infra"},
         {"environment": "dev", "project": "infra"},
     ]
+
+
+def test_a_reason_that_was_written_down_is_stated(program: Program) -> None:
+    event = {"action": "code.pushed", "reason": {"text": "asked for"}}
+    receipt = program.json("record", "--json", "-", input=json.dumps(event))
+    shown = program.json("show", receipt["id"], "--json")["event"]
+    assert shown["reason"] == {"from": "stated", "text": "asked for"}
 
 
 def test_the_same_event_again_gives_the_first_receipt(program: Program) -> None:

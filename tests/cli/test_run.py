@@ -75,6 +75,23 @@ def test_an_installation_that_can_not_be_loaded_runs_the_command(tmp_path: Path)
     assert "NOTHING OF THIS RUN IS RECORDED: ImportError: wrong architecture" in done.stderr
 
 
+def test_a_trail_that_is_made_on_the_way_is_told_once(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first = deploytrail_run("--", "true", DEPLOYTRAIL_HOME=str(home))
+    assert first.stderr.count("no trail yet, so one is made; 'deploytrail init' explains it") == 1
+    assert deploytrail_run("--", "true", DEPLOYTRAIL_HOME=str(home)).stderr == ""
+
+
+def test_a_home_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    home = tmp_path / "nosuch"
+    no = {"DEPLOYTRAIL_HOME": "", "XDG_DATA_HOME": ""}
+    done = deploytrail_run("--", "sh", "-c", "echo deployed; exit 3", HOME=str(home), **no)
+    assert (done.returncode, done.stdout) == (3, "deployed\n")
+    assert f"HOME: expected your home directory, found {home}, which is not there" in done.stderr
+    assert "2 EVENTS OF THIS RUN LOST" in done.stderr
+    assert not home.exists()
+
+
 def test_a_variable_that_can_not_be_used_is_told_and_left_out(tmp_path: Path) -> None:
     done = deploytrail_run(
         "--", "true", DEPLOYTRAIL_ENVIRONMENT="x" * 65, DEPLOYTRAIL_HOME=str(tmp_path / "home")

@@ -179,6 +179,15 @@ def test_a_configuration_that_is_wrong_fails_the_deployment(terraform: Terraform
     assert end.error is not None
 
 
+def test_a_deployment_that_somebody_said_no_to_is_cancelled(terraform: Terraform) -> None:
+    done = terraform.run("apply", input=b"no\n")
+    assert done.returncode == 1
+    end = terraform.wrapped.events[-1]
+    assert (end.action, end.outcome, end.error) == ("deployment.cancelled", "denied", None)
+    assert end.command is not None
+    assert end.command.exit_code == 1
+
+
 @pytest.mark.parametrize("flags", [(), ("-json",)], ids=["plain", "json"])
 def test_no_secret_reaches_any_file_of_the_trail(
     terraform: Terraform, flags: tuple[str, ...]

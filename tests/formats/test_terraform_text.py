@@ -6,6 +6,7 @@ import pytest
 
 from deploytrail.formats.terraform_lines import plain
 from deploytrail.formats.terraform_run import (
+    Declined,
     Diagnostic,
     Drifted,
     Ended,
@@ -61,6 +62,8 @@ LINES: dict[str, Told] = {
     "Destroy complete! Resources: 6 destroyed.": Summary(operation="destroy", remove=6),
     "No changes. Your infrastructure matches the configuration.": Summary(operation="plan"),
     "Saved the plan to: plan.bin": Saved(path="plan.bin"),
+    "Apply cancelled.": Declined(),
+    "Destroy cancelled.": Declined(),
     "Planning failed. Terraform encountered an error while generating this plan.": Failed(),
     "  # aws_x.y will be created": Planned(address="aws_x.y", action="create"),
     "  # aws_x.y[0] must be replaced": Planned(address="aws_x.y[0]", action="replace"),

@@ -94,6 +94,28 @@ def test_the_directory_of_the_module_is_the_place(tmp_path: Path) -> None:
     assert (where.unit, where.raw.path, where.raw.workspace) == ("live", "live", "default")
 
 
+TOPS = {
+    "a remote": (
+        '[remote "origin"]\n\turl = https://git.example.test/acme/shop.git\n',
+        None,
+        "shop",
+    ),
+    "a stated project": ("", "payments", "payments"),
+    "neither": ("", None, None),
+}
+
+
+@pytest.mark.parametrize("case", TOPS)
+def test_a_module_at_the_top_is_a_unit_with_a_name(tmp_path: Path, case: str) -> None:
+    config, project, unit = TOPS[case]
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text(config)
+    where = context("terraform", "apply", directory=tmp_path, project=project).where
+    assert where.unit == (unit or tmp_path.name)
+    assert where.raw is not None
+    assert where.raw.path == "."
+
+
 def test_no_path_of_the_machine_stands_in_clear(tmp_path: Path) -> None:
     around = context(directory=tmp_path)
     assert str(tmp_path) not in str(around.where)

@@ -5,15 +5,22 @@ Pure. How well an identity is proven, and through whom the event came, is ours t
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import structs
 
 from deploytrail.errors import Malformed
-from deploytrail.event import Event
+from deploytrail.event import Actor, Auth, Event
 from deploytrail.trail import LOCAL_INSTANCE
+
+_CLAIMED: Final = Auth(method="claimed", assurance=0)
 
 
 def claimed(event: Event) -> Event:
     """The event with assurance 0 and the local instance.
+
+    By which method an actor proved who it is, and to whom, the sender says without proof: neither
+    is kept.
 
     Raises Malformed for what only the trail itself enters (`audit.…`): forged, an erasure would
     make a lost disclosure look accounted for. And for evidence: it names attachments, which come
@@ -30,9 +37,10 @@ def claimed(event: Event) -> Event:
             "itself enters; choose another from the catalogue"
         )
     changed: dict[str, object] = {}
-    for name, actor in (("actor", event.actor), ("on_behalf_of", event.on_behalf_of)):
-        if actor is not None and actor.auth is not None and actor.auth.assurance > 0:
-            changed[name] = structs.replace(actor, auth=structs.replace(actor.auth, assurance=0))
+    actors: dict[str, Actor | None] = {"actor": event.actor, "on_behalf_of": event.on_behalf_of}
+    for name, actor in actors.items():
+        if actor is not None and actor.auth is not None and actor.auth != _CLAIMED:
+            changed[name] = structs.replace(actor, auth=_CLAIMED)
     if event.source.instance != LOCAL_INSTANCE:
         changed["source"] = structs.replace(event.source, instance=LOCAL_INSTANCE)
     return structs.replace(event, **changed) if changed else event

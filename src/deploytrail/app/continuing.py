@@ -66,7 +66,10 @@ def continue_after(
     try:
         octets = old_note.read_bytes()
     except OSError as error:
-        raise NotFound(f"{old_note}: expected a checkpoint, but {error.strerror}") from None
+        raise NotFound(
+            f"{old_note}: expected a checkpoint, found none that can be read ({error.strerror}); "
+            "name the file that holds it"
+        ) from None
     found = note.decode(octets)
     old = checkpoints.decode(found.text)
     _hold_against_seen(found, old, environment)

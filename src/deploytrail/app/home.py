@@ -21,6 +21,7 @@ from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.stores.sqlite.place import MOUNTS, refuse_network, sync_directory
+from deploytrail.trail import default_directory
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 
@@ -70,9 +71,7 @@ def find(given: Path | None, environment: Mapping[str, str]) -> Home:
     named = environment.get("DEPLOYTRAIL_HOME")
     if named:
         return Home(Path(named))
-    base = environment.get("XDG_DATA_HOME") or ""
-    data = Path(base) if base.startswith("/") else Path.home() / ".local" / "share"
-    return Home(data / "deploytrail")
+    return Home(default_directory(environment))
 
 
 def new_origin(clock: Clock) -> str:
@@ -159,7 +158,8 @@ def wrapping_key(home: Home, environment: Mapping[str, str]) -> bytes:
             return keys.wrapping_key(Path(value).read_bytes(), whence=value)
         except OSError as error:
             raise NotFound(
-                f"{value}: expected the trail's key there, but {error.strerror}; restore it, or "
+                f"{value}: expected the trail's key there, found none that can be read "
+                f"({error.strerror}); restore it, or "
                 "say where it is with DEPLOYTRAIL_KEY=file:PATH, env:NAME or command:COMMAND"
             ) from None
     if kind == "env":

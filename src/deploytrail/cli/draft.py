@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct, structs
 
-from deploytrail.actions import OWN_TOOL
+from deploytrail.actions import OWN_TOOL, check_outcome, outcome
 from deploytrail.app.claimed import claimed
 from deploytrail.cli.redacted_event import redacted
 from deploytrail.clock import Clock, rfc3339
@@ -134,14 +134,18 @@ def completed(
     if "id" not in said and "delivery" not in source:
         source |= {"delivery": sender.run, "part": part}
     if "action" not in said:
-        raise Malformed("action: is missing; docs/event.md lists the names")
+        raise Malformed("action: is missing; 'deploytrail actions' lists the names")
+    reason = said.get("reason")
+    if isinstance(reason, dict) and reason.get("text") and "from" not in reason:
+        said = said | {"reason": {"from": "stated"} | reason}
     known = {
         "id": clock.event_id(),
-        "outcome": "success",
+        "outcome": outcome(str(said["action"])),
         "time": rfc3339(clock.now()),
         "actor": sender.account,
     }
     event = claimed(parse_event(msgspec.json.encode(known | said | {"source": source})))
+    check_outcome(event.action, event.outcome)
     project = (event.where.project if event.where else None) or UNKNOWN_PROJECT
     event = redacted(event, lambda path, value: fingerprint(key_of(project), path, value))
     if "actor" in said:

@@ -43,6 +43,11 @@ def export(
 
     if concealed and not proofs:
         raise Malformed("--concealed: expected --proofs beside it, found it alone; add --proofs")
+    if str(file) == "-":
+        raise Malformed(
+            "FILE: expected the name of a file, found -; 'deploytrail log --all --json' prints "
+            "events, and ./- is a file of that name"
+        )
     with reading(home) as trail, Progress("writing", SystemClock()) as progress:
         if proofs:
             from deploytrail.app.exporting import export as export_proofs

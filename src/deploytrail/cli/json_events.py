@@ -58,6 +58,8 @@ def _document(raw: bytes) -> Iterator[Found]:
     if not isinstance(value, list):
         yield None, _object(value)
         return
+    if not value:
+        raise Malformed("event: expected events, found an array with no events; send an object")
     for number, item in enumerate(value, start=1):
         yield f"event {number}", _object(item)
 

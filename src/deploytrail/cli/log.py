@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from deploytrail.cli.opening import HomeOption, JsonOption, reading
-from deploytrail.cli.terminal import complain, is_terminal, say, say_json
-from deploytrail.errors import EXIT_OK, EXIT_USAGE
+from deploytrail.cli.terminal import complain, is_terminal, say, say_json, tell
+from deploytrail.errors import EXIT_OK, EXIT_USAGE, Malformed
+from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.trail import Shown
+    from deploytrail.cli.log_filter import Filter
+    from deploytrail.trail import Shown, Trail
 
 _BEGIN = """\
 Nothing is recorded here yet. To begin:
@@ -24,21 +27,62 @@ Nothing is recorded here yet. To begin:
 """
 
 
+_COUNT: Final = 20
+_Count = Annotated[
+    int | None,
+    typer.Option(
+        "-n", "--count", metavar="COUNT", min=1, help=f"How many, at most; default: {_COUNT}."
+    ),
+]
+_Environment = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only what happened there, e.g. prod.")
+]
+_Unit = Annotated[str | None, typer.Option(metavar="NAME", help="Only what concerns this unit.")]
+_Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Only what happened since: 2h, 7d, 2026-11-22, 2026-11-22T10:11:12Z."
+    ),
+]
+_Action = Annotated[
+    str | None,
+    typer.Option(metavar="PREFIX", help="Only actions whose names begin so, e.g. deployment."),
+]
+_Outcome = Annotated[
+    str | None, typer.Option(metavar="OUTCOME", help="Only what went so, e.g. failure.")
+]
+
+
 def log(
-    count: Annotated[
-        int, typer.Option("-n", "--count", metavar="COUNT", min=1, help="How many, at most.")
-    ] = 20,
+    count: _Count = None,
     all: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    environment: _Environment = None,
+    unit: _Unit = None,
+    since: _Since = None,
+    action: _Action = None,
+    outcome: _Outcome = None,
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> int:
-    """List what happened, newest first.
+    """List what happened, newest first, by when it was logged.
 
     A table on a terminal; elsewhere columns with tabs between them: time, outcome, who, what,
-    where, id. With --json, a JSON document per line.
+    where, id. With --json, a JSON document per line. An event has to pass every filter.
     """
+    if all and count is not None:
+        raise Malformed("--all: expected no -n beside it, found both; leave one of them out")
     from deploytrail.app.home import find
+    from deploytrail.cli.log_filter import filter_of
+    from deploytrail.clock import SystemClock
 
+    wanted = filter_of(
+        environment=environment,
+        unit=unit,
+        since=since,
+        action=action,
+        outcome=outcome,
+        now=SystemClock().now(),
+    )
     place = find(home, os.environ)
     if not place.exists:
         complain(f"{place.directory}: expected a trail, found none; --home says where one is")
@@ -46,25 +90,47 @@ def log(
         return EXIT_USAGE
     with reading(home) as trail:
         size = trail.size()
-        if size == 0:
-            _say_begin()
-        _say_events(trail.newest(count=size if all else count), origin=trail.origin, is_json=json)
+        limit = size if all else min(size, count or _COUNT)
+        events = _newest(trail, wanted, size=size, limit=limit)
+        said = _say_events(events, origin=trail.origin, is_json=json)
+    if size == 0:
+        _say_begin()
+    elif said == 0:
+        tell(f"none of {counted(size, 'entry')} passes")
     return EXIT_OK
+
+
+def _newest(trail: Trail, wanted: Filter, *, size: int, limit: int) -> Iterator[Shown]:
+    """As many as asked for, of those that pass."""
+    from deploytrail.cli.log_filter import matching
+
+    if wanted.is_open:
+        return trail.newest(count=limit)
+    return islice(matching(trail.newest(count=size), wanted), limit)
 
 
 def _say_begin() -> None:
     sys.stderr.write(_BEGIN)
 
 
-def _say_events(events: Iterable[Shown], *, origin: str, is_json: bool) -> None:
+def _say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
+    """Prints them; returns how many there were."""
     from deploytrail.cli import log_table, shown_event
 
+    said = 0
+
+    def each() -> Iterator[Shown]:
+        nonlocal said
+        for said, shown in enumerate(events, 1):  # noqa: B007 (counted here, returned below)
+            yield shown
+
     if is_json:
-        for shown in events:
+        for shown in each():
             say_json(shown_event.document(shown, origin))
     elif is_terminal(sys.stdout):
-        for line in log_table.table(events):
+        for line in log_table.table(each()):
             say(line)
     else:
-        for shown in events:
+        for shown in each():
             say(log_table.columns(shown))
+    return said

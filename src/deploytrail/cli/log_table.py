@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from deploytrail.cli.columns import GAP, clipped, padded, widths, wrapped
 from deploytrail.cli.finding import SHORT
-from deploytrail.cli.shown_event import what, where, who
+from deploytrail.cli.shown_event import CLAIMED, what, where, who
 from deploytrail.cli.terminal import styled, width
 from deploytrail.trail import Shown
 
@@ -49,7 +49,7 @@ def table(events: Iterable[Shown]) -> Iterator[str]:
     first = list(islice(rest, _MEASURED))
     total = width()
     is_wide = total >= _WIDE
-    limits = (8, 1, 28 if is_wide else 16, total, 36 if is_wide else 10, SHORT)
+    limits = (8, 1, 28 if is_wide else 19, total, 36 if is_wide else 10, SHORT)
     rows = [_row(each.event, is_wide=is_wide) for each in first]
     taken = widths(rows, limits=limits, flexible=_WHAT, total=total)
     today = ""
@@ -86,9 +86,16 @@ def _lines(row: Sequence[str], taken: Sequence[int], colour: str) -> Iterator[st
     parts = []
     for at, limit in enumerate(taken):
         if limit:
-            text = texts[0] if at == _WHAT else clipped(row[at], limit)
+            text = texts[0] if at == _WHAT else _fitting(row[at], limit)
             parts.append(styled(padded(text, limit), styles[at]))
     yield (" " * GAP).join(parts).rstrip()
     indent = sum(limit + GAP for limit in taken[:_WHAT] if limit)
     for text in texts[1:]:
         yield " " * indent + text
+
+
+def _fitting(text: str, limit: int) -> str:
+    """Clipped, but for the mark behind a claimed name: without it, it would look proven."""
+    if not text.endswith(CLAIMED):
+        return clipped(text, limit)
+    return clipped(text.removesuffix(CLAIMED), limit - len(CLAIMED)) + CLAIMED

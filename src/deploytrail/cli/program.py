@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -27,7 +28,10 @@ from deploytrail.errors import (
     DeploytrailError,
 )
 
-VERBS: Final = ("init", "run", "record", "log", "show", "proof", "verify", "export", "doctor")
+VERBS: Final = (
+    *("init", "run", "record", "actions"),
+    *("log", "show", "proof", "verify", "export", "doctor"),
+)
 """In the order of the help; each stands in the file of its name, as a function of that name."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""
@@ -71,24 +75,24 @@ def exit_code(error: BaseException) -> int:
         return EXIT_USAGE
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         code, advice = _SYSTEM[error.errno]
-        complain(f"{error.filename2 or error.filename or 'the system'}: {error.strerror}; {advice}")
+        complain(f"{error.filename2 or error.filename or 'the system'}: {advice}")
         return code
     return fault.report(error)
 
 
 _SYSTEM: Final = {
-    errno.EACCES: (EXIT_NOT_PERMITTED, "name another, or run as somebody who may"),
-    errno.EPERM: (EXIT_NOT_PERMITTED, "name another, or run as somebody who may"),
-    errno.EROFS: (EXIT_NOT_PERMITTED, "name a directory that can be written"),
-    errno.ENOSPC: (EXIT_UNDECIDED, "make room and try again"),
-    errno.EDQUOT: (EXIT_UNDECIDED, "make room and try again"),
-    errno.ENOENT: (EXIT_USAGE, "name one that exists"),
-    errno.ENOTDIR: (EXIT_USAGE, "name a directory"),
-    errno.EISDIR: (EXIT_USAGE, "name a file"),
-    errno.EEXIST: (EXIT_USAGE, "name another, or remove it first"),
-    errno.ENAMETOOLONG: (EXIT_USAGE, "name a shorter one"),
+    errno.EACCES: (EXIT_NOT_PERMITTED, "you may not use it; name another, or run as one who may"),
+    errno.EPERM: (EXIT_NOT_PERMITTED, "you may not do that; name another, or run as one who may"),
+    errno.EROFS: (EXIT_NOT_PERMITTED, "it can't be written; name a directory that can be written"),
+    errno.ENOSPC: (EXIT_UNDECIDED, "the disk is full; make room and try again"),
+    errno.EDQUOT: (EXIT_UNDECIDED, "your share of the disk is full; make room and try again"),
+    errno.ENOENT: (EXIT_USAGE, "there is no such file or directory; name one that exists"),
+    errno.ENOTDIR: (EXIT_USAGE, "a part of it is a file; name a directory"),
+    errno.EISDIR: (EXIT_USAGE, "it is a directory; name a file"),
+    errno.EEXIST: (EXIT_USAGE, "it is there already; name another, or remove it first"),
+    errno.ENAMETOOLONG: (EXIT_USAGE, "the name is too long; name a shorter one"),
 }
-"""What the operating system refused, by errno: the exit code, and what to do."""
+"""What the operating system refused, by errno: the exit code, and what is wrong and what to do."""
 
 
 def _close_output() -> int:
@@ -103,6 +107,9 @@ def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "deploytrail"
     text = str(error.format_message()).rstrip(".").replace("\n", " ")
+    # The framework names its types, which nobody who types a value knows.
+    text = re.sub(r"is not a valid int(eger)?( range)?", "is no whole number", text)
+    text = text.replace("is not in the range x>=1", "is less than 1")
     return f"{text[:1].lower()}{text[1:]}; see '{where} --help'"
 
 

@@ -29,12 +29,17 @@ _AT_ONCE: Final = 1000
 _Action = Annotated[
     str | None,
     typer.Argument(
-        metavar="ACTION", help="What happened, e.g. deployment.verified; see docs/event.md."
+        metavar="ACTION",
+        help="What happened, e.g. deployment.verified; 'deploytrail actions' lists them.",
     ),
 ]
 _Outcome = Annotated[
     str | None,
-    typer.Option(help="success (default), failure, denied, pending, partial or unknown."),
+    typer.Option(
+        metavar="OUTCOME",
+        help="success, failure, denied, pending, partial or unknown; default: what the action's "
+        "name says (deployment.failed: failure, deployment.started: pending), else success.",
+    ),
 ]
 _Environment = Annotated[
     str | None,
@@ -216,7 +221,7 @@ def _say_answer(where: str | None, answer: Receipt | SenderError) -> None:
     if isinstance(answer, SenderError):
         complain(f"{where}: {answer}" if where else str(answer))
         if where and not is_terminal(sys.stdout):
-            say_json({"error": str(answer), "exit_code": answer.exit_code})
+            say_json({"event": where, "error": str(answer), "exit_code": answer.exit_code})
     elif is_terminal(sys.stdout):
         say(f"{styled('recorded', 'green')} {answer.id}")
         say(f"  entry {answer.index} of {printable(answer.origin)}, logged {answer.logged}")

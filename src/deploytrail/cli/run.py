@@ -41,7 +41,7 @@ OPTIONS: Final = (
     Option("--environment", "NAME", "Where to, e.g. prod.", "DEPLOYTRAIL_ENVIRONMENT", 64),
     Option("--project", "NAME", "Whose it is; default: the repository.", "DEPLOYTRAIL_PROJECT", 64),
     Option(
-        "--unit", "NAME", "What deploys on its own; default: the path.", "DEPLOYTRAIL_UNIT", 512
+        "--unit", "NAME", "What deploys alone; default: path or project.", "DEPLOYTRAIL_UNIT", 512
     ),
     Option("--reason", "TEXT", "Why.", "DEPLOYTRAIL_REASON", 8192),
     Option(
@@ -226,6 +226,8 @@ def _surroundings(given: Given) -> Surroundings:
     def open_trail() -> Trail:
         from deploytrail.app import open_directory
 
+        if home is not None and not (home / "log.db").exists():
+            _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
         return open_directory(home)
 
     return Surroundings(
@@ -251,12 +253,14 @@ def _home(given: Given, environ: Mapping[str, str]) -> Path | None:
     """LOG.md, "The trail's directory": by name, else below the data directory of the user."""
     if "--home" in given:
         return Path(given["--home"][0]).absolute()
-    named = environ.get("XDG_DATA_HOME", "")
+    from deploytrail.errors import Misconfigured
+    from deploytrail.trail import default_directory
+
     try:
-        data = Path(named) if named.startswith("/") else Path.home() / ".local" / "share"
-    except RuntimeError:
+        return default_directory(environ)
+    except Misconfigured:
+        # Opening the trail says it.
         return None
-    return data / "deploytrail"
 
 
 def _is_interactive() -> bool:

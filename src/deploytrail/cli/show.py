@@ -84,10 +84,11 @@ def _say_attachment(trail: Trail, shown: Shown, wanted: str) -> None:
 
 
 def _say_event(shown: Shown, origin: str) -> None:
-    from deploytrail.actions import find, summary
+    from deploytrail.actions import find
+    from deploytrail.cli.shown_event import sentence
 
     action = find(str(shown.event.get("action")))
-    say(styled(printable(summary(shown.event)), "bold"))
+    say(styled(sentence(shown.event), "bold"))
     if action is not None:
         say(styled(action.meaning, "dim"))
     say()

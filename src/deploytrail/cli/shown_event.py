@@ -6,7 +6,7 @@ Pure. Foreign text is made printable here; JSON is left as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from deploytrail.actions import summary
 from deploytrail.event import EventId
@@ -40,8 +40,19 @@ def receipt_of(shown: Shown, origin: str) -> Receipt:
     )
 
 
+CLAIMED: Final = " (claimed)"
+"""Stands behind an actor whose identity nobody proved."""
+
+
 def who(event: Mapping[str, Any]) -> str:
-    return printable(actor(event))
+    return printable(actor(event, mark=CLAIMED))
+
+
+def sentence(event: Mapping[str, Any]) -> str:
+    """What happened, and by whom where the sentence begins with that."""
+    said = summary(event)
+    rest = said.removeprefix(actor(event))
+    return printable(said) if rest == said else who(event) + printable(rest)
 
 
 def what(event: Mapping[str, Any]) -> str:

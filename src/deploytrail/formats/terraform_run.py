@@ -121,6 +121,10 @@ class Failed(Told, frozen=True, kw_only=True):
     """The tool says that it stopped: `Planning failed.`"""
 
 
+class Declined(Told, frozen=True, kw_only=True):
+    """Whoever was asked whether to go on answered no: `Apply cancelled.`"""
+
+
 class Saved(Told, frozen=True, kw_only=True):
     """A plan was saved to this path."""
 

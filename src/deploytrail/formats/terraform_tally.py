@@ -15,6 +15,7 @@ from msgspec import Struct
 from deploytrail.formats.terraform_plan import PlanDocument, ResourceChange
 from deploytrail.formats.terraform_run import (
     Action,
+    Declined,
     Diagnostic,
     Drifted,
     Ended,
@@ -85,6 +86,7 @@ class Tally:
         self.version: Version | None = None
         self.saved: Saved | None = None
         self.has_failed = False
+        self.is_declined = False
         for one in document.resources if document else ():
             if one.has_effect and one.deposed is None:
                 self._expect(one)
@@ -173,6 +175,8 @@ class Tally:
                 self.saved = told
             case Failed():
                 self.has_failed = True
+            case Declined():
+                self.is_declined = True
 
     def _track(self, address: str) -> Track:
         found = self.tracks.get(address)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from deploytrail.formats.terraform_run import (
     Action,
+    Declined,
     Diagnostic,
     Drifted,
     Ended,
@@ -102,6 +103,8 @@ _duration: Final = re.compile(
 ).match
 _PHRASES: Final[dict[str, Told]] = {
     "Planning failed. ": Failed(),
+    "Apply cancelled.": Declined(),
+    "Destroy cancelled.": Declined(),
     "No changes. ": Summary(operation="plan"),
     "You can apply this plan to save these new output values": Summary(operation="plan"),
 }

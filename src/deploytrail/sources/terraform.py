@@ -60,16 +60,18 @@ class Facts(Struct, frozen=True, kw_only=True):
 
     `is_complete`: the tool said that it reached its end ("Apply complete!", a plan's summary).
     `plan` holds the planned counts, and the content's digest where a plan was given; `error` is
-    the first error, masked. `added` to `forgotten` count what was done, whether or not the tool
-    came to its summary. `plan_file` is where it says that it saved its plan. `not_started` counts
-    planned changes that an apply never came to; `unrecognised` counts lines of a stream whose
-    type isn't known, by type, `malformed` those that aren't as their type says.
+    the first error, masked. `is_declined`: whoever was asked answered no. `added` to `forgotten`
+    count what was done, whether or not the tool came to its summary. `plan_file` is where it says
+    that it saved its plan. `not_started` counts planned changes that an apply never came to;
+    `unrecognised` counts lines of a stream whose type isn't known, by type, `malformed` those that
+    aren't as their type says.
     """
 
     operation: Operation = "unknown"
     tool: str | None = None
     version: str | None = None
     is_complete: bool = False
+    is_declined: bool = False
     plan: Plan | None = None
     added: int = 0
     changed: int = 0
@@ -161,6 +163,7 @@ class Reading:
             tool=tally.version.tool if tally.version else None,
             version=(tally.version.version[:64] or None) if tally.version else None,
             is_complete=bool(tally.applied or (self._kind() == "plan" and tally.planned)),
+            is_declined=tally.is_declined,
             plan=self._plan("terraform"),
             added=done.count("create") + done.count("replace"),
             changed=done.count("update"),

@@ -186,12 +186,17 @@ class Recording:
         )
 
     def _outcome(self, ending: Ending, facts: Facts | None) -> Outcome:
-        """`partial`: the deployment failed after something was changed, and that stays changed."""
+        """`partial`: the deployment failed after something was changed, and that stays changed.
+
+        `denied`: a person was asked whether to deploy and said no.
+        """
         if self._call.is_success(ending) if self._call else ending.is_success:
             return "success"
         if facts and self._call and self._call.is_deployment:
             done = (facts.added, facts.changed, facts.destroyed, facts.imported, facts.forgotten)
-            return "partial" if any(done) else "failure"
+            if any(done):
+                return "partial"
+            return "denied" if facts.is_declined and ending.asked is None else "failure"
         return "failure"
 
     def _attachments(self, event: EventId) -> dict[EventId, list[Attachment]]:

@@ -107,9 +107,12 @@ def _where(
     repository = (git.repository if git else None) or (ci.repository if ci else None)
     path = git.path if git else None
     is_terraform = terraform.is_tool(request.command[0])
+    project = request.project or _clipped(_project(repository, git), _WORD_MAX)
+    # A module at the top of its repository is all of it: "." would name nothing.
+    unit = project if path == "." else readable(path or module.name)
     return Where(
-        project=request.project or _clipped(_project(repository, git), _WORD_MAX),
-        unit=request.unit or _clipped(readable(path or module.name) or None, _ID_MAX),
+        project=project,
+        unit=request.unit or _clipped(unit or None, _ID_MAX),
         environment=request.environment,
         raw=Raw(
             repository=_clipped(repository, _ID_MAX),

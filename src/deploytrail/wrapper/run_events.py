@@ -94,9 +94,11 @@ def ended(
 ) -> Event:
     """The last event of a run; `error` is what the tool said went wrong.
 
-    A command that was asked to stop and then ended by itself has an exit code and a signal.
+    `denied` is one that somebody said no to, when the tool asked. A command that was asked to stop
+    and then ended by itself has an exit code and a signal.
     """
-    action = actions.succeeded if outcome == "success" else actions.failed
+    ends = {"success": actions.succeeded, "denied": actions.cancelled}
+    action = ends.get(outcome, actions.failed)
     if ending.asked is not None and outcome != "success":
         error = Error(code="interrupted", text=error.text if error else None)
         action = actions.cancelled
