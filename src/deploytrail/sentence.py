@@ -164,9 +164,9 @@ _NOBODY: Final = {
     "anonymous": "somebody anonymous",
     "unknown": "somebody unknown",
     "system": "the system",
-    "user": "somebody erased",
-    "service": "a service erased",
-    "agent": "an agent erased",
+    "user": "somebody whose name is gone",
+    "service": "a service whose name is gone",
+    "agent": "an agent whose name is gone",
 }
 
 
