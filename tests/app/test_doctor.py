@@ -75,7 +75,9 @@ def test_a_clock_that_jumped_ahead_refuses_appends_until_it_is_accepted(trail: P
     with trail.opened() as opened, pytest.raises(ClockSuspect, match="--accept-clock"):
         opened.record([trail.event(0)])
     receipt = accept_clock(trail.home, actor=BOB, reason="the battery was flat", clock=trail.clock)
+    assert receipt is not None
     assert receipt.index == 3
+    assert accept_clock(trail.home, actor=BOB, reason="again", clock=trail.clock) is None
     trail.record(1)
     assert trail.verified().exit_code == 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.doctored import doctored, set_tree, tree
 from tests.cli.program import Program, error_of
 
 
@@ -162,6 +163,14 @@ def test_a_fence_is_cleared_once_and_recorded(recorded: Program) -> None:
 
 
 def test_a_clock_is_accepted_and_that_is_recorded(recorded: Program) -> None:
+    done = recorded("doctor", "--accept-clock")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing was done" in done.stderr
+    with doctored(recorded.home) as connection:
+        known = tree(connection)
+        hour = 3_600_000_000
+        set_tree(connection, known._replace(clock=known.clock - hour, logged=known.logged - hour))
+    assert recorded("record", "code.pushed").returncode == 75
     receipt = recorded.json("doctor", "--accept-clock", "--json")
     event = recorded.json("show", receipt["id"], "--json")["event"]
     assert event["action"] == "audit.clock.accepted"

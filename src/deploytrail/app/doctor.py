@@ -23,6 +23,7 @@ from deploytrail.errors import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     Busy,
+    ClockSuspect,
     DeploytrailError,
     Fenced,
     Misconfigured,
@@ -30,6 +31,8 @@ from deploytrail.errors import (
     Tampered,
 )
 from deploytrail.event import Actor, Event, Reason, Source
+from deploytrail.log import plan
+from deploytrail.log.plan import Moment
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedKeys, examined
 from deploytrail.stores.sqlite.place import filesystem, sync_directory
@@ -98,12 +101,16 @@ def clear_fence(
 
 def accept_clock(
     directory: Path | None, *, actor: Actor, reason: str | None, clock: Clock | None = None
-) -> Receipt:
-    """Take the clock for right as it stands, and enter who said so."""
+) -> Receipt | None:
+    """Take the clock for right as it stands, and enter who said so; None where nothing is wrong."""
     clock = SystemClock() if clock is None else clock
     with open_directory(directory, create=False, clock=clock) as trail:
         with trail.store.writing() as writer:
-            writer.accept_clock()
+            try:
+                plan.refuse_jump(writer.tree(), Moment(writer.clock(), writer.uptime()))
+                return None
+            except ClockSuspect:
+                writer.accept_clock()
         return _enter(trail, clock, "audit.clock.accepted", actor, reason)
 
 
@@ -218,6 +225,6 @@ def _unrecorded(home: Home) -> Iterator[Check]:
         yield Check(
             what="unrecorded",
             state="note",
-            found=f"{len(waiting)} runs wait to be appended",
+            found=f"{counted(len(waiting), 'run')} to be appended",
             advice="the next command that appends takes them in",
         )

@@ -74,7 +74,9 @@ def _decide(home: Path | None, *, is_clock: bool, reason: str | None, is_json: b
     decide = decisions.accept_clock if is_clock else decisions.clear_fence
     actor = account(is_ci=ci_context(os.environ) is not None)
     receipt = decide(home, actor=actor, reason=mask(reason) if reason else None)
-    if is_json:
+    if receipt is None:
+        tell("the clock follows the time since boot: entries are taken, and nothing was done")
+    elif is_json:
         say_json(receipt)
     else:
         done = "the clock is accepted" if is_clock else "the fence is cleared"
