@@ -113,7 +113,8 @@ def _masked_words(argv: Sequence[str]) -> Iterator[str]:
             base = word.rpartition("/")[2]
             # `sudo terraform apply`: from here on, the flags are those of terraform.
             tool = base if at == 0 or base in _SHOWN_BY_TOOL or base in _SHELLS else tool
-            yield _word(word)
+            # A whole line as the name of a command is found nowhere, but is told.
+            yield _script(word) if at == 0 and " " in word.strip() else _word(word)
         before = ""
 
 
