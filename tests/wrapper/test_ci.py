@@ -167,3 +167,17 @@ def test_credentials_of_a_remote_are_left_out() -> None:
 def test_outside_of_ci_nothing_is_claimed() -> None:
     assert ci_context({"GITHUB_REPOSITORY": "acme/infra", "CI": "true"}) is None
     assert ci_context({"GITHUB_ACTIONS": "false"}) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "alice@hunter2/acme/infra",
+        "https://alice:hun/hunter2@git.example.test/acme",
+        "https://git.example.test/acme/infra?private_token=a@hunter2/x",
+        "/srv/hunter2",
+    ],
+)
+def test_of_an_odd_url_nothing_is_told(url: str) -> None:
+    environ = {"JENKINS_URL": "https://ci.example.test/", "GIT_URL": url, "CHANGE_ID": "7"}
+    assert "hunter2" not in repr(ci_context(environ))

@@ -14,6 +14,21 @@ from tests.conftest import tool
 URLS = {
     "https": ("https://github.com/acme/infra.git", "acme/infra"),
     "https with credentials": ("https://alice:hunter2@github.com/acme/infra", "acme/infra"),
+    "https with several @": ("https://alice:hun@ter2@github.com/acme/infra", "acme/infra"),
+    "https with a token alone": ("https://hunter2@github.com/acme/infra", "acme/infra"),
+    "a token behind it": ("https://github.com/acme/infra.git?private_token=hunter2", "acme/infra"),
+    "a fragment": ("https://github.com/acme/infra#hunter2", "acme/infra"),
+    "a port": ("https://alice:hunter2@github.com:8443/acme/infra/", "acme/infra"),
+    "an address of IPv6": ("ssh://git@[2001:db8::1]:22/acme/infra", "acme/infra"),
+    "a slash in a password": ("https://alice:hun/ter2@github.com/acme/infra", None),
+    "a number and a slash": ("https://alice:22/hunter2@github.com/acme/infra", None),
+    "a hash in a password": ("https://alice:1/hun#ter2@github.com/acme/infra", None),
+    "a question mark in a password": ("https://alice:1/hun?ter2@github.com/acme/infra", None),
+    "an @ in a query": ("https://github.com/acme/infra?token=a@hunter2/x", None),
+    "a word for a port": ("ssh://alice:hunter2/acme/infra", None),
+    "a password without a scheme": ("alice:hunter2@github.com:acme/infra", None),
+    "a helper": ("ext::ssh -i hunter2 github.com acme/infra", None),
+    "a path of another system": ("C:\\git\\infra", None),
     "ssh": ("ssh://git@git.example.test:2222/acme/infra.git", "acme/infra"),
     "scp": ("git@github.com:acme/infra.git", "acme/infra"),
     "scp without a user": ("github.com:acme/infra", "acme/infra"),
@@ -99,6 +114,41 @@ def test_origin_goes_before_other_remotes(git: Git) -> None:
     assert first is not None
     assert second is not None
     assert (first.repository, second.repository) == ("alice/infra", "acme/infra")
+
+
+CONFIGS = {
+    "quoted": '\turl = "https://bob:hun;ter2@example.test/acme/infra.git"',
+    "quoted in part": '\turl = https://bob:"hun;ter2"@example.test/acme/infra.git',
+    "escaped": '\tURL=https://bob:hun\\"ter2@example.test/acme/infra.git',
+    "with a comment": "\turl = https://bob:hunter2@example.test/acme/infra.git ; hunter2",
+}
+
+
+@pytest.mark.parametrize("line", CONFIGS.values(), ids=CONFIGS.keys())
+def test_a_configured_url_is_read_as_git_reads_it(git: Git, line: str) -> None:
+    with (git.top / ".git" / "config").open("a") as file:
+        file.write(f'[remote "origin"]\n{line}\n')
+    assert "hun" in git("remote", "get-url", "origin")
+    found = git_context(git.top)
+    assert found is not None
+    assert found.repository == "acme/infra"
+
+
+@pytest.mark.parametrize("line", ['url = "https://bob:hunter2@', "url = https://bob:hunter2\\"])
+def test_a_broken_line_names_no_repository(git: Git, line: str) -> None:
+    with (git.top / ".git" / "config").open("a") as file:
+        file.write(f'[remote "origin"]\n{line}\n')
+    found = git_context(git.top)
+    assert found is not None
+    assert found.repository is None
+
+
+def test_a_section_and_its_url_may_share_a_line(git: Git) -> None:
+    with (git.top / ".git" / "config").open("a") as file:
+        file.write('[Remote "origin"] url = git@example.test:acme/infra\n')
+    found = git_context(git.top)
+    assert found is not None
+    assert found.repository == "acme/infra"
 
 
 def test_a_repository_without_a_commit_has_none(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from deploytrail.event import EVENT_BYTES_MAX, Event
+from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.run_context import RunContext, run_context
-from deploytrail.wrapper.run_events import DEPLOYMENT, started
+from deploytrail.wrapper.run_events import DEPLOYMENT, ended, started
 from tests.fakes import FakeClock
 
 SECRET = "hunter2-correct-horse"
@@ -24,6 +25,15 @@ SECRET_ARGUMENTS = {
     "an option's value": ["deploy", "--token", SECRET],
     "a URL": ["git", "clone", f"https://alice:{SECRET}@git.example.test/x"],
 }
+SECRET_COMMANDS = {
+    "an assignment": [f"TF_VAR_db_password={SECRET}", "terraform", "apply"],
+    "a path that is assigned": [f"DB_PASS=/{SECRET}", "true"],
+    "a name that says nothing": [f"X={SECRET}", "true"],
+    "a whole line": [f"terraform apply -var password={SECRET}"],
+    "a line that begins with an assignment": [f"X={SECRET} terraform apply"],
+    "a URL": [f"https://alice:{SECRET}@git.example.test"],
+}
+TOKEN = "ghp" + "_16C7e42F292c6912E7710c838347Ae178B4a"
 SECRET_VARIABLES = {
     "a variable of terraform": {"TF_VAR_password": SECRET},
     "arguments of terraform": {"TF_CLI_ARGS_apply": f"-var password={SECRET}"},
@@ -64,6 +74,49 @@ def test_a_secret_argument_is_not_recorded(tmp_path: Path, case: str) -> None:
 def test_a_secret_variable_is_not_recorded(tmp_path: Path, case: str) -> None:
     around = context("terraform", "apply", directory=tmp_path, environ=SECRET_VARIABLES[case])
     assert SECRET.encode() not in event_of(around)
+
+
+@pytest.mark.parametrize("case", SECRET_COMMANDS)
+def test_a_secret_in_place_of_a_command_is_not_recorded(tmp_path: Path, case: str) -> None:
+    words = SECRET_COMMANDS[case]
+    around = context(*words, directory=tmp_path)
+    assert SECRET.encode() not in event_of(around)
+    assert around.command.tool
+    clock = FakeClock()
+    start = started(around, DEPLOYMENT, event_id=clock.event_id(), now=clock.now())
+    end = ended(
+        start,
+        DEPLOYMENT,
+        Ending(exit_code=127, reason=f"{words[0]}: command not found"),
+        event_id=clock.event_id(),
+        now=clock.now(),
+        part=1,
+        duration_ms=1,
+        outcome="failure",
+    )
+    assert end.error is not None
+    assert end.error.text is not None
+    assert end.error.text.endswith(": command not found")
+    assert SECRET.encode() not in msgspec.json.encode(end)
+
+
+@pytest.mark.parametrize("name", ["project", "unit", "environment", "deployment", "tickets"])
+def test_a_token_in_what_is_stated_is_masked(tmp_path: Path, name: str) -> None:
+    asked = (TOKEN, f"OPS-1 {TOKEN}") if name == "tickets" else f"a/{TOKEN}"
+    raw = event_of(context(directory=tmp_path, **{name: asked}))
+    assert TOKEN.encode() not in raw
+    assert b"[masked:github-token]" in raw
+
+
+def test_a_token_in_what_is_found_is_masked(tmp_path: Path) -> None:
+    folder = tmp_path / TOKEN
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text(f"ref: refs/heads/{TOKEN}")
+    environ = {"TF_WORKSPACE": TOKEN, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": f"a/{TOKEN}"}
+    around = context("terraform", "apply", directory=folder, environ=environ)
+    told = repr((around.where, around.links))
+    assert TOKEN not in told
+    assert "[masked:github-token]" in told
 
 
 def test_a_secret_in_a_reason_is_masked(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _NAME: Final = r"\{(\w+)\}"
 _NUMBER: Final = r"[0-9]{1,6}"
 _COMMIT: Final = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _GITHUB_PULL: Final = r"refs/pull/([0-9]+)/\w+"
-_PULL_URL: Final = r"https?://[^/]+/(.+?)/(?:pull|pull-requests|-/merge_requests)/([0-9]+)"
+_PULL_URL: Final = r"https?://[^/?#]+/([^@?#]+?)/(?:pull|pull-requests|-/merge_requests)/([0-9]+)"
 
 
 class CiContext(Struct, frozen=True, kw_only=True):
@@ -224,7 +224,7 @@ def _known(system: System, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that say something, and what can be read off them."""
     known = {name: value for name, value in environ.items() if value not in ("", "false")}
     repository = _first(system.repository, known)
-    if repository is not None and ":" in repository:
+    if repository is not None and re.search(r"[:@?#\\]|^[/.~]", repository):
         # Some systems give the remote's URL, which may hold credentials.
         repository = repository_name(repository)
     if repository is not None:

@@ -19,8 +19,13 @@ from deploytrail.wrapper import regular_file
 _FILE_BYTES_MAX: Final = 4 * 1024 * 1024
 # Compiled at the first use: outside of git, nobody waits for that.
 _COMMIT: Final = r"[0-9a-f]{40}|[0-9a-f]{64}"
-_REMOTE: Final = r'\[remote "([^"]+)"\]'
-_REPOSITORY: Final = r"(?:\w[\w+.-]*://)?(?:[^@/]*@)?[^/:]+(?::\d+)?[:/]/*(.+)"
+_SECTION: Final = r"\[([^\]\"]*)(?:\"((?:[^\"\\]|\\.)*)\"[ \t]*)?\](.*)"
+# A value's pieces; what they don't cover begins a comment, or is broken.
+_PIECE: Final = r"\"((?:[^\"\\]|\\.)*)\"|\\(.)|([^\"\\#;]+)"
+_SCHEME: Final = r"[A-Za-z][A-Za-z0-9+.-]*://"
+_HOST: Final = r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])"
+# What may hold credentials is no part of either: `@`, `:`, and what stands behind `?` or `#`.
+_PATH: Final = r"/*([^\s/@:?#\\][^\s@:?#\\]*)"
 
 
 class GitContext(Struct, frozen=True, kw_only=True):
@@ -53,10 +58,23 @@ def git_context(directory: Path) -> GitContext | None:
 def repository_name(url: str) -> str | None:
     """`acme/infra` of a remote's URL, in any of git's notations and without its credentials.
 
-    None for a path of this machine, which says nothing elsewhere.
+    None for a path of this machine, which says nothing elsewhere, and for what is written so oddly
+    that a part of a password could be taken for a name.
     """
-    found = re.fullmatch(_REPOSITORY, url)
-    if found is None or url.startswith(("/", ".", "file:")):
+    if url.startswith(("/", ".", "~", "file:")):
+        return None
+    scheme = re.match(_SCHEME, url)
+    if scheme is None:
+        # As scp has it: git takes the first colon, so no password has a place before it.
+        found = re.fullmatch(rf"(?:[^:/]*@)?{_HOST}:{_PATH}", url)
+    else:
+        place = re.match(r"[^?#]*", url[scheme.end() :])
+        assert place is not None
+        user, _, rest = place[0].rpartition("@")
+        if "/" in user or "@" in url[scheme.end() + place.end() :]:
+            return None
+        found = re.fullmatch(rf"{_HOST}(?::\d*)?/{_PATH}", rest)
+    if found is None:
         return None
     return found[1].removesuffix("/").removesuffix(".git") or None
 
@@ -107,13 +125,28 @@ def _remotes(config: str) -> Iterator[tuple[str, str]]:
     """Each remote's name with each of its URLs, by the lines of git-config(1)."""
     remote = ""
     for line in map(str.strip, config.split("\n")):
-        if line.startswith("["):
-            found = re.fullmatch(_REMOTE, line)
-            remote = found[1] if found else ""
-        elif remote and line.startswith("url"):
-            name, _, url = line.partition("=")
-            if name.strip() == "url" and url.strip():
-                yield remote, url.strip()
+        found = re.fullmatch(_SECTION, line)
+        if found:
+            is_remote = found[1].strip().lower() == "remote"
+            remote, line = (found[2] or "") if is_remote else "", found[3]
+        name, _, value = line.partition("=")
+        if remote and name.strip().lower() == "url":
+            url = _unquoted(value.strip())
+            if url:
+                yield remote, url
+
+
+def _unquoted(value: str) -> str:
+    """A value as git reads it: without quotes, escapes and comment; nothing for a broken one."""
+    kept, end = [], 0
+    for piece in re.finditer(_PIECE, value):
+        if piece.start() != end:
+            break
+        quoted, escaped, plain = piece.groups()
+        kept.append(re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else escaped or plain)
+        end = piece.end()
+    is_whole = end == len(value) or value[end] in "#;"
+    return "".join(kept).strip() if is_whole else ""
 
 
 def _text(path: Path) -> str | None:

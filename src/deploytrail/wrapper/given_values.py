@@ -1,8 +1,8 @@
 """The values that a call of terraform was given, so that they can be found in what it prints.
 
 Values of `-var` and `TF_VAR_*` count unless the variable's name is one that is shown among the
-arguments; of the files, only values of variables that the root module declares as sensitive.
-Values are kept in memory only.
+arguments; of the files, only values of variables that the root module declares as sensitive. Where
+a file of the module can't be understood, all values count. Values are kept in memory only.
 """
 
 from __future__ import annotations
@@ -13,48 +13,66 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploytrail.errors import Incomplete, Malformed
 from deploytrail.wrapper import regular_file
+from deploytrail.wrapper.hcl import statements
 from deploytrail.wrapper.masked_command import is_shown_name
 from deploytrail.wrapper.terraform import Invocation
 
-FILE_BYTES_MAX: Final = 1024 * 1024
+FILES_BYTES_MAX: Final = 1024 * 1024
+"""Of all files together: a command waits while we read."""
 FILES_MAX: Final = 200
 _FILES: Final = ("terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json")
-_MODULES: Final = ("*.tf", "*.tofu")
-_VARIABLE: Final = re.compile(
-    r"^variable[ \t]+\"?([\w-]+)\"?[ \t]*\{(.*?)^\}", re.MULTILINE | re.DOTALL
-)
-_IS_SENSITIVE: Final = re.compile(r"^\s*(?:sensitive|ephemeral)\s*=\s*true\b", re.MULTILINE)
-_DEFAULT: Final = re.compile(
-    r"^\s*default\s*=\s*(.*?)(?=^\s*(?:[a-z_]+\s*=(?![=>])|validation\b)|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
-# A heredoc first: within it, a line may look like the next assignment.
-_ASSIGNED: Final = re.compile(
-    r"^([A-Za-z_][\w-]*)[ \t]*=(?!=)([ \t]*<<-?(\w+)[ \t]*\r?\n.*?^[ \t]*\3\b"
-    r"|.*?(?=^[A-Za-z_][\w-]*[ \t]*=(?!=)|\Z))",
-    re.MULTILINE | re.DOTALL,
-)
-# A quoted text, and what makes it a key and no value.
-_QUOTED: Final = re.compile(r"\"((?:[^\"\\]|\\.)*+)\"([ \t]*(?:=(?!=)|:))?", re.DOTALL)
-_HEREDOC: Final = re.compile(r"<<-?(\w+)[ \t]*\r?\n(.*?)^[ \t]*\1\b", re.MULTILINE | re.DOTALL)
+_MODULES: Final = ("*.tf", "*.tofu", "*.tf.json", "*.tofu.json")
+# A quoted text, also one that never ends, and what makes it a key and no value.
+_QUOTED: Final = re.compile(r"\"((?:[^\"\\]|\\.)*+)(?:\"|\\?\Z)([ \t]*+(?:=(?!=)|:))?", re.DOTALL)
+_OPENS_HEREDOC: Final = re.compile(r"<<-?([^\W\d][\w-]*+)[ \t\r]*+\Z")
+_NUMBER: Final = re.compile(r"(?<![\w.])-?\d++(?:\.\d++)?(?![\w.])")
 
 
 def given_values(call: Invocation, environ: Mapping[str, str]) -> Iterator[str]:
-    """Each value that may be secret, and each text within it."""
-    hidden = dict(_sensitive_variables(call.directory))
+    """Each value that may be secret, and each text within it.
+
+    Raises Incomplete, behind the last one, where there are more than we could read.
+    """
+    files = _Files()
+    hidden = _sensitive_variables(files.contents(_named(call.directory, _MODULES)))
+    if files.is_left_out:
+        hidden = None
     for name, value in _assigned(call, environ):
-        if name in hidden or not is_shown_name(name):
+        if hidden is None or name in hidden or not is_shown_name(name):
             yield value
             yield from _texts(value)
-    for expression in hidden.values():
+    for expression in hidden.values() if hidden is not None else ():
         yield from _texts(expression)
-    for path in _value_files(call):
-        content = _content(path)
-        values = _members(content) if path.suffix == ".json" else _assignments(content)
-        for name, value in values:
-            if name in hidden:
-                yield from _texts(value)
+    files = _Files()
+    for path, content in files.contents(_value_files(call)):
+        yield from _hidden_values(path, content, hidden)
+    if files.is_left_out:
+        raise Incomplete("the files of variables are too many or too large")
+
+
+class _Files:
+    """Contents of files, up to a total; `is_left_out` says that there was more."""
+
+    def __init__(self) -> None:
+        self._bytes_left = FILES_BYTES_MAX
+        self._left = FILES_MAX
+        self.is_left_out = False
+
+    def contents(self, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+        """What terraform can't read either is passed over: that it will tell itself."""
+        for path in paths:
+            if self._left == 0 or self._bytes_left <= 0:
+                self.is_left_out = True
+                return
+            self._left -= 1
+            content = regular_file.text(path, bytes_max=self._bytes_left + 1)
+            if content is None:
+                continue
+            self._bytes_left -= len(content.encode())
+            self.is_left_out = self.is_left_out or self._bytes_left < 0
+            yield path, content
 
 
 def _assigned(call: Invocation, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -66,13 +84,51 @@ def _assigned(call: Invocation, environ: Mapping[str, str]) -> Iterator[tuple[st
             yield name.removeprefix("TF_VAR_"), value
 
 
-def _sensitive_variables(directory: Path) -> Iterator[tuple[str, str]]:
-    """The sensitive variables of a root module, with the expressions of their defaults."""
-    for path in _named(directory, _MODULES):
-        for name, body in _VARIABLE.findall(_content(path)):
-            if _IS_SENSITIVE.search(body):
-                default = _DEFAULT.search(body)
-                yield name, default[1] if default else ""
+def _sensitive_variables(files: Iterable[tuple[Path, str]]) -> dict[str, str] | None:
+    """The sensitive variables of a root module, with the expressions of their defaults.
+
+    None where a file could not be understood: then each may be one.
+    """
+    hidden: dict[str, str] = {}
+    try:
+        for path, content in files:
+            declared = _declared_in_json if path.suffix == ".json" else _declared
+            for name, body in declared(content):
+                if any(_is_on(body.get(mark)) for mark in ("sensitive", "ephemeral")):
+                    hidden[name] = body.get("default", "")
+    except Malformed:
+        return None
+    return hidden
+
+
+def _is_on(expression: str | None) -> bool:
+    """Whatever isn't plainly off is on."""
+    return expression is not None and expression.strip('"() \t') not in ("false", "null")
+
+
+def _declared(content: str) -> Iterator[tuple[str, dict[str, str]]]:
+    if "variable" not in content or not ("sensitive" in content or "ephemeral" in content):
+        return
+    for block in statements(content):
+        if block.names[0] == "variable" and len(block.names) == 2 and block.body is not None:
+            body = statements(block.body)
+            yield block.names[1], {one.names[0]: one.value for one in body if one.value is not None}
+
+
+def _declared_in_json(content: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Variables in the JSON syntax, in which any object may be an array of objects."""
+    for file in _objects(_json(content)):
+        for variables in _objects(file.get("variable")):
+            for name, declared in variables.items():
+                for body in _objects(declared):
+                    yield name, {key: _json_text(value) for key, value in body.items()}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(one, dict) for one in values):
+        raise Malformed("expected an object or an array of objects, found another value")
+    return values
 
 
 def _value_files(call: Invocation) -> Iterator[Path]:
@@ -81,44 +137,84 @@ def _value_files(call: Invocation) -> Iterator[Path]:
     yield from _named(call.directory, _FILES)
 
 
-def _named(directory: Path, patterns: Iterable[str]) -> list[Path]:
+def _named(directory: Path, patterns: Iterable[str]) -> Iterator[Path]:
     try:
-        return [path for pattern in patterns for path in directory.glob(pattern)][:FILES_MAX]
+        for pattern in patterns:
+            yield from directory.glob(pattern)
     except OSError:
-        return []
+        return
 
 
-def _content(path: Path) -> str:
-    """The text of a file, or nothing: what terraform can't read either it will tell itself."""
-    return regular_file.text(path, bytes_max=FILE_BYTES_MAX) or ""
+def _hidden_values(path: Path, content: str, hidden: Mapping[str, str] | None) -> Iterator[str]:
+    """The texts of the values of a file of variables that are secret."""
+    try:
+        values = list(_members(content) if path.suffix == ".json" else _assignments(content))
+    except Malformed:
+        # Terraform refuses it as well, and shows the line.
+        yield from _texts(content)
+        for line in content.split("\n"):
+            yield from (line.strip(), re.split("[=:]", line, maxsplit=1)[-1].strip("\"', \t\r"))
+        return
+    for name, value in values:
+        if hidden is None or name in hidden:
+            yield from _texts(value)
 
 
 def _assignments(content: str) -> Iterator[tuple[str, str]]:
-    for found in _ASSIGNED.finditer(content):
-        yield found[1], found[2]
+    for one in statements(content):
+        if one.value is None:
+            raise Malformed("expected an assignment, found a block")
+        yield one.names[0], one.value
 
 
 def _members(content: str) -> Iterator[tuple[str, str]]:
+    for values in _objects(_json(content)):
+        for name, value in values.items():
+            yield name, _json_text(value)
+
+
+def _json(content: str) -> Any:
     try:
-        read: Any = json.loads(content)
+        return json.loads(content.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
-        return
-    for name, value in read.items() if isinstance(read, dict) else ():
-        yield name, json.dumps(value, ensure_ascii=False)
+        raise Malformed("expected JSON, found something else") from None
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _texts(expression: str) -> Iterator[str]:
-    """The texts of an expression: quoted, as a heredoc, or else the whole as it stands."""
+    """The texts and numbers of an expression, or else the whole as it stands."""
     quoted = [text for text, key in _QUOTED.findall(expression) if not key]
-    documents = _HEREDOC.findall(expression)
+    documents = list(_heredocs(expression))
     for text in quoted:
         yield text
+        if "\\" not in text:
+            continue
         try:
-            yield json.loads(f'"{text}"')
+            yield json.loads(f'"{text}"', strict=False)
         except ValueError:
             # An escape that only HCL knows; it was given as it stands.
             continue
-    for _, text in documents:
+    for text in documents:
         yield from (text, *(line.strip() for line in text.split("\n")))
+    yield from _NUMBER.findall(expression)
     if not quoted and not documents:
         yield expression.strip()
+
+
+def _heredocs(expression: str) -> Iterator[str]:
+    """What stands between `<<NAME` and a line NAME, or the end."""
+    marker, kept = "", list[str]()
+    for line in expression.split("\n"):
+        if not marker:
+            opens = _OPENS_HEREDOC.search(line) if "<<" in line else None
+            marker = opens[1] if opens else ""
+        elif line.strip() == marker:
+            yield "".join(kept)
+            marker, kept = "", []
+        else:
+            kept.append(f"{line}\n")
+    if marker:
+        yield "".join(kept)

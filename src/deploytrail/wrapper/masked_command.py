@@ -51,7 +51,7 @@ _SHOWN_BY_TOOL: Final[Mapping[str, frozenset[str]]] = {
             terragrunt-config terragrunt-log-level terragrunt-non-interactive
             terragrunt-working-dir""",
         "kubectl oc kustomize": """
-            A R i l t w all-namespaces cascade container containers field-manager field-selector
+            A R i l w all-namespaces cascade container containers field-manager field-selector
             force-conflicts grace-period ignore-not-found it k kustomize local overwrite
             prune-allowlist record show-labels sort-by subresource to-revision type validate""",
         "helm helmfile": """
@@ -60,16 +60,16 @@ _SHOWN_BY_TOOL: Final[Mapping[str, frozenset[str]]] = {
             reset-values reuse-values rollback-on-failure skip-crds take-ownership values verify
             wait-for-jobs""",
         "ansible ansible-playbook ansible-pull": """
-            B K P U D b i l t become become-method become-user connection flush-cache force-handlers
+            B K P U D b i l become become-method become-user connection flush-cache force-handlers
             forks inventory k key-file list-hosts list-tags list-tasks m module-name
             module-path private-key skip-tags start-at-task step syntax-check u user
             vault-id vault-password-file""",
         "pulumi": """
-            cwd d exclude expect-no-changes p plaintext r replace s secret skip-preview
+            cwd d exclude expect-no-changes plaintext r replace s secret skip-preview
             suppress-outputs""",
-        "docker podman buildah": "i t a build-context no-cache p platform pull push rm d it w",
+        "docker podman buildah": "i a build-context no-cache platform pull push rm d it w",
         "git": "a b branch depth m no-edit no-verify rebase tags u",
-        "aws gcloud az": "account cli-input-json g location output query resource-group stack-name",
+        "aws gcloud az": "account g location output query resource-group stack-name",
         "argocd flux": "app-namespace grpc-web health kind operation resource source sync",
         "make": "B k",
     }.items()
@@ -81,7 +81,9 @@ _ASSIGNING: Final = _words(
     from-literal D parameter-overrides plugin-option
     """
 )
-_SHOWN_NAMES: Final = _words(
+# Names that tell a place whoever is called; `key` and `path` do so of a backend only.
+_SHOWN_NAMES: Final = _words("env environment region workspace")
+_SHOWN_OF_BACKEND: Final = _words(
     """
     address app application bucket cluster container_name debug dynamodb_table encrypt endpoint env
     environment hostname image_tag key namespace organization path prefix project region release
@@ -89,6 +91,11 @@ _SHOWN_NAMES: Final = _words(
     version workspace workspace_key_prefix
     """
 )
+_SHOWN_BY_FLAG: Final[Mapping[str, frozenset[str]]] = {
+    "backend-config": _SHOWN_OF_BACKEND,
+    # What is written into a secret.
+    "from-literal": frozenset(),
+}
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
 _SWITCH: Final = frozenset({"true", "false", "yes", "no", "on", "off", "auto", "none"})
 _name: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}+").fullmatch
@@ -113,7 +120,8 @@ def _masked_words(argv: Sequence[str]) -> Iterator[str]:
             base = word.rpartition("/")[2]
             # `sudo terraform apply`: from here on, the flags are those of terraform.
             tool = base if at == 0 or base in _SHOWN_BY_TOOL or base in _SHELLS else tool
-            yield _word(word)
+            # A whole line as the name of a command is found nowhere, but is told.
+            yield _script(word) if at == 0 and " " in word.strip() else _word(word)
         before = ""
 
 
@@ -149,7 +157,7 @@ def _value(flag: str, value: str, tool: str) -> str:
     if flag in _ASSIGNING:
         name, equals, _ = value.partition("=")
         if equals and _name(name):
-            return _word(value)
+            return _assigned(value, _SHOWN_BY_FLAG.get(flag, _SHOWN_NAMES))
         # `-e @vars.yml`, `-backend-config=prod.hcl`: a file, not a value.
         is_file = value.startswith("@") or flag == "backend-config"
         return mask(value) if is_file and not equals else HIDDEN
@@ -159,15 +167,19 @@ def _value(flag: str, value: str, tool: str) -> str:
 
 
 def is_shown_name(name: str) -> bool:
-    """Whether an assignment to this name is shown with its value: a place, a size, a version."""
+    """Whether an assignment to this name is shown with its value, whatever tool it is for."""
     return name.lower() in _SHOWN_NAMES
 
 
 def _word(word: str) -> str:
-    name, equals, value = word.partition("=")
-    if not equals or not _name(name):
-        return mask(word)
-    is_shown = is_shown_name(name) or value.lower() in _SWITCH
+    name, equals, _ = word.partition("=")
+    return _assigned(word, _SHOWN_NAMES) if equals and _name(name) else mask(word)
+
+
+def _assigned(word: str, shown_names: frozenset[str]) -> str:
+    """`name=value`, with its value for the names that are shown."""
+    name, _, value = word.partition("=")
+    is_shown = name.lower() in shown_names or value.lower() in _SWITCH
     return mask(word) if is_shown else f"{name}={HIDDEN}"
 
 

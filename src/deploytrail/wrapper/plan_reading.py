@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Incomplete, Malformed
-from deploytrail.event import Event, Plan
+from deploytrail.event import Error, Event, Plan
 from deploytrail.formats.terraform_plan import NotPlan, PlanDocument
 from deploytrail.formats.terraform_secrets import Secrets
 from deploytrail.sources.terraform import (
@@ -80,8 +81,9 @@ class PlanReading:
         if saved is not None:
             self._secrets = saved.document.secrets
         else:
-            for value in given_values(call, environ):
-                self._secrets.add(value)
+            if call.plan_in is not None:
+                self._unknown = Incomplete("the plan can't be read")
+            self._learn_given(environ)
             if is_output_kept:
                 self._learn_state()
         self.plan = saved.plan if saved is not None else None
@@ -105,11 +107,13 @@ class PlanReading:
             self._reading.feed(rest + b"\n", self._clock.now())
         self._lines.clear()
         facts = self._reading.finish()
-        if self._call.is_deployment and (self._is_output_kept or facts.errors):
+        if facts.errors or (self._call.is_deployment and self._is_output_kept):
             # A provider's error may hold what was only made in this run.
             self._learn_state()
             facts = self._reading.finish()
-        return facts
+        if self._unknown is None:
+            return facts
+        return replace(facts, error=_summary(facts.error))
 
     def kept_output(self, text: str) -> str:
         """What the run printed, without secrets; to be called last.
@@ -131,12 +135,20 @@ class PlanReading:
                 around = self._context(start, first_part)
                 digest = saved.plan.file_digest
                 return plan_events(saved.document, around, file_digest=digest)
-        return self._reading.events(self._context(start, first_part))
+        events = self._reading.events(self._context(start, first_part))
+        return events if self._unknown is None else list(map(_summarised, events))
 
     def _context(self, start: Event, first_part: int) -> Context:
         now = self._clock.now()
         template = following(start, now=now, part=first_part, plan=self.plan)
         return Context(template=template, event_id=self._clock.event_id)
+
+    def _learn_given(self, environ: Mapping[str, str]) -> None:
+        try:
+            for value in given_values(self._call, environ):
+                self._secrets.add(value)
+        except Exception as error:  # noqa: BLE001 (our fault must not become the user's)
+            self._unknown = error
 
     def _learn_state(self) -> None:
         try:
@@ -161,6 +173,25 @@ class PlanReading:
         digest = _file_digest(self._call.directory / name)
         plan = plan_block(document, tool=self._call.tool, file_digest=digest)
         return SavedPlan(document=document, plan=plan)
+
+
+def _summarised(event: Event) -> Event:
+    """What the tool said of it cut to what can hold no secret that we should have known."""
+    error, policy = event.error, event.policy
+    if event.action == "resource.action.invoked" and error is not None:
+        # A provider's words alone, without a summary of the tool's.
+        error = replace(error, text=None)
+    if policy is not None:
+        violations = tuple(replace(one, text=None) for one in policy.violations)
+        policy = replace(policy, violations=violations)
+    return replace(event, error=_summary(error), policy=policy)
+
+
+def _summary(error: Error | None) -> Error | None:
+    """The first line of an error: what follows are a provider's words, with values in them."""
+    if error is None or error.text is None:
+        return error
+    return replace(error, text=error.text.partition("\n")[0])
 
 
 def _file_digest(path: Path) -> str:

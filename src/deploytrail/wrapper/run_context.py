@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from deploytrail.event import Actor, Client, Command, Links, Raw, Reason, Trigger, Where
-from deploytrail.redact import mask
+from deploytrail.redact import mask, mask_tokens
 from deploytrail.sentence import counted
 from deploytrail.wrapper import terraform
 from deploytrail.wrapper.account import account, sudo_principal
@@ -35,6 +35,12 @@ REASON_BYTES_MAX: Final = 12_000
 DIRECTORY_BYTES_MAX: Final = 2_000
 _WORD_MAX: Final = 64
 _ID_MAX: Final = 512
+_NAMES_MAX: Final = {
+    "project": _WORD_MAX,
+    "unit": _ID_MAX,
+    "environment": _WORD_MAX,
+    "deployment": _ID_MAX,
+}
 
 
 class RunContext(Struct, frozen=True, kw_only=True):
@@ -107,17 +113,17 @@ def _where(
     repository = (git.repository if git else None) or (ci.repository if ci else None)
     path = git.path if git else None
     is_terraform = terraform.is_tool(request.command[0])
-    project = request.project or _clipped(_project(repository, git), _WORD_MAX)
+    project = request.project or _named(_project(repository, git), _WORD_MAX)
     # A module at the top of its repository is all of it: "." would name nothing.
     unit = project if path == "." else readable(path or module.name)
     return Where(
         project=project,
-        unit=request.unit or _clipped(unit or None, _ID_MAX),
+        unit=request.unit or _named(unit or None, _ID_MAX),
         environment=request.environment,
         raw=Raw(
-            repository=_clipped(repository, _ID_MAX),
-            path=_clipped(readable(path) if path else None, _ID_MAX),
-            workspace=_clipped(terraform.workspace(environ, module), _ID_MAX)
+            repository=_named(repository, _ID_MAX),
+            path=_named(readable(path) if path else None, _ID_MAX),
+            workspace=_named(terraform.workspace(environ, module), _ID_MAX)
             if is_terraform
             else None,
         ),
@@ -145,20 +151,20 @@ def _links(request: Request, run: str, git: GitContext | None, ci: CiContext | N
     """What git's files say goes before what CI variables claim; only CI knows its run."""
     return Links(
         deployment=request.deployment,
-        run=_clipped((ci.run if ci else None) or f"run:{run}", _ID_MAX),
-        commit=(git.commit if git else None) or _clipped(ci.commit if ci else None, 160),
-        repository=_clipped(
+        run=_named((ci.run if ci else None) or f"run:{run}", _ID_MAX),
+        commit=(git.commit if git else None) or _named(ci.commit if ci else None, 160),
+        repository=_named(
             (git.repository if git else None) or (ci.repository if ci else None), _ID_MAX
         ),
-        ref=_clipped((ci.ref if ci else None) or (git.ref if git else None), _ID_MAX),
-        change_request=_clipped(ci.change_request if ci else None, _ID_MAX),
+        ref=_named((ci.ref if ci else None) or (git.ref if git else None), _ID_MAX),
+        change_request=_named(ci.change_request if ci else None, _ID_MAX),
     )
 
 
 def _command(command: Sequence[str], environ: Mapping[str, str], directory: Path) -> Command:
     masked = mask_arguments(_bounded(command))
     return Command(
-        tool=_clipped(command[0].rsplit("/", 1)[-1], _WORD_MAX) or "unknown",
+        tool=_clipped(masked[0].rsplit("/", 1)[-1], _WORD_MAX) or "unknown",
         arguments=_clipped_words(masked[1:], count=len(command) - 1),
         variables=_clipped_variables(mask_environment(environ)),
         directory=_fitted(readable(str(directory)), DIRECTORY_BYTES_MAX),
@@ -206,6 +212,11 @@ def _clipped_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
+def _named(text: str | None, characters_max: int) -> str | None:
+    """A name or an id as it may be told: nobody knows what people put into it."""
+    return _clipped(mask_tokens(text) if text else None, characters_max)
+
+
 def _clipped(text: str | None, characters_max: int) -> str | None:
     """At most so many characters; what is cut off is counted in their place."""
     if text is None or len(text) <= characters_max:
@@ -230,16 +241,19 @@ def _json_bytes(text: str) -> int:
 
 
 def _readable_request(request: Request) -> Request:
-    texts = {
-        name: readable(value)
-        for name in ("project", "unit", "environment", "reason", "deployment")
+    """The request as it may be told. The reason may be long, and is masked where it is fitted."""
+    names = {
+        name: _named(readable(value), characters_max)
+        for name, characters_max in _NAMES_MAX.items()
         if (value := getattr(request, name)) is not None
     }
+    tickets = (_named(readable(ticket), _WORD_MAX) for ticket in request.tickets)
     return msgspec.structs.replace(
         request,
         command=tuple(readable(word) for word in request.command),
-        tickets=tuple(readable(ticket) for ticket in request.tickets),
-        **texts,
+        reason=readable(request.reason) if request.reason is not None else None,
+        tickets=tuple(ticket for ticket in tickets if ticket),
+        **names,
     )
 
 

@@ -102,10 +102,12 @@ def ended(
     if ending.asked is not None and outcome != "success":
         error = Error(code="interrupted", text=error.text if error else None)
         action = actions.cancelled
-    if ending.reason is not None:
-        error = Error(code="not_started", text=readable(ending.reason)[:512])
-        action = actions.cancelled
     assert start.command is not None
+    if ending.reason is not None:
+        # The command stands before its fault, in clear: `NAME=value command` is found nowhere.
+        fault = readable(ending.reason).rpartition(": ")[2]
+        error = Error(code="not_started", text=f"{start.command.tool}: {fault}"[:512])
+        action = actions.cancelled
     return replace(
         following(start, now=now, part=part, plan=plan),
         id=event_id,
