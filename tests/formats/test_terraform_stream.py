@@ -13,6 +13,7 @@ import pytest
 
 from deploytrail.errors import Malformed
 from deploytrail.formats.terraform_run import (
+    UNTOLD,
     Diagnostic,
     Drifted,
     Ended,
@@ -20,6 +21,7 @@ from deploytrail.formats.terraform_run import (
     Output,
     Planned,
     Provisioned,
+    Refreshed,
     Started,
     Summary,
     Told,
@@ -56,36 +58,40 @@ LINES: dict[str, tuple[bytes, list[Told]]] = {
             change={"resource": RESOURCE, "action": "move"},
             previous_resource={"addr": "a_b.old"},
         ),
-        [Planned(address="a_b.c", action="move", previous="a_b.old")],
+        [Planned(address="a_b.c", action="move", deposed=UNTOLD, previous="a_b.old")],
     ),
     "a planned import": (
         line(
             "planned_change",
             change={"resource": RESOURCE, "action": "noop", "importing": {"id": "i-1"}},
         ),
-        [Planned(address="a_b.c", action="no-op", import_id="i-1")],
+        [Planned(address="a_b.c", action="no-op", deposed=UNTOLD, import_id="i-1")],
     ),
     "a planned removal": (
         line("planned_change", change={"resource": RESOURCE, "action": "remove"}),
-        [Planned(address="a_b.c", action="forget")],
+        [Planned(address="a_b.c", action="forget", deposed=UNTOLD)],
     ),
     "drift": (
         line("resource_drift", change={"resource": RESOURCE, "action": "delete"}),
         [Drifted(address="a_b.c", action="delete")],
     ),
+    "what is read": (
+        line("refresh_start", hook={"resource": RESOURCE, "id_value": "i"}),
+        [Refreshed(address="a_b.c")],
+    ),
     "a start": (
         line("apply_start", hook={"resource": RESOURCE, "action": "update", "id_value": "i"}),
-        [Started(address="a_b.c", action="update", id="i")],
+        [Started(address="a_b.c", action="update", deposed=UNTOLD, id="i")],
     ),
     "an end": (
         line(
             "apply_complete", hook={"resource": RESOURCE, "action": "create", "elapsed_seconds": 3}
         ),
-        [Ended(address="a_b.c", action="create", seconds=3)],
+        [Ended(address="a_b.c", action="create", deposed=UNTOLD, seconds=3)],
     ),
     "an action of a later version": (
         line("apply_errored", hook={"resource": RESOURCE, "action": "levitate"}),
-        [Ended(address="a_b.c", action="unknown", is_failed=True)],
+        [Ended(address="a_b.c", action="unknown", deposed=UNTOLD, is_failed=True)],
     ),
     "a summary": (
         line("change_summary", changes={"add": 1, "remove": 2, "import": 3, "operation": "apply"}),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from deploytrail.formats.terraform_run import (
+    UNTOLD,
     Action,
     Diagnostic,
     Ended,
     Planned,
+    Provisioned,
+    Refreshed,
     Started,
     Summary,
     Told,
@@ -95,3 +98,98 @@ def test_both_halves_of_a_replacement_take_their_time() -> None:
     for one in (start("delete"), end("delete"), start("create"), end("create")):
         tally.take(one)
     assert [step.seconds for step in tally.steps()] == [4]
+
+
+K = "1a2b3c4d"
+REFRESHED = Refreshed(address=A)
+
+
+def stream(kind: type[Started | Ended | Planned], action: Action = "delete") -> Told:
+    return kind(address=A, action=action, deposed=UNTOLD)
+
+
+def marked(kind: type[Started | Planned], key: str = K) -> Told:
+    return kind(address=A, action="delete", deposed=key)
+
+
+BOTH = [(None, "delete", "success"), (K, "delete", "success")]
+OBJECTS: dict[str, tuple[list[Told], list[tuple[str | None, str, str]]]] = {
+    "a deposed one alone": (
+        [marked(Planned), marked(Started), end("delete")],
+        [(K, "delete", "success")],
+    ),
+    "a deposed one whose plan we did not see": (
+        [marked(Started), end("delete")],
+        [(K, "delete", "success")],
+    ),
+    "a deposed one beside an update": (
+        [plan("update"), marked(Planned), start("update"), end("update"), marked(Started)],
+        [(None, "update", "success"), (K, "delete", "unknown")],
+    ),
+    "the error is of what did not end": (
+        [start("update"), end("update"), marked(Started), ERROR],
+        [(None, "update", "success"), (K, "delete", "failure")],
+    ),
+    "both, one after the other": (
+        [start("delete"), end("delete"), marked(Started), end("delete")],
+        BOTH,
+    ),
+    "both at once": ([start("delete"), marked(Started), end("delete"), end("delete")], BOTH),
+    "both at once, and one end": (
+        [start("delete"), marked(Started), end("delete")],
+        [(None, "delete", "unknown"), (K, "delete", "unknown")],
+    ),
+    "deposed by this run, which creates first": (
+        [plan("replace"), start("create"), end("create"), marked(Started), end("delete")],
+        [(None, "replace", "success")],
+    ),
+    "one of before, and one of this run": (
+        [
+            *(plan("replace"), marked(Planned), start("create"), end("create")),
+            *(marked(Started, "ffff"), end("delete"), marked(Started), end("delete")),
+        ],
+        [(None, "replace", "success"), (K, "delete", "success")],
+    ),
+    "a stream's, planned before an update": (
+        [
+            *(stream(Planned), stream(Planned, "update"), stream(Started, "update")),
+            *(stream(Ended, "update"), stream(Started), stream(Ended)),
+        ],
+        [(None, "update", "success"), (UNTOLD, "delete", "success")],
+    ),
+    "a stream's, planned after an update": (
+        [stream(Planned, "update"), stream(Planned), stream(Started), stream(Ended)],
+        [(UNTOLD, "delete", "success")],
+    ),
+    "a stream's alone: two were read, one goes": (
+        [REFRESHED, REFRESHED, stream(Planned), stream(Started), stream(Ended)],
+        [(UNTOLD, "delete", "success")],
+    ),
+    "a stream's, and one end for two": (
+        [
+            *(REFRESHED, REFRESHED, stream(Planned), stream(Planned)),
+            *(stream(Started), stream(Started), stream(Ended)),
+        ],
+        [(UNTOLD, "delete", "unknown"), (None, "delete", "unknown")],
+    ),
+    "a stream's current one": (
+        [REFRESHED, stream(Planned), stream(Started), stream(Ended)],
+        [(None, "delete", "success")],
+    ),
+}
+
+
+def test_a_deposed_object_that_goes_is_not_the_resource() -> None:
+    for name, (told, expected) in OBJECTS.items():
+        tally = Tally()
+        for one in told:
+            tally.take(one)
+        found = [(step.deposed, step.action, step.outcome) for step in tally.steps()]
+        assert sorted(found, key=str) == sorted(expected, key=str), name
+
+
+def test_each_provisioner_of_a_resource_is_told() -> None:
+    tally = Tally()
+    for state in ("started", "complete", "started", "errored", "started"):
+        tally.take(Provisioned(address=A, provisioner="local-exec", state=state))
+    assert [one.state for one in tally.provisioned] == ["complete", "errored", "started"]

@@ -37,7 +37,10 @@ LINES: dict[str, Told] = {
         address="aws_x.y", action="update", seconds=7201, id="x"
     ),
     "aws_x.y (deposed object 1a2b3c4d): Destroying... [id=x]": Started(
-        address="aws_x.y", action="delete", id="x"
+        address="aws_x.y", action="delete", deposed="1a2b3c4d", id="x"
+    ),
+    "  # aws_x.y (deposed object 1a2b3c4d) will be destroyed": Planned(
+        address="aws_x.y", action="delete", deposed="1a2b3c4d"
     ),
     "aws_x.y: Destruction complete after 0s": Ended(address="aws_x.y", action="delete", seconds=0),
     "data.aws_x.y: Reading...": Started(address="data.aws_x.y", action="read"),

@@ -196,3 +196,21 @@ def test_2000_mutated_streams_and_outputs_are_read() -> None:
         for event in events:
             msgspec.json.decode(msgspec.json.encode(event), type=Event)
             assert actions.find(event.action) is not None
+
+
+def test_a_deposed_object_is_told_by_its_key_with_its_values() -> None:
+    gone = {"actions": ["delete"], "before": {"size": 1}, "after": None}
+    kept = {"actions": ["no-op"], "before": {"size": 2}, "after": {"size": 2}}
+    one = {"address": "a_b.c", "type": "a_b", "provider_name": "p"}
+    both = [{**one, "change": kept}, {**one, "deposed": "1a2b3c4d", "change": gone}]
+    raw = json.dumps({"format_version": "1.2", "resource_changes": both, "resource_drift": both})
+    document = plan_of(raw.encode())
+    shown = "a_b.c (deposed 1a2b3c4d)"
+    drift, planned = ("drift.detected", "success", "a_b.c"), ("plan.created", "success", shown)
+    assert names(plan_events(document, context())) in ([planned, drift], [planned])
+    lines = (
+        b"a_b.c (deposed object 1a2b3c4d): Destroying...\na_b.c: Destruction complete after 0s\n"
+    )
+    (event,) = run(lines, document)[1]
+    assert names([event]) == [("resource.deleted", "success", shown)]
+    assert (event.targets[0].type, event.changes[0].old) == ("a_b", "1")

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Wrapped:
         self.home = folder / "home"
         self.failures = failures or []
         self.request: dict[str, Any] = {}
+        self.more: dict[str, Any] = {}
 
     def arguments(self, *command: str) -> list[str]:
         spec = {
@@ -39,6 +41,7 @@ class Wrapped:
             "home": str(self.home),
             "failures": self.failures,
             "request": self.request,
+            **self.more,
         }
         return [*DRIVER, json.dumps(spec), "--", *command]
 
@@ -362,6 +365,24 @@ def test_a_full_disk_is_told_and_leaves_no_torn_file(wrapped: Wrapped) -> None:
     assert done.returncode == 5
     assert b"2 EVENTS OF THIS RUN LOST" in done.stderr
     assert list((wrapped.home / "unrecorded").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["not read", "read"])
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_where_processes_are_short_the_command_goes_before_ours(
+    processes: int, is_read: bool
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs to become another user, whose processes can be counted")
+    # The other user must be able to get there.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        wrapped = Wrapped(Path(folder))
+        wrapped.request = {"is_output_kept": is_read}
+        wrapped.more = {"processes": processes}
+        done = wrapped.run("sh", "-c", "echo deployed; exit 3")
+        assert (done.returncode, done.stdout) == (3, b"deployed\n"), done.stderr
+        assert len(wrapped.events) == 2
 
 
 def _is_running(pid: int) -> bool:

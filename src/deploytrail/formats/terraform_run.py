@@ -8,7 +8,7 @@ masked here: these are the tool's own words.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -18,11 +18,24 @@ Action = Literal[
 Operation = Literal["plan", "apply", "destroy", "refresh", "unknown"]
 Tool = Literal["terraform", "opentofu"]
 
+UNTOLD: Final = ""
+"""In place of a deposed object's key: that of a stream, which never tells one."""
+
 
 class Told(Struct, frozen=True, kw_only=True):
     """What one line, or one box of lines, says. `time` is the tool's, absent in its plain text."""
 
     time: datetime | None = None
+
+
+class OfObject(Told, frozen=True, kw_only=True):
+    """Something about one object of a resource: the current one, where `deposed` is None.
+
+    A deposed object is what a replacement has left behind; it goes and the resource still stands.
+    """
+
+    address: str
+    deposed: str | None = None
 
 
 class Version(Told, frozen=True, kw_only=True):
@@ -32,10 +45,9 @@ class Version(Told, frozen=True, kw_only=True):
     version: str
 
 
-class Planned(Told, frozen=True, kw_only=True):
+class Planned(OfObject, frozen=True, kw_only=True):
     """A resource that the plan touches. `previous` is its address before a move."""
 
-    address: str
     action: Action
     previous: str | None = None
     import_id: str | None = None
@@ -49,18 +61,22 @@ class Drifted(Told, frozen=True, kw_only=True):
     previous: str | None = None
 
 
-class Started(Told, frozen=True, kw_only=True):
-    """The tool began to act on a resource. `id` is the provider's, where it told one."""
+class Refreshed(Told, frozen=True, kw_only=True):
+    """The tool began to read what an object of a resource is now."""
 
     address: str
+
+
+class Started(OfObject, frozen=True, kw_only=True):
+    """The tool began to act on a resource. `id` is the provider's, where it told one."""
+
     action: Action
     id: str | None = None
 
 
-class Ended(Told, frozen=True, kw_only=True):
-    """The tool is through with a resource."""
+class Ended(OfObject, frozen=True, kw_only=True):
+    """The tool is through with a resource; plain output doesn't say with which object of it."""
 
-    address: str
     action: Action
     id: str | None = None
     is_failed: bool = False

@@ -15,6 +15,7 @@ import msgspec
 
 from deploytrail.errors import Malformed
 from deploytrail.formats.terraform_run import (
+    UNTOLD,
     Action,
     Diagnostic,
     Drifted,
@@ -24,6 +25,7 @@ from deploytrail.formats.terraform_run import (
     Output,
     Planned,
     Provisioned,
+    Refreshed,
     Started,
     Summary,
     Told,
@@ -43,7 +45,7 @@ _PROVISIONERS: Final[dict[str, Literal["started", "complete", "errored"]]] = {
 }
 QUIET: Final = frozenset(
     {
-        *("log", "init_output", "apply_progress", "refresh_start", "refresh_complete"),
+        *("log", "init_output", "apply_progress", "refresh_complete"),
         *("provision_progress", "state_lock_acquire", "state_lock_release"),
         *("ephemeral_op_start", "ephemeral_op_progress", "ephemeral_op_complete"),
         *("ephemeral_op_errored", "action_start", "action_progress"),
@@ -104,6 +106,7 @@ def _planned(body: Untrusted, time: datetime | None) -> Iterator[Told]:
     yield Planned(
         address=_address(change),
         action=_action(change),
+        deposed=UNTOLD,
         previous=_previous(body, change),
         import_id=importing.optional_text("id") if importing else None,
         time=time,
@@ -118,11 +121,16 @@ def _drifted(body: Untrusted, time: datetime | None) -> Iterator[Told]:
     )
 
 
+def _refreshed(body: Untrusted, time: datetime | None) -> Iterator[Told]:
+    yield Refreshed(address=_address(body.block("hook")), time=time)
+
+
 def _started(body: Untrusted, time: datetime | None) -> Iterator[Told]:
     hook = body.block("hook")
     yield Started(
         address=_address(hook),
         action=_action(hook),
+        deposed=UNTOLD,
         id=hook.optional_text("id_value"),
         time=time,
     )
@@ -133,6 +141,7 @@ def _ended(body: Untrusted, time: datetime | None) -> Iterator[Told]:
     yield Ended(
         address=_address(hook),
         action=_action(hook),
+        deposed=UNTOLD,
         id=hook.optional_text("id_value"),
         is_failed=body.text("type") == "apply_errored",
         seconds=_count(hook, "elapsed_seconds"),
@@ -208,6 +217,7 @@ _READERS: Final[dict[str, Callable[[Untrusted, datetime | None], Iterable[Told]]
     "version": _version,
     "planned_change": _planned,
     "resource_drift": _drifted,
+    "refresh_start": _refreshed,
     "apply_start": _started,
     "apply_complete": _ended,
     "apply_errored": _ended,

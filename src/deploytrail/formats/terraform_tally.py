@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from deploytrail.formats.terraform_plan import PlanDocument, ResourceChange
 from deploytrail.formats.terraform_run import (
+    UNTOLD,
     Action,
     Declined,
     Diagnostic,
@@ -24,12 +25,14 @@ from deploytrail.formats.terraform_run import (
     Output,
     Planned,
     Provisioned,
+    Refreshed,
     Saved,
     Started,
     Summary,
     Told,
     Version,
 )
+from deploytrail.formats.terraform_tracks import Track, Tracks
 
 Outcome = Literal["success", "failure", "partial", "unknown"]
 
@@ -37,9 +40,10 @@ _BY_STATE_ALONE: Final[frozenset[Action]] = frozenset({"import", "move", "forget
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One thing that was done to one resource."""
+    """One thing that was done to one resource, or to a deposed object of it."""
 
     address: str
+    deposed: str | None = None
     action: Action
     outcome: Outcome
     time: datetime | None = None
@@ -49,37 +53,16 @@ class Step(Struct, frozen=True, kw_only=True):
     error: Diagnostic | None = None
 
 
-class Track(Struct, kw_only=True):
-    """All that was told of one resource so far. Mutable: the tally writes it."""
-
-    address: str
-    planned: Action | None = None
-    previous: str | None = None
-    is_imported: bool = False
-    begun: dict[Action, datetime | None] = {}
-    ended: dict[Action, bool] = {}
-    time: datetime | None = None
-    seconds: int | None = None
-    id: str | None = None
-
-    @property
-    def action(self) -> Action | None:
-        """What was done through its provider, if anything."""
-        done = self.begun.keys() | self.ended.keys()
-        if {"create", "delete"} <= done or (done and self.planned == "replace"):
-            return "replace"
-        return next((one for one in ("create", "update", "delete", "read") if one in done), None)
-
-
 class Tally:
     """Takes what was told, in order; everything else reads from it."""
 
     def __init__(self, document: PlanDocument | None = None) -> None:
-        self.tracks: dict[str, Track] = {}
+        self.tracks = Tracks()
         self.drifts: dict[str, Drifted] = {}
         self.outputs: dict[str, Output] = {}
         self.diagnostics: list[Diagnostic] = []
-        self.provisioned: dict[tuple[str, str], Provisioned] = {}
+        self.provisioned: list[Provisioned] = []
+        self._provisioning: dict[tuple[str, str], int] = {}
         self.invoked: list[Invoked] = []
         self.planned: Summary | None = None
         self.applied: Summary | None = None
@@ -87,8 +70,9 @@ class Tally:
         self.saved: Saved | None = None
         self.has_failed = False
         self.is_declined = False
+        self._is_planned = document is not None
         for one in document.resources if document else ():
-            if one.has_effect and one.deposed is None:
+            if one.has_effect:
                 self._expect(one)
 
     def take(self, told: Told) -> None:
@@ -98,6 +82,8 @@ class Tally:
                 self._plan(told)
             case Started() | Ended():
                 self._do(told)
+            case Refreshed():
+                self.tracks.refresh(told)
             case Drifted():
                 self.drifts[told.address] = told
             case Output():
@@ -108,7 +94,7 @@ class Tally:
             case Diagnostic():
                 self.diagnostics.append(told)
             case Provisioned():
-                self.provisioned[told.address, told.provisioner] = told
+                self._provision(told)
             case Invoked():
                 self.invoked.append(told)
             case _:
@@ -120,7 +106,7 @@ class Tally:
 
     def steps(self) -> Iterator[Step]:
         """What was done, by the order in which it ended; first what the state alone was told."""
-        tracks = list(self.tracks.values())
+        tracks = self.tracks.all()
         for track in tracks:
             yield from self._state_steps(track)
         acted = [track for track in tracks if track.action is not None]
@@ -132,17 +118,20 @@ class Tally:
         """How many planned changes the run never came to; none of those that concern state."""
         return sum(
             track.action is None and track.planned not in (None, "no-op", *_BY_STATE_ALONE)
-            for track in self.tracks.values()
+            for track in self.tracks.all()
         )
 
     def _expect(self, one: ResourceChange) -> None:
-        track = self._track(one.address)
+        track = self.tracks.track(one.address, one.deposed)
         track.planned = "move" if one.action == "no-op" and one.is_moved else one.action
         track.previous = one.previous_address if one.is_moved else None
         track.is_imported = one.importing is not None
 
     def _plan(self, told: Planned) -> None:
-        track = self._track(told.address)
+        if self._is_planned and told.deposed == UNTOLD:
+            # The document has said all of it, and which objects it is about.
+            return
+        track = self.tracks.planned(told)
         track.planned = told.action
         track.previous = told.previous or track.previous
         track.is_imported = (
@@ -150,7 +139,13 @@ class Tally:
         )
 
     def _do(self, told: Started | Ended) -> None:
-        track = self._track(told.address)
+        if isinstance(told, Started):
+            self._act(self.tracks.started(told), told)
+        else:
+            for track, end in self.tracks.ended(told):
+                self._act(track, end)
+
+    def _act(self, track: Track, told: Started | Ended) -> None:
         track.time = told.time or track.time
         track.id = told.id or track.id
         if told.action == "import":
@@ -162,6 +157,17 @@ class Tally:
             track.ended |= {told.action: not told.is_failed}
             if told.seconds is not None:
                 track.seconds = (track.seconds or 0) + told.seconds
+
+    def _provision(self, told: Provisioned) -> None:
+        """An end takes the place of its start; of one resource, they run one after the other."""
+        key = told.address, told.provisioner
+        at = self._provisioning.pop(key, None) if told.state != "started" else None
+        if at is not None:
+            self.provisioned[at] = told
+            return
+        if told.state == "started":
+            self._provisioning[key] = len(self.provisioned)
+        self.provisioned.append(told)
 
     def _say(self, told: Told) -> None:
         match told:
@@ -178,12 +184,6 @@ class Tally:
             case Declined():
                 self.is_declined = True
 
-    def _track(self, address: str) -> Track:
-        found = self.tracks.get(address)
-        if found is None:
-            found = self.tracks[address] = Track(address=address)
-        return found
-
     def _state_steps(self, track: Track) -> Iterator[Step]:
         """An import, move or removal from the state, which most tools don't tell the end of."""
         actions: list[Action] = ["import"] if track.is_imported else []
@@ -193,6 +193,7 @@ class Tally:
             is_done = self.applied is not None or track.ended.get(action, False)
             yield Step(
                 address=track.address,
+                deposed=track.deposed,
                 action=action,
                 outcome="success" if is_done else "unknown",
                 time=self.applied.time if self.applied else None,
@@ -203,9 +204,10 @@ class Tally:
     def _step(self, track: Track) -> Step:
         action = track.action
         assert action is not None
-        error = next((one for one in self.errors if one.address == track.address), None)
+        error = self._error(track)
         return Step(
             address=track.address,
+            deposed=track.deposed,
             action=action,
             outcome=self._outcome(track, error is not None),
             time=track.time,
@@ -214,12 +216,30 @@ class Tally:
             error=error,
         )
 
+    def _error(self, track: Track) -> Diagnostic | None:
+        """The first of its address; not of an object that is through while another one isn't."""
+        others = [one for one in self.tracks.of(track.address) if one is not track and one.action]
+        if _is_through(track) and any(not _is_through(one) for one in others):
+            return None
+        return next((one for one in self.errors if one.address == track.address), None)
+
     def _outcome(self, track: Track, has_error: bool) -> Outcome:
-        needed = {"create", "delete"} if track.action == "replace" else {track.action}
-        done = {action for action, is_done in track.ended.items() if is_done}
+        needed, done = _needed(track), _done(track)
         if needed <= done and not has_error:
             return "success"
         if not has_error and False not in track.ended.values():
             # Nothing says that it failed: the output broke off, or the tool was stopped.
             return "partial" if needed & done else "unknown"
         return "partial" if track.action == "replace" and needed & done else "failure"
+
+
+def _needed(track: Track) -> set[Action | None]:
+    return {"create", "delete"} if track.action == "replace" else {track.action}
+
+
+def _done(track: Track) -> set[Action | None]:
+    return {action for action, is_done in track.ended.items() if is_done}
+
+
+def _is_through(track: Track) -> bool:
+    return _needed(track) <= _done(track)

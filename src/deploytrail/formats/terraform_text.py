@@ -34,6 +34,7 @@ _PLACE_CHARACTERS_MAX: Final = 2_000
 # Every pattern is anchored and gives nothing back that it took, so time is linear in the line.
 _STEP: Final = r'[\w-]++(?:\[(?:[0-9]++|"(?:[^"\\]|\\.)*+")\])?+'
 _ADDRESS: Final = rf"(?P<address>{_STEP}(?:\.{_STEP})++)"
+_DEPOSED: Final = r"(?: \(deposed object (?P<deposed>[0-9a-f]{1,64})\))?"
 _is_address: Final = re.compile(_ADDRESS).fullmatch
 _STARTING: Final[dict[str, Action]] = {
     "Creating": "create",
@@ -50,7 +51,7 @@ _ENDED: Final[dict[str, Action]] = {
     "Import complete": "import",
 }
 _hook: Final = re.compile(
-    _ADDRESS + r"(?: \(deposed object [0-9a-f]{1,64}\))?: "
+    _ADDRESS + _DEPOSED + r": "
     r"(?:(?P<starting>Creating|Modifying|Destroying|Reading|Importing)\.\.\."
     r"|(?P<ended>(?:Creation|Modifications|Destruction|Read|Import) complete)"
     r"(?: after (?P<after>[0-9hms]{1,20}))?"
@@ -58,7 +59,7 @@ _hook: Final = re.compile(
     r"(?: \[[\w-]{1,64}=(?P<id>.*)\])?$"
 ).match
 _heading: Final = re.compile(
-    r" {1,2}# " + _ADDRESS + r" (?P<verb>will be created|will be updated in-place"
+    r" {1,2}# " + _ADDRESS + _DEPOSED + r" (?P<verb>will be created|will be updated in-place"
     r"|will be destroyed|must be replaced|is tainted, so must be replaced"
     r"|will be replaced, as requested|will be replaced due to changes in replace_triggered_by"
     r"|will be imported|will be read during apply|will no longer be managed by \w{1,64}"
@@ -192,14 +193,16 @@ class Text:
     def _headed(self, found: re.Match[str]) -> list[Told]:
         address, verb = found["address"], found["verb"]
         if verb in _DRIFTS:
-            return [Drifted(address=address, action=_DRIFTS[verb])]
+            # What became of a deposed object says nothing of the resource.
+            return [] if found["deposed"] else [Drifted(address=address, action=_DRIFTS[verb])]
         to = found["to"]
         if to is not None and not _is_address(to):
             return []
         if to is not None:
             self._heading = Planned(address=to, action="move", previous=address)
         else:
-            self._heading = Planned(address=address, action=_VERBS.get(verb, "forget"))
+            action = _VERBS.get(verb, "forget")
+            self._heading = Planned(address=address, action=action, deposed=found["deposed"])
         return []
 
     def _below_heading(self, line: str) -> list[Told]:
@@ -240,13 +243,15 @@ def _hooked(line: str) -> list[Told]:
     found = _hook(line)
     if not found:
         return []
-    address, id_ = found["address"], found["id"]
+    address, deposed, id_ = found["address"], found["deposed"], found["id"]
     if found["starting"]:
-        return [Started(address=address, action=_STARTING[found["starting"]], id=id_)]
+        action = _STARTING[found["starting"]]
+        return [Started(address=address, action=action, deposed=deposed, id=id_)]
     if found["provisioner"]:
         return [Provisioned(address=address, provisioner=found["provisioner"], state="started")]
     seconds = _seconds(found["after"])
-    return [Ended(address=address, action=_ENDED[found["ended"]], id=id_, seconds=seconds)]
+    action = _ENDED[found["ended"]]
+    return [Ended(address=address, action=action, deposed=deposed, id=id_, seconds=seconds)]
 
 
 def _told(line: str) -> list[Told]:

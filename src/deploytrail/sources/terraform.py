@@ -33,6 +33,7 @@ from deploytrail.sources.terraform_drafts import (
     drifted,
     error_of,
     planned,
+    shown_address,
     targets_of,
 )
 
@@ -187,7 +188,7 @@ class Reading:
         tally = self._tally
         if tally.applied is not None:
             return tally.applied.operation
-        if any(track.action not in (None, "read") for track in tally.tracks.values()):
+        if any(track.action not in (None, "read") for track in tally.tracks.all()):
             return "apply"
         return "plan" if tally.planned or tally.has_failed or tally.saved else "unknown"
 
@@ -197,7 +198,7 @@ class Reading:
         found = self._tally.planned
         if found is None:
             return None
-        planned = [track for track in self._tally.tracks.values() if track.planned]
+        planned = [track for track in self._tally.tracks.all() if track.planned]
         forget = sum(track.planned == "forget" for track in planned)
         return Plan(
             tool=tool,
@@ -214,7 +215,8 @@ class Reading:
         tally, secrets = self._tally, self._secrets
         if self._kind() == "plan":
             yield from self._planned(context)
-        drifts = {one.address: one for one in self._document.drift} if self._document else {}
+        known = self._document.drift if self._document else ()
+        drifts = {one.address: one for one in known if one.deposed is None}
         for drift in tally.drifts.values():
             yield drifted(drift, drifts.get(drift.address), secrets)
         for found in tally.diagnostics:
@@ -226,7 +228,9 @@ class Reading:
         tally = self._tally
         plan = self._plan(context.template.source.tool)
         targets = targets_of(
-            (track.address, track.planned) for track in tally.tracks.values() if track.planned
+            (shown_address(track.address, track.deposed), track.planned)
+            for track in tally.tracks.all()
+            if track.planned
         )
         error = error_of(tally.errors[0], self._secrets) if tally.errors else None
         if error is not None or tally.has_failed:

@@ -65,6 +65,7 @@ _is_condition: Final = re.compile(
 ).match
 _exit_status: Final = re.compile(r"exit\s+status\s+[0-9]{1,9}|signal:\s+\w{1,32}").search
 _type: Final = re.compile(r"(?:.*\.)?([\w-]{1,64})\.[\w-]+$").match
+_deposed: Final = re.compile(r" \(deposed[^()]{0,80}\)$")
 _key: Final = re.compile(r'\[(?:[0-9]+|"(?:[^"\\]|\\.)*")\]')
 
 
@@ -88,7 +89,11 @@ def planned(document: PlanDocument, plan: Plan) -> Iterator[Draft]:
 
     Checks whose answer isn't known before the apply are told by the apply, if they fail.
     """
-    touched = [(one.address, _touch(one)) for one in document.resources if one.has_effect]
+    touched = [
+        (shown_address(one.address, one.deposed), _touch(one))
+        for one in document.resources
+        if one.has_effect
+    ]
     outputs = [(f"output.{one.name}", one.action) for one in document.outputs if one.has_effect]
     yield Draft(
         action="plan.failed" if document.is_errored else "plan.created",
@@ -97,6 +102,9 @@ def planned(document: PlanDocument, plan: Plan) -> Iterator[Draft]:
         targets=targets_of([*touched, *outputs]),
     )
     for one in document.drift:
+        if one.deposed is not None:
+            # What became of a deposed object says nothing of the resource.
+            continue
         drift = Drifted(address=one.address, action=one.action, previous=one.previous_address)
         yield drifted(drift, one, document.secrets)
     for check in document.checks:
@@ -107,10 +115,10 @@ def planned(document: PlanDocument, plan: Plan) -> Iterator[Draft]:
 def applied(tally: Tally, document: PlanDocument | None, secrets: Secrets) -> Iterator[Draft]:
     """What an apply did: resources, provisioners, invoked actions, outputs."""
     resources = document.resources if document else ()
-    known = {one.address: one for one in resources if one.deposed is None}
+    known = {(one.address, one.deposed): one for one in resources}
     for step in tally.steps():
-        yield _done(step, known.get(step.address), secrets)
-    for provisioned in tally.provisioned.values():
+        yield _done(step, known.get((step.address, step.deposed)), secrets)
+    for provisioned in tally.provisioned:
         yield _provisioned(provisioned)
     for invoked in tally.invoked:
         yield Draft(
@@ -193,13 +201,18 @@ def targets_of(touched: Iterable[tuple[str, Action | None]]) -> tuple[Target, ..
 
 def target_of(address: str, action: Action | None = None, name: str | None = None) -> Target:
     """A resource by its address; the type is the tool's, `output` or `check` for those."""
-    found = _type(_key.sub("", address))
+    found = _type(_key.sub("", _deposed.sub("", address)))
     return Target(
         type=found[1] if found else "resource",
         id=clipped(mask(address), ADDRESS_CHARACTERS_MAX) or "(none)",
         name=clipped(name, 400) if name else None,
         change=action,
     )
+
+
+def shown_address(address: str, deposed: str | None) -> str:
+    """An address as a target has it: a deposed object's says so, since the resource stands."""
+    return address if deposed is None else f"{address} (deposed{deposed and f' {deposed}'})"
 
 
 def _touch(one: ResourceChange) -> Action:
@@ -211,12 +224,13 @@ def _touch(one: ResourceChange) -> Action:
 def _done(step: Step, known: ResourceChange | None, secrets: Secrets) -> Draft:
     is_changing = step.action in ("create", "update", "replace", "delete")
     found = differences(known.before, known.after) if known and is_changing else iter(())
+    address = shown_address(step.address, step.deposed)
     return Draft(
         action=_RESOURCE[step.action],
         outcome=step.outcome,
         time=step.time,
         duration_ms=None if step.seconds is None else step.seconds * 1000,
-        targets=(target_of(step.address, step.action, _id(step, secrets)),),
+        targets=(target_of(address, step.action, _id(step, secrets)),),
         changes=_moved(step.previous, step.address) + changes(found, secrets),
         error=error_of(step.error, secrets) if step.error else None,
     )

@@ -37,13 +37,14 @@ class Ending(Struct, frozen=True, kw_only=True):
     """How a command ended: an exit code, or the signal that ended it.
 
     `reason` says why it could not be started, or why we did not start it; `asked` is the signal
-    that asked it, or us, to stop while it ran.
+    that asked it, or us, to stop while it ran. `is_short`: the system had no process for it.
     """
 
     exit_code: int | None = None
     signal: int | None = None
     reason: str | None = None
     asked: int | None = None
+    is_short: bool = False
 
     @property
     def status(self) -> int:
@@ -162,7 +163,10 @@ def spawn(
         return Ending(exit_code=EXIT_NOT_FOUND, reason=f"{command[0]}: command not found")
     except (OSError, ValueError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Ending(exit_code=EXIT_NOT_EXECUTABLE, reason=f"{command[0]}: {words}")
+        is_short = isinstance(error, OSError) and error.errno in (errno.EAGAIN, errno.ENOMEM)
+        return Ending(
+            exit_code=EXIT_NOT_EXECUTABLE, reason=f"{command[0]}: {words}", is_short=is_short
+        )
 
 
 @contextmanager
@@ -174,7 +178,9 @@ def posted_sentinel(legacy: Legacy | None) -> Iterator[Sentinel]:
     try:
         yield sentinel
     finally:
-        sentinel.dismiss()
+        # Whatever becomes of it, the command's end is what counts.
+        with suppress(OSError):
+            sentinel.dismiss()
 
 
 def wait(

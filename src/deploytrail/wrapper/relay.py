@@ -63,22 +63,36 @@ class Channel:
 
 
 class Relay:
-    """Channels for a child's output and error, pumped by a thread from `start` to `finish`."""
+    """Channels for a child's output and error, pumped by a thread from `start` to `finish`.
+
+    `start` comes before the child, since there may be no thread to have; `hand_over` after it.
+    """
 
     def __init__(self, reader: Reader, *, stdout: int = 1, stderr: int = 2) -> None:
         output = Channel(stdout)
         error = output if _is_same_place(stdout, stderr) else Channel(stderr)
         self.stdout, self.stderr = output.inner, error.inner
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self._channels = (output,) if error is output else (output, error)
         self._reader: Reader | None = reader
         self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._pump_and_close, name="relay", daemon=True)
 
-    def start(self) -> None:
+    def start(self) -> bool:
+        """True. Raises RuntimeError where no thread can be had; then all is let go."""
+        try:
+            self._thread.start()
+        except BaseException:
+            self._close(
+                end for channel in self._channels for end in (channel.inner, channel.source)
+            )
+            self._close([self._ended, self._end])
+            raise
+        return True
+
+    def hand_over(self) -> None:
         """To be called once the child holds its ends: ours are closed, so that an end shows."""
         self._close(channel.inner for channel in self._channels)
-        self._thread.start()
 
     def finish(self, is_given_up: Callable[[], bool]) -> None:
         """Hands on what is left. A place that takes nothing holds us, until we are told off."""
@@ -87,9 +101,10 @@ class Relay:
             self._thread.join(timeout=0.05)
 
     def abandon(self) -> None:
-        """Lets go of everything; for a child that could not be started."""
-        self._close(end for channel in self._channels for end in (channel.inner, channel.source))
-        self._close([self._ended, self._end])
+        """Lets go of everything and ends the thread; for a child that could not be started."""
+        self.hand_over()
+        self._close([self._end])
+        self._thread.join()
 
     def resize(self) -> None:
         for channel in self._channels:
@@ -106,7 +121,12 @@ class Relay:
         self._pump(None)
 
     def _pump_and_close(self) -> None:
-        self._pump(self._ended)
+        try:
+            self._pump(self._ended)
+        except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
+            # Once more without a reader: who is not read any more waits for ever, or dies of it.
+            self.failure, self._reader = error, None
+            self._pump(self._ended)
         self._close([self._ended, *(channel.source for channel in self._channels)])
 
     def _pump(self, ended: int | None) -> None:
@@ -137,7 +157,7 @@ class Relay:
         if self._reader is not None and data:
             try:
                 self._reader(channel.outer, data)
-            except Exception as error:  # noqa: BLE001 (our fault must not become the user's)
+            except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
                 self.failure, self._reader = error, None
         return bool(data)
 

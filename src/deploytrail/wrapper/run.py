@@ -6,7 +6,7 @@ is what is returned; `recorder` says what became of the events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from deploytrail.wrapper.terraform import Invocation, shown
 
 if TYPE_CHECKING:
     from deploytrail.wrapper.relay import Relay
+    from deploytrail.wrapper.sentinel import Sentinel
 
 
 def run(request: Request, around: Surroundings) -> int:
@@ -33,7 +34,8 @@ def run(request: Request, around: Surroundings) -> int:
         if recording is not None:
             guarded(recording.begin, "the start is not recorded", around.tell)
         is_between = not absent & {1, 2} and recording is not None and recording.is_output_read
-        ending = _executed(request, recording if is_between else None, mask, around.tell)
+        reader = recording if is_between else None
+        ending = _executed(request.command, reader, mask, around.tell)
         if ending.reason is not None:
             around.tell(ending.reason)
         if recording is not None:
@@ -44,31 +46,65 @@ def run(request: Request, around: Surroundings) -> int:
     return ending.status
 
 
-def _executed(request: Request, reader: Recording | None, mask: Mask, tell: Tell) -> Ending:
-    """The command from its start to its end; nothing is between it and its terminal unless read."""
+def _executed(command: Sequence[str], reader: Recording | None, mask: Mask, tell: Tell) -> Ending:
+    """The command from its start to its end; nothing is between it and its terminal unless read.
+
+    What may fail comes before the command. From then on it is waited for, whatever else fails.
+    """
     relay = guarded(lambda: _relay(reader), "the command's output is not read", tell)
     with child.posted_sentinel(relay.legacy if relay else None) as sentinel:
-        started = _started(request.command, mask, relay)
+        if relay is not None and not guarded(relay.start, "the output is not read", tell):
+            relay = None
+        started, relay = _started(command, mask, relay, sentinel)
         if isinstance(started, Ending):
-            if relay:
-                relay.abandon()
             return started
         if relay is None:
-            return child.wait(started, sentinel)
-        relay.start()
-        ending = child.wait(started, sentinel, resized=relay.resize)
-        relay.finish(lambda: child.pending_cancellation() is not None)
+            return _waited(started, sentinel, None, tell)
+        guarded(relay.hand_over, "the output has no end", tell)
+        ending = _waited(started, sentinel, relay.resize, tell)
+        finish = partial(relay.finish, lambda: child.pending_cancellation() is not None)
+        guarded(finish, "the end of the output was not read", tell)
     if relay.failure is not None:
         tell(f"the rest of the command's output was not read: {relay.failure}")
     return ending
 
 
-def _started(command: Sequence[str], mask: Mask, relay: Relay | None) -> Child | Ending:
+def _started(
+    command: Sequence[str], mask: Mask, relay: Relay | None, sentinel: Sentinel
+) -> tuple[Child | Ending, Relay | None]:
+    """The command, and the relay if it still has one: its process goes before any of ours."""
     cancelled = child.pending_cancellation()
     if cancelled is not None:
-        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before")
+        if relay is not None:
+            relay.abandon()
+        return Ending(signal=cancelled, reason=f"not started: {cancelled.name} came before"), None
+    started = _spawned(command, mask, relay)
+    if _is_short(started):
+        sentinel.dismiss()
+        started = _spawned(command, mask, relay)
+    if relay is not None and isinstance(started, Ending):
+        relay.abandon()
+        relay = None
+        if _is_short(started):
+            started = _spawned(command, mask, None)
+    return started, relay
+
+
+def _spawned(command: Sequence[str], mask: Mask, relay: Relay | None) -> Child | Ending:
     streams = {1: relay.stdout, 2: relay.stderr} if relay else None
     return child.spawn(command, mask=mask, streams=streams)
+
+
+def _is_short(started: Child | Ending) -> bool:
+    return isinstance(started, Ending) and started.is_short
+
+
+def _waited(
+    started: Child, sentinel: Sentinel, resized: Callable[[], None] | None, tell: Tell
+) -> Ending:
+    """How it ended; handing signals on may fail, waiting may not."""
+    wait = partial(child.wait, started, sentinel, resized=resized)
+    return guarded(wait, "signals are no longer handed on", tell) or started.end()
 
 
 def _relay(reader: Recording | None) -> Relay | None:
