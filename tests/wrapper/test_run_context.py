@@ -102,8 +102,9 @@ def test_a_secret_in_place_of_a_command_is_not_recorded(tmp_path: Path, case: st
 
 @pytest.mark.parametrize("name", ["project", "unit", "environment", "deployment", "tickets"])
 def test_a_token_in_what_is_stated_is_masked(tmp_path: Path, name: str) -> None:
-    asked = (TOKEN, f"OPS-1 {TOKEN}") if name == "tickets" else f"a/{TOKEN}"
-    raw = event_of(context(directory=tmp_path, **{name: asked}))
+    said: Any = (TOKEN, f"OPS-1 {TOKEN}") if name == "tickets" else f"a/{TOKEN}"
+    asked: dict[str, Any] = {name: said}
+    raw = event_of(context(directory=tmp_path, **asked))
     assert TOKEN.encode() not in raw
     assert b"[masked:github-token]" in raw
 
