@@ -91,6 +91,21 @@ HOLDING = {
     "what follows a token": "password=" + TOKENS["an AWS key id"] + "/{}",
     "what pretends to be masked": "password=[masked:value]{}",
     "an upper-case name": "API-KEY: {}",
+    "a short name": "dbpass={}",
+    "a name in camel case": "dbPass: {}",
+    "another name in camel case": "adminPass={}",
+    "a user's": "userpass: {}",
+    "a database's": "mysqlpass={}",
+    "root's": "rootpw={}",
+    "a short word": "db_pw={}",
+    "a flag": "mysql --password {} -h db",
+    "a flag of one dash": "java -jar x.jar -token {}",
+    "a flag that is quoted": "mysql --db-password '{} x'",
+    "a configuration of docker": '{{"auths":{{"r.example.org":{{"auth":"{}=="}}}}}}',
+    "a configuration of npm": "//r.example.org/:_auth={}==",
+    "a URL with a hash in its password": "postgres://alice:p#{}@db.example.org/x",
+    "a URL with a question mark in it": "postgres://alice:p?{}@db.example.org/x",
+    "a URL with a slash in it": "postgres://alice:p/{}@db.example.org/x",
     "an indexed name": "secrets[prod]={}",
 }
 
@@ -113,6 +128,11 @@ HARMLESS = {
     "no value": "token=null, secret: false",
     "a count of tests": "passed: 5, failed: 3",
     "a word that holds another": "compass: north, a bypass = bridge",
+    "words that end so": "bypass=1 compass:2 surpass=3 trespass: 4 overpass=5 passed=6 bypass: x",
+    "words that begin so": "passing: 4, passive=5, power=6, pwsh: 7",
+    "a flag without a value": "docker login --password-stdin r.example.org --token --x",
+    "a port": "https://db.example.org:5432/a@b and http://h:80 a@b",
+    "an object": '{"auth": {"method": "ci"}, "author": "bob"}',
     "a remote without a password": "ssh://git@example.org/acme/x.git git@example.org:acme/x.git",
     "a digest": "sha256:" + HEX * 4,
     "a commit": "commit 1f2e3d4c5b6a79880123456789abcdef01234567",
@@ -158,7 +178,7 @@ def test_a_repetition_that_may_backtrack_is_noticed(pattern: str) -> None:
 
 def test_no_repetition_of_the_pattern_may_backtrack_without_a_bound() -> None:
     # So the time at one place has a bound, or the text that took it is not looked at again.
-    assert [_unbounded(one.pattern()) for one in redact._PASSES] == [[]] * 9
+    assert [_unbounded(one.pattern()) for one in redact._PASSES] == [[]] * 10
 
 
 @pytest.mark.parametrize(("kind", "shape"), redact._TOKENS)

@@ -58,7 +58,12 @@ _WEBHOOK: Final = (
     r"(?P<name>hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)"
     r"[^\s\"'<>\\]++"
 )
-_USERINFO: Final = r"://(?:[^\s/?#\"'<>:@]{0,256}+:[^\s/?#\"'<>]{1,512}@|[^\s/?#\"'<>:@]{20,512}+@)"
+# A password that nobody escaped may hold `/?#`, but what is a port is none.
+_USERINFO: Final = (
+    r"://(?:[^\s/?#\"'<>:@\[]{0,256}+:(?!\d{1,5}(?:[/?#\s\"'<>]|$))[^\s\"'<>]{1,512}@"
+    r"|[^\s/?#\"'<>:@]{0,256}+:[^\s/?#\"'<>]{1,512}@"
+    r"|[^\s/?#\"'<>:@]{20,512}+@)"
+)
 _SIGNED: Final = (
     r"(?P<name>[?&](?i:sig|signature|code|x-amz-signature|x-amz-security-token|x-goog-signature)=)"
     r"[^\s&\"']++"
@@ -66,11 +71,14 @@ _SIGNED: Final = (
 # Words in a name whose value is a secret. The look-ahead spares most positions the alternatives.
 _NAMES: Final = (
     r"(?=[pPsStTaAcCeEmMlLbB])(?i:"
-    r"p(?:ass(?:word|wd|phrase|code)|wd|rivate[_.-]?(?:key|token))"
-    r"|(?<![a-z])pass(?![a-z])"
+    r"p(?:ass(?:word|wd|phrase|code)|w(?:d|(?![a-z]))|rivate[_.-]?(?:key|token))"
+    # `dbpass`, but no word that ends so.
+    r"|(?<!by)(?<!com)(?<!sur)(?<!tres)(?<!over)(?<!under)pass(?![a-z])"
     r"|s(?:ecret|igning[_.-]?key|sh[_.-]?key|torage[_.-]?key|hared[_.-]?(?:access[_.-]?)?key)"
     r"|token"
     r"|a(?:pi|ccess|ccount)[_.-]?key|authorization"
+    # What docker and npm keep: user and password in base64.
+    r"|(?<![a-z0-9-])auth(?=\\{0,3}[\"'][ \t]{0,8}:[ \t]{0,8}\\{0,3}[\"'])|(?<=_)auth(?==)"
     r"|c(?:redential|ookie|onnection[_-]?string|lient[_-]?key[_-]?data)"
     r"|encryption[_.-]?key|master[_.-]?key|license[_.-]?key|b(?:earer|asic)[_-]?auth)"
 )
@@ -99,6 +107,12 @@ _LINE: Final = (
     rf"[A-Za-z0-9_.-]{{0,40}}+:[ \t]{{1,32}}+)"
     rf"{_TELLS_NOTHING}(?![\"'])[^\n]++"
 )
+# `--password hunter2`, as a command is printed; `--password-stdin` takes no value.
+_FLAG: Final = (
+    rf"(?P<name>(?<![A-Za-z0-9_-])--?[A-Za-z0-9-]{{0,40}}?{_NAMES}"
+    rf"(?!-stdin|-file|-path)[A-Za-z0-9-]{{0,40}}+[ \t]{{1,8}}+)"
+    rf"{_TELLS_NOTHING}(?!--?[A-Za-z]){_VALUE}"
+)
 _BEARER: Final = r"(?P<name>(?i:bearer)[ \t]{1,8}+)[A-Za-z0-9+/_.=~-]{16,}+"
 
 
@@ -111,8 +125,8 @@ _TOKEN_STARTS: Final = (
 # Each token is a word of at least so many characters; prose has none.
 _long_word: Final = re.compile(r"[\w.~=/+-]{10}").search
 _NAME_PARTS: Final = (
-    "pass", "pwd", "private", "secret", "signing", "ssh", "storage", "shared", "token", "api",
-    "access", "account", "authorization", "credential", "cookie", "connection", "client",
+    "pass", "pw", "private", "secret", "signing", "ssh", "storage", "shared", "token", "api",
+    "access", "account", "auth", "credential", "cookie", "connection", "client",
     "encryption", "master", "license", "bearer", "basic",
 )  # fmt: skip
 
@@ -133,6 +147,10 @@ class _Pass(NamedTuple):
 
 def _is_named(text: str, lower: str) -> bool:
     return ("=" in text or ":" in text) and _has_any(_NAME_PARTS, lower)
+
+
+def _is_flagged(text: str, lower: str) -> bool:
+    return "-" in text and " " in text and _has_any(_NAME_PARTS, lower)
 
 
 def _has_token(text: str, _: str) -> bool:
@@ -199,6 +217,7 @@ _PASSES: Final = (
     *_SHAPE_PASSES,
     _Pass(lambda: _LINE, rf"\g<name>{HIDDEN}", _is_named),
     _Pass(lambda: _ASSIGNMENT, rf"\g<name>{HIDDEN}", _is_named),
+    _Pass(lambda: _FLAG, rf"\g<name>{HIDDEN}", _is_flagged),
 )
 
 

@@ -36,6 +36,53 @@ def test_a_vector_has_its_content_and_digest(case: dict[str, str]) -> None:
     assert f"sha256:{hashlib.sha256(case['content'].encode()).hexdigest()}" == case["digest"]
 
 
+def provided(expressions: Any, **variables: Any) -> bytes:
+    return json.dumps(
+        {
+            "format_version": "1.2",
+            "planned_values": {},
+            "variables": {name: {"value": value} for name, value in variables.items()},
+            "configuration": {
+                "provider_config": {"pg": {"name": "pg", "expressions": expressions}},
+                "root_module": {"variables": {name: {} for name in variables}},
+            },
+        }
+    ).encode()
+
+
+GUESSED = "correct-horse-battery"
+LITERAL = {"constant_value": GUESSED}
+SECRET_PROVIDERS = {
+    "a password": provided({"password": LITERAL}),
+    "a key in camel case": provided({"apiKey": LITERAL}),
+    "a short name": provided({"db_pass": LITERAL}),
+    "a block": provided({"auth_login": [{"secret_id": LITERAL}]}),
+    "a member of a literal": provided({"headers": {"constant_value": {"X-Token": GUESSED}}}),
+    "all below a name": provided({"credentials": {"constant_value": [{"a": GUESSED}]}}),
+    "a variable by its use": provided({"token": {"references": ["var.a"]}}, a=GUESSED),
+    "a variable by its name": provided({"x": {"references": ["var.pw"]}}, pw=GUESSED),
+}
+
+
+@pytest.mark.parametrize("raw", SECRET_PROVIDERS.values(), ids=SECRET_PROVIDERS.keys())
+def test_a_secret_of_a_provider_is_known_and_not_hashed(raw: bytes) -> None:
+    found = document(raw)
+    assert found.secrets.is_in(f"it said {GUESSED}.")
+    assert GUESSED.encode() not in content(found)
+    other = document(raw.replace(GUESSED.encode(), b"another-horse"))
+    assert content_digest(found) == content_digest(other)
+
+
+@pytest.mark.parametrize(
+    "name", ["region", "shared_credentials_files", "private_key_path", "token_url", "compass"]
+)
+def test_where_a_provider_acts_is_hashed(name: str) -> None:
+    found = document(provided({name: LITERAL}))
+    assert not found.secrets.is_in(GUESSED)
+    assert GUESSED.encode() in content(found)
+    assert b"true" in content(document(provided({"skip_credentials": {"constant_value": True}})))
+
+
 def test_vectors_differ_exactly_where_they_say_so() -> None:
     by_name = {case["name"]: case for case in VECTORS}
     first = [case for case in VECTORS if "same_as" not in case]
@@ -110,13 +157,69 @@ def providers(plan: Any) -> Iterator[Any]:
     for key, one in ((plan.get("configuration") or {}).get("provider_config") or {}).items():
         expressions = one.get("expressions")
         names = sorted(set(re.findall(r'"var\.([A-Za-z0-9_-]+)', json.dumps(expressions))))
+        hidden = {name for name in declared if is_secret(declared[name])}
+        hidden |= {name for name in names if of_secret(name)} | set(used(expressions, False))
         variables = [
-            [name, encoded(given[name].get("value"), (is_secret(declared.get(name)),), None)]
+            [name, encoded(given[name].get("value"), (name in hidden,), None)]
             for name in names
             if name in given
         ]
         named = one.get("full_name") or one["name"]
-        yield [key, named, one.get("module_address"), encoded(expressions, (), None), variables]
+        yield [
+            key,
+            named,
+            one.get("module_address"),
+            uncovered(expressions, False, False),
+            variables,
+        ]
+
+
+WORDS = "accesskey|accountkey|apikey|authorization|clientkey|connectionstring|cookie|credential"
+WORDS += "|encryptionkey|licensekey|masterkey|passphrase|passwd|password|privatekey|pwd|secret"
+WORDS += "|sharedkey|signingkey|sshkey|storagekey|token"
+
+
+def of_secret(name: str) -> bool:
+    plain = re.sub("[^a-z0-9]", "", name.lower())
+    if re.search("(endpoint|files?|paths?|ur[il])$", plain):
+        return False
+    return bool(re.search(WORDS, plain) or re.search("(^|[^a-z0-9])(pass|pin|pw)$", name.lower()))
+
+
+def used(value: Any, is_below: bool) -> Iterator[str]:
+    """The variables below a secret's name."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from used(one, is_below or of_secret(name))
+    elif isinstance(value, list):
+        for one in value:
+            yield from used(one, is_below)
+    elif (
+        is_below and isinstance(value, str) and (found := re.match(r"var\.([A-Za-z0-9_-]+)", value))
+    ):
+        yield found[1]
+
+
+def uncovered(value: Any, is_literal: bool, is_below: bool) -> Any:
+    if isinstance(value, dict):
+        return [
+            "object",
+            *(
+                [
+                    name,
+                    uncovered(
+                        value[name],
+                        is_literal or name == "constant_value",
+                        is_below or of_secret(name),
+                    ),
+                ]
+                for name in sorted(value, key=str.encode)
+            ),
+        ]
+    if isinstance(value, list):
+        return ["array", *(uncovered(one, is_literal, is_below) for one in value)]
+    is_secret = is_literal and is_below and isinstance(value, str)
+    return ["(sensitive)"] if is_secret else encoded(value, (), None)
 
 
 def is_secret(variable: Any) -> bool:

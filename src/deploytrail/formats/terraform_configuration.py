@@ -12,17 +12,28 @@ from typing import Any, Final
 from msgspec import Struct
 
 from deploytrail.formats.terraform_secrets import Secrets
-from deploytrail.formats.terraform_value import Value
+from deploytrail.formats.terraform_value import Number, Value, step
 from deploytrail.untrusted import Untrusted
 
 _KEY: Final = re.compile(r'\[(?:[0-9]+|"(?:[^"\\]|\\.)*")\]', re.ASCII)
 _VARIABLE: Final = re.compile(r"var\.([A-Za-z0-9_-]+)", re.ASCII)
+# docs/sources/terraform.md, "Secrets of providers": the digest depends on these words.
+_SECRET_WORDS: Final = (
+    "accesskey", "accountkey", "apikey", "authorization", "clientkey", "connectionstring",
+    "cookie", "credential", "encryptionkey", "licensekey", "masterkey", "passphrase", "passwd",
+    "password", "privatekey", "pwd", "secret", "sharedkey", "signingkey", "sshkey", "storagekey",
+    "token",
+)  # fmt: skip
+_SECRET_ENDS: Final = ("pass", "pin", "pw")
+_PLACES: Final = ("endpoint", "file", "files", "path", "paths", "uri", "url")
+_NO_LETTER: Final = re.compile(r"[^a-z0-9]+")
 
 
 class Provider(Struct, frozen=True, kw_only=True):
     """One configuration of a provider: where it acts, as the literals and references that say so.
 
-    `variables` are the root variables that its expressions refer to by name.
+    `variables` are the root variables that its expressions refer to by name. Literals whose name
+    says that they are secrets are dropped.
     """
 
     key: str
@@ -32,8 +43,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     variables: frozenset[str] = frozenset()
 
 
-def providers(configuration: Untrusted | None) -> Iterator[Provider]:
-    """The provider configurations, in the document's order."""
+def providers(configuration: Untrusted | None, secrets: Secrets) -> Iterator[Provider]:
+    """The provider configurations, in the document's order.
+
+    Terraform marks nothing in them, so names decide what is remembered as a secret.
+    """
     block = configuration.optional_block("provider_config") if configuration else None
     for key in block.names() if block else ():
         assert block is not None
@@ -43,9 +57,30 @@ def providers(configuration: Untrusted | None) -> Iterator[Provider]:
             key=key,
             name=body.optional_text("full_name") or body.text("name"),
             module=body.optional_text("module_address"),
-            expressions=expressions,
+            expressions=_without_secrets(expressions, f"provider.{key}", secrets),
             variables=frozenset(_variables(expressions)),
         )
+
+
+def secret_variables(configuration: Untrusted | None) -> frozenset[str]:
+    """The root variables that a provider uses as a secret, by their name or by that of the use."""
+    block = configuration.optional_block("provider_config") if configuration else None
+    return frozenset(
+        name
+        for key in (block.names() if block else ())
+        if block is not None
+        for name, is_secret in _uses(block.block(key).raw("expressions"))
+        if is_secret or is_secret_name(name)
+    )
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that its value is a secret, and not where one is kept."""
+    plain = _NO_LETTER.sub("", name.lower())
+    if plain.endswith(_PLACES):
+        return False
+    last = _NO_LETTER.split(name.lower())[-1]
+    return last in _SECRET_ENDS or any(word in plain for word in _SECRET_WORDS)
 
 
 def provider_keys(configuration: Untrusted | None) -> dict[str, str]:
@@ -132,13 +167,43 @@ def _keys(module: Untrusted, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _variables(expressions: Any) -> Iterator[str]:
+    return (name for name, _ in _uses(expressions))
+
+
+def _uses(expressions: Any, is_secret: bool = False) -> Iterator[tuple[str, bool]]:
+    """The variables that expressions refer to, and whether one stands below a secret's name."""
     if isinstance(expressions, str):
         found = _VARIABLE.match(expressions)
         if found:
-            yield found[1]
+            yield found[1], is_secret
     elif isinstance(expressions, dict):
-        for below in expressions.values():
-            yield from _variables(below)
+        for name, below in expressions.items():
+            yield from _uses(below, is_secret or is_secret_name(name))
     elif isinstance(expressions, list):
         for below in expressions:
-            yield from _variables(below)
+            yield from _uses(below, is_secret)
+
+
+def _without_secrets(
+    value: Any, path: str, secrets: Secrets, *, is_literal: bool = False, is_secret: bool = False
+) -> Value:
+    """Expressions without the literals below a secret's name; references stay."""
+    if isinstance(value, dict):
+        return {
+            name: _without_secrets(
+                below,
+                step(path, name),
+                secrets,
+                is_literal=is_literal or name == "constant_value",
+                is_secret=is_secret or is_secret_name(name),
+            )
+            for name, below in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _without_secrets(one, path, secrets, is_literal=is_literal, is_secret=is_secret)
+            for one in value
+        ]
+    if is_literal and is_secret and isinstance(value, str | Number):
+        return secrets.drop(path, value)
+    return value  # type: ignore[no-any-return]  # parsed JSON is a Value already

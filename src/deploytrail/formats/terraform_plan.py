@@ -18,6 +18,7 @@ from deploytrail.formats.terraform_configuration import (
     Provider,
     provider_keys,
     providers,
+    secret_variables,
     sensitive_outputs,
     sensitive_variables,
     without_keys,
@@ -237,7 +238,7 @@ def _plan(body: Untrusted, version: str, secrets: Secrets) -> PlanDocument:
         invocations=tuple(_invocation(one, secrets) for one in body.blocks("action_invocations")),
         outputs=tuple(_outputs(body, hidden, secrets)),
         checks=tuple(checks(body)),
-        providers=tuple(providers(configuration)),
+        providers=tuple(providers(configuration, secrets)),
         state=state(prior.optional_block("values") if prior else None, secrets),
         planned=state(body.optional_block("planned_values"), secrets),
         is_errored=body.optional_boolean("errored") is True,
@@ -304,7 +305,7 @@ def _outputs(body: Untrusted, hidden: frozenset[str], secrets: Secrets) -> Itera
 def _variables(
     body: Untrusted, configuration: Untrusted | None, secrets: Secrets
 ) -> dict[str, Value]:
-    hidden = sensitive_variables(configuration, secrets)
+    hidden = sensitive_variables(configuration, secrets) | secret_variables(configuration)
     given = body.optional_block("variables")
     return {
         name: masked(
