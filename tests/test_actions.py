@@ -238,7 +238,7 @@ def test_it_is_refused_with_its_field_and_what_to_do(fields: dict[str, Any], mes
 def test_an_unknown_action_is_answered_with_the_nearest() -> None:
     with pytest.raises(Malformed, match=r"did you mean .*deployment\.started"):
         check(_with(action="deployment.start"), NOW)
-    with pytest.raises(Malformed, match=r"docs/event\.md lists them"):
+    with pytest.raises(Malformed, match=r"'deploytrail actions' lists them"):
         check(_with(action="x" * 64), NOW)
 
 
