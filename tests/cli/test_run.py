@@ -18,9 +18,11 @@ BAD_USAGE = {
     "no command behind --": ["--reason", "x", "--"],
     "an unknown option": ["--enviroment", "prod", "--", "true"],
     "a missing value": ["--environment", "--", "true"],
-    "an empty value": ["--environment=", "--", "true"],
-    "a value for a switch": ["--keep-output=yes", "--", "true"],
-    "a name that is too long": ["--environment", "x" * 65, "--", "true"],
+}
+NOT_USED = {
+    "an empty value": "--environment=",
+    "a value for a switch": "--keep-output=yes",
+    "a name that is too long": "--environment=" + "x" * 65,
 }
 
 
@@ -35,9 +37,9 @@ def deploytrail_run(*arguments: str, **environ: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("case", BAD_USAGE)
-def test_bad_usage_is_two_and_runs_nothing(case: str) -> None:
+def test_bad_usage_is_125_and_runs_nothing(case: str) -> None:
     done = deploytrail_run(*BAD_USAGE[case])
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("deploytrail: run: ")
 
 
@@ -54,8 +56,19 @@ def test_the_command_begins_at_the_first_word_that_is_no_option() -> None:
     assert command == ("terraform", "--help")
 
 
+@pytest.mark.parametrize("case", NOT_USED)
+def test_a_value_that_can_not_be_used_is_told_and_the_command_runs(
+    tmp_path: Path, case: str
+) -> None:
+    home = f"--home={tmp_path / 'home'}"
+    done = deploytrail_run(home, NOT_USED[case], "--", "sh", "-c", "echo deployed; exit 3")
+    assert (done.returncode, done.stdout) == (3, "deployed\n")
+    assert " is not used: expected " in done.stderr
+
+
 def test_help_names_every_option_and_its_variable() -> None:
     done = deploytrail_run("--help")
+    assert deploytrail_run("-h").stdout == done.stdout
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == help_text() + "\n"
     for option in OPTIONS:

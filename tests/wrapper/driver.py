@@ -96,7 +96,7 @@ def main() -> int:
         environ=os.environ,
         directory=Path.cwd(),
         clock=SystemClock(),
-        open_trail=lambda: FileTrail(Path(spec["events"]), failures),
+        open_trail=lambda _: FileTrail(Path(spec["events"]), failures),
         home=Path(spec["home"]) if "home" in spec else None,
         tell=lambda text: print(f"deploytrail: {text}", file=sys.stderr, flush=True),
     )

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from deploytrail.app import open_directory
+from deploytrail.stores.sqlite.locks import FileLock
 from tests.conftest import ROOT
 
 SCRIPT = "echo deployed; exit 3"
@@ -36,7 +38,7 @@ class Place:
         self.before: Callable[[], None] = lambda: None
         self.command: list[str | bytes] = ["sh", "-c", SCRIPT]
 
-    def run(self) -> subprocess.CompletedProcess[bytes]:
+    def run(self, **more: Any) -> subprocess.CompletedProcess[bytes]:
         program = [sys.executable, "-m", "deploytrail", "run", "--home", str(self.home)]
 
         def before() -> None:
@@ -51,6 +53,7 @@ class Place:
             capture_output=True,
             check=False,
             timeout=60,
+            **more,
         )
 
     def recorded(self) -> list[dict[str, Any]]:
@@ -199,6 +202,31 @@ def test_the_command_runs_and_is_recorded(tmp_path: Path, case: str, output: lis
     assert start["actor"]["id"].startswith("os:")
     assert not (place.home / "unrecorded").exists()
     assert not (place.top / "was-run").exists()
+
+
+def test_the_command_waits_for_no_other_writer_and_is_recorded_with_its_end(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    open_directory(place.home).close()
+    lock = FileLock(place.home / "log.lock")
+    assert lock.try_exclusive()
+    # The command itself lets the lock go: only what waits until it runs can go on.
+    ours, its = os.pipe()
+    place.command = [sys.executable, "-c", f"import os; os.write({its}, b'!')"]
+
+    def let_go() -> None:
+        os.read(ours, 1)
+        lock.release()
+
+    letting_go = threading.Thread(target=let_go, daemon=True)
+    letting_go.start()
+    done = place.run(pass_fds=[its])
+    os.close(its)
+    letting_go.join()
+    os.close(ours)
+    lock.close()
+    assert done.returncode == 0
+    assert b"not recorded yet (1 event): log.lock: expected another writer" in done.stderr
+    assert [event["outcome"] for event in place.recorded()] == ["pending", "success"]
 
 
 @pytest.mark.parametrize("descriptor", [0, 1, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,9 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
     "an empty line": lambda raw: raw + b"\n",
     "a duplicate key": lambda raw: raw.replace(b'"outcome"', b'"outcome":"denied","outcome"', 1),
     "an attachment that is no base64": lambda raw: raw.replace(b'"data":"', b'"data":"!'),
+    "an attachment without its event": lambda raw: (
+        raw[: raw.find(b"\n") + 1] + raw[raw.rfind(b"\n", 0, -1) + 1 :]
+    ),
     "not UTF-8": lambda raw: raw.replace(b"success", b"succes\xff", 1),
     "empty": lambda raw: raw[:0],
 }
@@ -108,3 +112,12 @@ def test_a_refused_event_keeps_its_file(tmp_path: Path) -> None:
 def test_nothing_left_is_nothing_done(tmp_path: Path) -> None:
     assert append_unrecorded(FakeTrail(), tmp_path).events == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_set_aside_and_holds_nobody(tmp_path: Path) -> None:
+    path, _ = left(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    ((aside, why),) = append_unrecorded(FakeTrail(), tmp_path).set_aside
+    assert aside.is_fifo()
+    assert "expected a file" in why

@@ -48,11 +48,14 @@ def open_directory(
     clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
     wait_seconds_max: float = 10.0,
+    lease_seconds_max: float = _LEASE_SECONDS_MAX,
+    key_seconds_max: float = homes.KEY_SECONDS_MAX,
 ) -> DirectoryTrail:
     """The trail of a directory, made first where there is none and `create` allows it.
 
     Raises NotFound where there is none, Incomplete where a newer state of this log was seen
-    before (it went back in time), and what keys and stores raise.
+    before (it went back in time), and what keys and stores raise. Others are waited for: who
+    writes for `wait`, who publishes for `lease`, a command that prints the key for `key`.
     """
     environment = os.environ if environment is None else environment
     clock = SystemClock() if clock is None else clock
@@ -64,24 +67,45 @@ def open_directory(
                 "and --home or DEPLOYTRAIL_HOME says where"
             )
         try:
-            homes.create(home, clock=clock, environment=environment)
+            homes.create(
+                home,
+                clock=clock,
+                environment=environment,
+                wait_seconds_max=wait_seconds_max,
+                key_seconds_max=key_seconds_max,
+            )
         except Conflict:
             # Another process may have made it meanwhile; then it is as good as ours.
             if not home.exists:
                 raise
-    return DirectoryTrail(home, clock, environment, wait_seconds_max=wait_seconds_max)
+    return DirectoryTrail(
+        home,
+        clock,
+        environment,
+        wait_seconds_max=wait_seconds_max,
+        lease_seconds_max=lease_seconds_max,
+        key_seconds_max=key_seconds_max,
+    )
 
 
 class DirectoryTrail:
     """`trail.Trail` over the files of one directory."""
 
     def __init__(
-        self, home: Home, clock: Clock, environment: Mapping[str, str], *, wait_seconds_max: float
+        self,
+        home: Home,
+        clock: Clock,
+        environment: Mapping[str, str],
+        *,
+        wait_seconds_max: float,
+        lease_seconds_max: float = _LEASE_SECONDS_MAX,
+        key_seconds_max: float = homes.KEY_SECONDS_MAX,
     ) -> None:
         self.home = home
+        self._lease_seconds_max = lease_seconds_max
         self._clock = clock
         self._states = kept.state_directory(environment)
-        wrapping = homes.wrapping_key(home, environment)
+        wrapping = homes.wrapping_key(home, environment, seconds_max=key_seconds_max)
         self._guard = Guard(home.directory, wait_seconds_max=wait_seconds_max)
         # Until it is open, what was opened goes again where the next step fails: a lock left
         # behind would keep this very process from trying once more.
@@ -129,7 +153,7 @@ class DirectoryTrail:
     def publish(self) -> Published:
         lease = FileLock(self.home.publish_lock)
         try:
-            with lease.held(seconds_max=_LEASE_SECONDS_MAX):
+            with lease.held(seconds_max=self._lease_seconds_max):
                 now = microseconds(self._clock.now()) // 1_000_000
                 seen = self._seen()
                 published = self._publisher.publish(seconds=now, seen=seen)

@@ -27,7 +27,8 @@ from deploytrail.vault.keys import Secrets
 
 OWN_WITNESS: Final = b"self"
 """How a policy calls the log's own cosigner, which no quorum counts."""
-_KEY_COMMAND_SECONDS_MAX: Final = 30
+KEY_SECONDS_MAX: Final = 30.0
+"""How long a command may take to print the key."""
 
 
 class Home(NamedTuple):
@@ -86,6 +87,8 @@ def create(
     environment: Mapping[str, str],
     origin: str | None = None,
     mounts: Path = MOUNTS,
+    wait_seconds_max: float = 10.0,
+    key_seconds_max: float = KEY_SECONDS_MAX,
 ) -> str:
     """Make a trail; returns its origin. Raises Conflict where there is one.
 
@@ -96,15 +99,21 @@ def create(
     refuse_network(home.directory, mounts=mounts)
     lock = FileLock(home.directory / "log.lock")
     try:
-        with lock.held(seconds_max=10):
+        with lock.held(seconds_max=wait_seconds_max):
             if home.exists:
                 raise Conflict(f"{home.directory}: expected no trail, found one; use it")
-            return _create(home, clock, environment, origin)
+            return _create(home, clock, environment, origin, key_seconds_max)
     finally:
         lock.close()
 
 
-def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: str | None) -> str:
+def _create(
+    home: Home,
+    clock: Clock,
+    environment: Mapping[str, str],
+    origin: str | None,
+    key_seconds_max: float,
+) -> str:
     new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
     if home.keys.exists():
         if not new_log.exists():
@@ -125,7 +134,7 @@ def _create(home: Home, clock: Clock, environment: Mapping[str, str], origin: st
     origin = origin or new_origin(clock)
     if not _has_outside_key(environment) and not home.key.exists():
         replace_file(home.key, clock.random(32).hex().encode() + b"\n")
-    wrapping = wrapping_key(home, environment)
+    wrapping = wrapping_key(home, environment, seconds_max=key_seconds_max)
     secrets = keys.new_secrets(clock.random(32 * len(Secrets._fields)))
     for leftover in home.directory.glob("*.db.new*"):
         leftover.unlink()
@@ -145,7 +154,9 @@ def _has_outside_key(environment: Mapping[str, str]) -> bool:
     return bool(environment.get("DEPLOYTRAIL_KEY"))
 
 
-def wrapping_key(home: Home, environment: Mapping[str, str]) -> bytes:
+def wrapping_key(
+    home: Home, environment: Mapping[str, str], *, seconds_max: float = KEY_SECONDS_MAX
+) -> bytes:
     """The 32 bytes that wrap `keys.db`.
 
     DEPLOYTRAIL_KEY is `file:PATH`, `env:NAME` or `command:COMMAND LINE`; without it, the file
@@ -166,13 +177,15 @@ def wrapping_key(home: Home, environment: Mapping[str, str]) -> bytes:
         octets = environment.get(value, "").encode("utf-8", "surrogateescape")
         return keys.wrapping_key(octets, whence=f"variable {value}")
     if kind == "command":
-        return keys.wrapping_key(_output_of(value), whence=f"command {value.split(' ')[0]}")
+        return keys.wrapping_key(
+            _output_of(value, seconds_max), whence=f"command {value.split(' ')[0]}"
+        )
     raise Misconfigured(
         f"DEPLOYTRAIL_KEY: expected file:PATH, env:NAME or command:COMMAND, found {kind[:20]!r}"
     )
 
 
-def _output_of(command: str) -> bytes:
+def _output_of(command: str, seconds_max: float) -> bytes:
     # Few keys come from a command, and a wrapped command waits for each import.
     import subprocess
 
@@ -182,7 +195,7 @@ def _output_of(command: str) -> bytes:
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             check=True,
-            timeout=_KEY_COMMAND_SECONDS_MAX,
+            timeout=seconds_max,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise Misconfigured(

@@ -15,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from deploytrail.errors import EXIT_NOT_STARTED, EXIT_OK, EXIT_USAGE, Malformed
+from deploytrail.errors import EXIT_NOT_STARTED, EXIT_OK, Malformed
 
 if TYPE_CHECKING:
+    from deploytrail.wrapper.recorder import Patience
     from deploytrail.wrapper.recording import Surroundings
     from deploytrail.wrapper.request import Request
 
@@ -59,12 +60,15 @@ Given = dict[str, list[str]]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code of `deploytrail run` with these arguments: that of the command that was run."""
+    """The exit code of `deploytrail run` with these arguments: that of the command that was run.
+
+    125 (EXIT_NOT_STARTED) where it can't be known which command was meant.
+    """
     try:
         given, command = asked(arguments, os.environ)
     except Malformed as error:
         _tell(f"run: {error}")
-        return EXIT_USAGE
+        return EXIT_NOT_STARTED
     if "--help" in given:
         print(help_text())  # noqa: T201 (help belongs on standard output)
         return EXIT_OK
@@ -74,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
 def asked(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Given, tuple[str, ...]]:
     """Values by option, flag before environment, and the command; raises Malformed.
 
-    A variable that can't be used is told and left out: it was hardly meant for this one command.
+    A value that can't be used is told and left out: the command is worth more than a word on it.
     """
     given, command = _parsed(arguments)
     if not command and "--help" not in given:
@@ -82,10 +86,7 @@ def asked(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Given, 
     for option in OPTIONS:
         value = environ.get(option.variable, "") if option.variable else ""
         if value and option.name not in given:
-            try:
-                _add(given, option, value)
-            except Malformed as error:
-                _tell(f"{option.variable} is not used: {error}")
+            _add(given, option, value, option.variable)
     return given, tuple(command)
 
 
@@ -123,28 +124,31 @@ def _parsed(arguments: Sequence[str]) -> tuple[Given, list[str]]:
         if word == "--":
             break
         name, has_value, value = word.partition("=")
-        option = _BY_NAME.get(name)
+        option = _BY_NAME.get("--help" if name == "-h" else name)
         if option is None:
             raise Malformed(f"{name}: expected an option of run, found another; see --help")
         if not option.value:
             if has_value:
-                raise Malformed(f"{name}: expected no value, found {value!r}; leave it out")
+                _tell(f"{name} is not used: expected no value, found {value!r}; leave it out")
+                continue
             value = "1"
         elif not has_value:
             if not rest or rest[0] == "--":
                 raise Malformed(f"{name}: expected {option.value} behind it, found nothing")
             value = rest.pop(0)
-        _add(given, option, value)
+        _add(given, option, value, option.name)
     return given, rest
 
 
-def _add(given: Given, option: Option, value: str) -> None:
+def _add(given: Given, option: Option, value: str, whence: str) -> None:
     if not value:
-        raise Malformed(f"{option.name}: expected {option.value}, found nothing; leave it out")
+        _tell(f"{whence} is not used: expected {option.value}, found nothing; leave it out")
+        return
     if option.limit and len(value) > option.limit:
-        raise Malformed(
-            f"{option.name}: expected at most {option.limit} characters, found {len(value)}"
+        _tell(
+            f"{whence} is not used: expected at most {option.limit} characters, found {len(value)}"
         )
+        return
     if option.is_repeatable:
         given.setdefault(option.name, []).append(value)
     else:
@@ -223,12 +227,17 @@ def _surroundings(given: Given) -> Surroundings:
 
     home = _home(given, os.environ)
 
-    def open_trail() -> Trail:
+    def open_trail(patience: Patience) -> Trail:
         from deploytrail.app import open_directory
 
         if home is not None and not (home / "log.db").exists():
             _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
-        return open_directory(home)
+        return open_directory(
+            home,
+            wait_seconds_max=patience.lock_seconds_max,
+            lease_seconds_max=patience.lock_seconds_max,
+            key_seconds_max=patience.key_seconds_max,
+        )
 
     return Surroundings(
         environ=os.environ,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
@@ -17,12 +18,27 @@ from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
 
 
+class Patience(NamedTuple):
+    """How long others are waited for: who writes or publishes, and a command that prints the key.
+
+    Each in seconds.
+    """
+
+    lock_seconds_max: float
+    key_seconds_max: float
+
+
+BEFORE: Final = Patience(lock_seconds_max=2, key_seconds_max=5)
+"""While the command waits for us; what can't be recorded in this time is recorded at the end."""
+AFTER: Final = Patience(lock_seconds_max=10, key_seconds_max=30)
+
+OpenTrail = Callable[[Patience], Trail]
+
+
 class Recorder:
     """One run's way into the trail, which is opened for each try and let go after it."""
 
-    def __init__(
-        self, open_trail: Callable[[], Trail], *, home: Path | None, run: str, tell: Tell
-    ) -> None:
+    def __init__(self, open_trail: OpenTrail, *, home: Path | None, run: str, tell: Tell) -> None:
         self._open_trail = open_trail
         self._home = home
         self._run = run
@@ -30,18 +46,25 @@ class Recorder:
         self._waiting: list[Event] = []
         self._attachments: dict[EventId, Sequence[Attachment]] = {}
         self._trail: Trail | None = None
+        self._unopened: BaseException | None = None
         self.receipts: list[Receipt] = []
 
     def fingerprint_key(self, project: str) -> bytes | None:
         """The key for secrets that are dropped, or None where no trail can be opened.
 
-        The trail stays open for the first `record`, which tells what is wrong with it.
+        The trail stays open for `begin`, which tells what is wrong with it, and waits no more.
         """
         try:
-            self._trail = self._open_trail()
+            self._trail = self._open_trail(BEFORE)
             return self._trail.fingerprint_key(project)
-        except BaseException:  # noqa: BLE001 (our fault must not become the user's)
+        except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
+            self._unopened = None if self._trail else error
             return None
+
+    def begin(self, start: Event) -> None:
+        """Appends the start, and nothing else, while the command waits."""
+        self._waiting.append(start)
+        guarded(self._append_start, "not recorded yet (1 event)", self._tell)
 
     def record(
         self,
@@ -52,7 +75,9 @@ class Recorder:
         self._waiting += events
         self._attachments.update(attachments or {})
         guarded(
-            self._append, f"not recorded yet ({counted(len(self._waiting), 'event')})", self._tell
+            self._append_all,
+            f"not recorded yet ({counted(len(self._waiting), 'event')})",
+            self._tell,
         )
 
     def keep(self) -> None:
@@ -70,12 +95,27 @@ class Recorder:
         else:
             self._tell(f"kept {count} in {path}; the next run appends what waits there")
 
-    def _append(self) -> None:
-        trail = self._trail or self._open_trail()
-        self._trail = None
+    def _append_start(self) -> None:
+        if self._unopened is not None:
+            raise self._unopened
+        trail, self._trail = self._trail or self._open_trail(BEFORE), None
         try:
-            self._sort_out(trail.record(self._waiting, attachments=self._attachments))
-            guarded(trail.publish, "recorded, but not published yet", self._tell)
+            self._append(trail)
+        finally:
+            guarded(trail.close, "the trail could not be closed", self._tell)
+
+    def _append(self, trail: Trail) -> None:
+        self._sort_out(trail.record(self._waiting, attachments=self._attachments))
+        guarded(trail.publish, "recorded, but not published yet", self._tell)
+
+    def _append_all(self) -> None:
+        if self._trail is not None:
+            # Opened for the start, which was not made: it is not as patient as it may be now.
+            guarded(self._trail.close, "the trail could not be closed", self._tell)
+            self._trail = None
+        trail = self._open_trail(AFTER)
+        try:
+            self._append(trail)
             if self._home is not None:
                 home = self._home
                 guarded(lambda: self._catch_up(trail, home), "unrecorded/ waits", self._tell)

@@ -5,7 +5,7 @@ Decides what is recorded when. It starts no child of the user's; `run` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +14,12 @@ from msgspec import Struct
 from deploytrail.clock import Clock
 from deploytrail.errors import Incomplete
 from deploytrail.event import Event, EventId, Outcome
-from deploytrail.trail import Attachment, Trail
+from deploytrail.trail import Attachment
 from deploytrail.wrapper import run_events, terraform
 from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.output_tail import OutputTail
-from deploytrail.wrapper.recorder import Recorder
+from deploytrail.wrapper.recorder import OpenTrail, Recorder
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.run_context import run_context
 
@@ -41,7 +41,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     directory: Path
     clock: Clock
-    open_trail: Callable[[], Trail]
+    open_trail: OpenTrail
     home: Path | None
     tell: Tell
     is_interactive: bool = False
@@ -100,7 +100,7 @@ class Recording:
             plan=self._reading.plan if self._reading else None,
         )
         self._started_us = self._clock.uptime().microseconds
-        self._recorder.record([self._start])
+        self._recorder.begin(self._start)
 
     def hear(self, descriptor: int, data: bytes) -> None:
         """Takes what the command printed."""

@@ -8,7 +8,13 @@ from pathlib import Path
 
 
 def text(path: Path, *, bytes_max: int) -> str | None:
-    """At most the first `bytes_max` bytes of a regular file, or None where there is none to read.
+    """At most the first `bytes_max` bytes of a regular file; None where there is none to read."""
+    found = octets(path, bytes_max=bytes_max)
+    return None if found is None else found.decode("utf-8", "replace")
+
+
+def octets(path: Path, *, bytes_max: int) -> bytes | None:
+    """As `text`, undecoded.
 
     A named pipe would hold us for ever, and whoever waits for its content would miss it.
     """
@@ -18,6 +24,6 @@ def text(path: Path, *, bytes_max: int) -> str | None:
         # Not to wait even if it became a pipe meanwhile.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, not a path)
-            return file.read(bytes_max).decode("utf-8", "replace")
+            return file.read(bytes_max)
     except (OSError, ValueError):
         return None

@@ -46,6 +46,8 @@ _WITH_VALUE: Final = frozenset(
         "exclude",
         "exclude-file",
         "generate-config-out",
+        "invoke",
+        "json-into",
         "lock-timeout",
         "out",
         "parallelism",

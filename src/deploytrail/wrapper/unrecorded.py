@@ -20,6 +20,7 @@ from msgspec import Struct
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.trail import Attachment, AttachmentType, Trail
+from deploytrail.wrapper import regular_file
 
 FOLDER: Final = "unrecorded"
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -127,7 +128,9 @@ def _read(path: Path) -> tuple[list[Event], dict[EventId, list[Attachment]]]:
 
     if path.stat().st_size > FILE_BYTES_MAX:
         raise Malformed(f"{path.name}: expected at most {FILE_BYTES_MAX} bytes, found more")
-    raw = path.read_bytes()
+    raw = regular_file.octets(path, bytes_max=FILE_BYTES_MAX)
+    if raw is None:
+        raise Malformed(f"{path.name}: expected a file that can be read, found none")
     if not raw.endswith(b"\n"):
         raise Malformed(f"{path.name}: expected a line end at the end, found none")
     events: list[Event] = []
@@ -138,6 +141,8 @@ def _read(path: Path) -> tuple[list[Event], dict[EventId, list[Attachment]]]:
             attachments.setdefault(of, []).append(attachment)
         else:
             events.append(parse_event(line))
+    if attachments.keys() - {event.id for event in events}:
+        raise Malformed(f"{path.name}: expected each attachment behind its event, found one alone")
     return events, attachments
 
 
