@@ -26,6 +26,8 @@ PLANS = {
     "no plan": ("terraform apply -auto-approve", None),
     "only a variable": ("terraform apply -var name=x -target a.b", None),
     "a variable with its value": ("terraform apply -var=name=x", None),
+    "an action to invoke": ("terraform apply -invoke action.a.b", None),
+    "a file for the stream": ("tofu apply -json-into out.json", None),
 }
 
 
