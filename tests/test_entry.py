@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,8 +58,10 @@ def test_bytes_that_are_no_entry_are_refused(reason: str) -> None:
 
 def key(**differing: object) -> bytes:
     id = EventId("019ab2f0-7c3e-7a51-8d0e-3f1b2c4d5e6f")
-    named = {"tool": "github", "instance": "acme", "delivery": "d-1", "part": 0, "id": id}
-    return entry.delivery_key(**{**named, **differing})  # type: ignore[arg-type]
+    named: dict[str, Any] = {
+        "tool": "github", "instance": "acme", "delivery": "d-1", "part": 0, "id": id,
+    }  # fmt: skip
+    return entry.delivery_key(**named | differing)
 
 
 def test_a_delivery_is_known_by_who_sent_it_and_what_it_was_called() -> None:

@@ -53,9 +53,9 @@ def _continued(old: Place, written: Note, *, reason: str | None = None) -> str:
     with following:
         assert receipt.index == 0
         verified(following.store, [receipt])
-        target = following.show(receipt.id).event["targets"][0]  # type: ignore[index]
-    assert isinstance(target["id"], str)
-    return target["id"]
+        targets = following.show(receipt.id).event["targets"]
+    assert isinstance(targets, list)
+    return str(targets[0]["id"])
 
 
 def _cosigned(written: Note, count: int) -> Note:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deploytrail.app import open_directory
 from deploytrail.app.directory import DirectoryTrail
@@ -51,13 +51,13 @@ class Place(NamedTuple):
             reason=Reason(from_="stated", text=f"reason {number}"),
         )
 
-    def verified(self, *, disclosures: bool = True, **given: object) -> Report:
+    def verified(self, *, disclosures: bool = True, **given: Any) -> Report:
         return verify(
             self.home,
             disclosures=disclosures,
             environment=self.environment,
             clock=self.clock,
-            **given,  # type: ignore[arg-type]
+            **given,
         )
 
 

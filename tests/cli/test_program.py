@@ -6,6 +6,8 @@ import errno
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -108,7 +110,8 @@ def test_the_version_is_printed(program: Program) -> None:
     assert done.stdout.startswith("deploytrail 0.")
 
 
-def waiting_for_events(program: Program) -> subprocess.Popen[str]:
+@contextmanager
+def waiting_for_events(program: Program) -> Iterator[subprocess.Popen[str]]:
     """A `record` that has opened its file and waits for what is in it."""
     fifo = program.folder / "fifo"
     os.mkfifo(fifo)
@@ -119,18 +122,29 @@ def waiting_for_events(program: Program) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Opening it to write returns once the other side has opened it to read.
-    started.fifo = os.open(fifo, os.O_WRONLY)  # type: ignore[attr-defined]
-    return started
+    writing = _opened_to_write(fifo, started)
+    try:
+        yield started
+    finally:
+        os.close(writing)
+
+
+def _opened_to_write(fifo: Path, reader: subprocess.Popen[str]) -> int:
+    """Waits until the other side has opened it to read; fails where that ended instead."""
+    while True:
+        with suppress(OSError):
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"ended with {reader.wait(timeout=0.02)} before it read anything")
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
 )
 def test_a_signal_ends_it_quietly(number: signal.Signals, code: int, program: Program) -> None:
-    started = waiting_for_events(program)
-    started.send_signal(number)
-    assert started.communicate(timeout=60) == ("", "")
+    with waiting_for_events(program) as started:
+        started.send_signal(number)
+        assert started.communicate(timeout=60) == ("", "")
     assert started.returncode == code
 
 

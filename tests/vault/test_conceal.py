@@ -125,13 +125,13 @@ def test_equal_values_of_one_subject_share_a_disclosure_and_those_of_two_do_not(
 
 def test_a_concealer_that_forgot_makes_the_same_disclosure_anew() -> None:
     one, told = concealer(), event()
-    given = {"body": b"", "observed": OBSERVED, "nonce": b"n" * 16}
-    before = one.conceal(told, subjects=subjects(identities(told)), **given)  # type: ignore[arg-type]
+    given: dict[str, Any] = {"body": b"", "observed": OBSERVED, "nonce": b"n" * 16}
+    before = one.conceal(told, subjects=subjects(identities(told)), **given)
     one.forget()
-    after = one.conceal(told, subjects=subjects(identities(told)), **given)  # type: ignore[arg-type]
+    after = one.conceal(told, subjects=subjects(identities(told)), **given)
     assert kept(before) == kept(after)
     replaced = {"github:alice": made("another subject")}
-    renewed = one.conceal(told, subjects=replaced, **given)  # type: ignore[arg-type]
+    renewed = one.conceal(told, subjects=replaced, **given)
     assert not kept(renewed).keys() & kept(before).keys()
 
 

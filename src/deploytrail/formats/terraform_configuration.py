@@ -185,7 +185,7 @@ def _uses(expressions: Any, is_secret: bool = False) -> Iterator[tuple[str, bool
 
 
 def _without_secrets(
-    value: Any, path: str, secrets: Secrets, *, is_literal: bool = False, is_secret: bool = False
+    value: Value, path: str, secrets: Secrets, *, is_literal: bool = False, is_secret: bool = False
 ) -> Value:
     """Expressions without the literals below a secret's name; references stay."""
     if isinstance(value, dict):
@@ -206,4 +206,4 @@ def _without_secrets(
         ]
     if is_literal and is_secret and isinstance(value, str | Number):
         return secrets.drop(path, value)
-    return value  # type: ignore[no-any-return]  # parsed JSON is a Value already
+    return value

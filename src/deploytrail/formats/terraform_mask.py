@@ -14,7 +14,7 @@ from deploytrail.formats.terraform_value import UNKNOWN, Value, step
 
 
 def masked(
-    value: Any, masks: tuple[Any, ...], unknown: Any, *, path: str, secrets: Secrets
+    value: Value, masks: tuple[Any, ...], unknown: Any, *, path: str, secrets: Secrets
 ) -> Value:
     """`value` with each leaf dropped that any of `masks` marks, and what is unknown marked.
 
@@ -25,7 +25,7 @@ def masked(
     marking = tuple(mask for mask in masks if marks(mask, path))
     has_unknown = marks(unknown, path)
     if not marking and not has_unknown:
-        return value  # type: ignore[no-any-return]  # parsed JSON is a Value already
+        return value
     if unknown is True:
         return UNKNOWN
     if value is None and has_unknown:
@@ -37,7 +37,8 @@ def masked(
         return _masked_object(value, marking, fitting or {}, path, secrets)
     if isinstance(value, list):
         return _masked_array(value, marking, fitting or [], path, secrets)
-    return value  # type: ignore[no-any-return]  # a scalar that only a misfit mask calls unknown
+    # A scalar that only a misfit mask calls unknown.
+    return value
 
 
 def marks(mask: Any, path: str) -> bool:
@@ -52,7 +53,7 @@ def marks(mask: Any, path: str) -> bool:
 
 
 def _masked_object(
-    value: dict[str, Any], masks: tuple[Any, ...], unknown: Any, path: str, secrets: Secrets
+    value: dict[str, Value], masks: tuple[Any, ...], unknown: Any, path: str, secrets: Secrets
 ) -> Value:
     keys = [*value, *(key for key in unknown if key not in value and marks(unknown[key], path))]
     return {
@@ -68,7 +69,7 @@ def _masked_object(
 
 
 def _masked_array(
-    value: list[Any], masks: tuple[Any, ...], unknown: Any, path: str, secrets: Secrets
+    value: list[Value], masks: tuple[Any, ...], unknown: Any, path: str, secrets: Secrets
 ) -> Value:
     return [
         masked(

@@ -34,9 +34,12 @@ from deploytrail.formats.terraform_run import (
 from deploytrail.untrusted import Untrusted
 
 _decode: Final = msgspec.json.Decoder().decode
-_ACTIONS: Final = frozenset(get_args(Action))
-_OPERATIONS: Final = frozenset(get_args(Operation))
-_OTHER_NAMES: Final[dict[str, Action]] = {"noop": "no-op", "remove": "forget"}
+_ACTIONS: Final[dict[str, Action]] = {
+    **{word: word for word in get_args(Action)},
+    "noop": "no-op",
+    "remove": "forget",
+}
+_OPERATIONS: Final[dict[str, Operation]] = {word: word for word in get_args(Operation)}
 
 _PROVISIONERS: Final[dict[str, Literal["started", "complete", "errored"]]] = {
     "provision_start": "started",
@@ -161,10 +164,8 @@ def _invoked(body: Untrusted, time: datetime | None) -> Iterator[Told]:
 
 def _summary(body: Untrusted, time: datetime | None) -> Iterator[Told]:
     changes = body.block("changes")
-    word = changes.text("operation")
-    operation: Operation = word if word in _OPERATIONS else "unknown"  # type: ignore[assignment]  # it is one of them
     yield Summary(
-        operation=operation,
+        operation=_OPERATIONS.get(changes.text("operation"), "unknown"),
         add=_count(changes, "add") or 0,
         change=_count(changes, "change") or 0,
         remove=_count(changes, "remove") or 0,
@@ -243,10 +244,7 @@ def _previous(body: Untrusted, change: Untrusted) -> str | None:
 
 
 def _action(body: Untrusted) -> Action:
-    word = body.text("action")
-    if word in _ACTIONS:
-        return word  # type: ignore[return-value]  # it is one of them
-    return _OTHER_NAMES.get(word, "unknown")
+    return _ACTIONS.get(body.text("action"), "unknown")
 
 
 def _count(body: Untrusted, name: str) -> int | None:
