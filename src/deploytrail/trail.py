@@ -22,6 +22,20 @@ LOCAL_INSTANCE: Final = "local"
 AttachmentType = Literal["output", "delivery", "plan"]
 
 
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long others are waited for, in seconds.
+
+    Who writes into the same log, who publishes it, and a command that prints the key.
+    """
+
+    writer: float = 10
+    publisher: float = 30
+    key: float = 30
+
+
+PATIENT: Final = Patience()
+
+
 class Receipt(Struct, frozen=True, kw_only=True, gc=False):
     """What a producer gets back: a pure function of the entry and its index.
 

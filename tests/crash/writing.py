@@ -18,7 +18,7 @@ from deploytrail.app.recording import Recorder, submission
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import SenderError
 from deploytrail.event import Actor, Event, Source, Target
-from deploytrail.trail import Receipt
+from deploytrail.trail import Patience, Receipt
 
 
 class Place(NamedTuple):
@@ -46,7 +46,7 @@ class Place(NamedTuple):
             create=create,
             clock=clock,
             environment=self.environment,
-            wait_seconds_max=wait_seconds_max,
+            patience=Patience(writer=wait_seconds_max),
         )
 
 

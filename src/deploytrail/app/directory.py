@@ -32,12 +32,11 @@ from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
-from deploytrail.trail import Attachment, Published, Receipt, Shown
+from deploytrail.trail import PATIENT, Attachment, Patience, Published, Receipt, Shown
 from deploytrail.untrusted import parse_event
 from deploytrail.vault import attachment
 from deploytrail.vault.keys import project_fingerprint_key
 
-_LEASE_SECONDS_MAX = 30.0
 _AT_ONCE = 1024
 
 
@@ -47,15 +46,12 @@ def open_directory(
     create: bool = True,
     clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
-    wait_seconds_max: float = 10.0,
-    lease_seconds_max: float = _LEASE_SECONDS_MAX,
-    key_seconds_max: float = homes.KEY_SECONDS_MAX,
+    patience: Patience = PATIENT,
 ) -> DirectoryTrail:
     """The trail of a directory, made first where there is none and `create` allows it.
 
     Raises NotFound where there is none, Incomplete where a newer state of this log was seen
-    before (it went back in time), and what keys and stores raise. Others are waited for: who
-    writes for `wait`, who publishes for `lease`, a command that prints the key for `key`.
+    before (it went back in time), and what keys and stores raise.
     """
     environment = os.environ if environment is None else environment
     clock = SystemClock() if clock is None else clock
@@ -67,46 +63,26 @@ def open_directory(
                 "and --home or DEPLOYTRAIL_HOME says where"
             )
         try:
-            homes.create(
-                home,
-                clock=clock,
-                environment=environment,
-                wait_seconds_max=wait_seconds_max,
-                key_seconds_max=key_seconds_max,
-            )
+            homes.create(home, clock=clock, environment=environment, patience=patience)
         except Conflict:
             # Another process may have made it meanwhile; then it is as good as ours.
             if not home.exists:
                 raise
-    return DirectoryTrail(
-        home,
-        clock,
-        environment,
-        wait_seconds_max=wait_seconds_max,
-        lease_seconds_max=lease_seconds_max,
-        key_seconds_max=key_seconds_max,
-    )
+    return DirectoryTrail(home, clock, environment, patience)
 
 
 class DirectoryTrail:
     """`trail.Trail` over the files of one directory."""
 
     def __init__(
-        self,
-        home: Home,
-        clock: Clock,
-        environment: Mapping[str, str],
-        *,
-        wait_seconds_max: float,
-        lease_seconds_max: float = _LEASE_SECONDS_MAX,
-        key_seconds_max: float = homes.KEY_SECONDS_MAX,
+        self, home: Home, clock: Clock, environment: Mapping[str, str], patience: Patience
     ) -> None:
         self.home = home
-        self._lease_seconds_max = lease_seconds_max
+        self._patience = patience
         self._clock = clock
         self._states = kept.state_directory(environment)
-        wrapping = homes.wrapping_key(home, environment, seconds_max=key_seconds_max)
-        self._guard = Guard(home.directory, wait_seconds_max=wait_seconds_max)
+        wrapping = homes.wrapping_key(home, environment, patience=patience)
+        self._guard = Guard(home.directory, wait_seconds_max=patience.writer)
         # Until it is open, what was opened goes again where the next step fails: a lock left
         # behind would keep this very process from trying once more.
         with ExitStack() as opened:
@@ -153,7 +129,7 @@ class DirectoryTrail:
     def publish(self) -> Published:
         lease = FileLock(self.home.publish_lock)
         try:
-            with lease.held(seconds_max=self._lease_seconds_max):
+            with lease.held(seconds_max=self._patience.publisher):
                 now = microseconds(self._clock.now()) // 1_000_000
                 seen = self._seen()
                 published = self._publisher.publish(seconds=now, seen=seen)

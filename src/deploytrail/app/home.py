@@ -21,13 +21,12 @@ from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.stores.sqlite.place import MOUNTS, refuse_network, sync_directory
-from deploytrail.trail import default_directory
+from deploytrail.trail import PATIENT, Patience, default_directory
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 
 OWN_WITNESS: Final = b"self"
 """How a policy calls the log's own cosigner, which no quorum counts."""
-KEY_SECONDS_MAX: Final = 30.0
 """How long a command may take to print the key."""
 
 
@@ -87,8 +86,7 @@ def create(
     environment: Mapping[str, str],
     origin: str | None = None,
     mounts: Path = MOUNTS,
-    wait_seconds_max: float = 10.0,
-    key_seconds_max: float = KEY_SECONDS_MAX,
+    patience: Patience = PATIENT,
 ) -> str:
     """Make a trail; returns its origin. Raises Conflict where there is one.
 
@@ -99,10 +97,10 @@ def create(
     refuse_network(home.directory, mounts=mounts)
     lock = FileLock(home.directory / "log.lock")
     try:
-        with lock.held(seconds_max=wait_seconds_max):
+        with lock.held(seconds_max=patience.writer):
             if home.exists:
                 raise Conflict(f"{home.directory}: expected no trail, found one; use it")
-            return _create(home, clock, environment, origin, key_seconds_max)
+            return _create(home, clock, environment, origin, patience)
     finally:
         lock.close()
 
@@ -112,7 +110,7 @@ def _create(
     clock: Clock,
     environment: Mapping[str, str],
     origin: str | None,
-    key_seconds_max: float,
+    patience: Patience,
 ) -> str:
     new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
     if home.keys.exists():
@@ -134,7 +132,7 @@ def _create(
     origin = origin or new_origin(clock)
     if not _has_outside_key(environment) and not home.key.exists():
         replace_file(home.key, clock.random(32).hex().encode() + b"\n")
-    wrapping = wrapping_key(home, environment, seconds_max=key_seconds_max)
+    wrapping = wrapping_key(home, environment, patience=patience)
     secrets = keys.new_secrets(clock.random(32 * len(Secrets._fields)))
     for leftover in home.directory.glob("*.db.new*"):
         leftover.unlink()
@@ -155,7 +153,7 @@ def _has_outside_key(environment: Mapping[str, str]) -> bool:
 
 
 def wrapping_key(
-    home: Home, environment: Mapping[str, str], *, seconds_max: float = KEY_SECONDS_MAX
+    home: Home, environment: Mapping[str, str], *, patience: Patience = PATIENT
 ) -> bytes:
     """The 32 bytes that wrap `keys.db`.
 
@@ -178,7 +176,7 @@ def wrapping_key(
         return keys.wrapping_key(octets, whence=f"variable {value}")
     if kind == "command":
         return keys.wrapping_key(
-            _output_of(value, seconds_max), whence=f"command {value.split(' ')[0]}"
+            _output_of(value, patience.key), whence=f"command {value.split(' ')[0]}"
         )
     raise Misconfigured(
         f"DEPLOYTRAIL_KEY: expected file:PATH, env:NAME or command:COMMAND, found {kind[:20]!r}"

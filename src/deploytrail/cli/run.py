@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from deploytrail.errors import EXIT_NOT_STARTED, EXIT_OK, Malformed
 
 if TYPE_CHECKING:
-    from deploytrail.wrapper.recorder import Patience
+    from deploytrail.trail import Patience
     from deploytrail.wrapper.recording import Surroundings
     from deploytrail.wrapper.request import Request
 
@@ -232,12 +232,7 @@ def _surroundings(given: Given) -> Surroundings:
 
         if home is not None and not (home / "log.db").exists():
             _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
-        return open_directory(
-            home,
-            wait_seconds_max=patience.lock_seconds_max,
-            lease_seconds_max=patience.lock_seconds_max,
-            key_seconds_max=patience.key_seconds_max,
-        )
+        return open_directory(home, patience=patience)
 
     return Surroundings(
         environ=os.environ,

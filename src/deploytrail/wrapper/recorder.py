@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.sentence import counted
-from deploytrail.trail import Attachment, Receipt, Trail
+from deploytrail.trail import Attachment, Patience, Receipt, Trail
 from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
 
-
-class Patience(NamedTuple):
-    """How long others are waited for: who writes or publishes, and a command that prints the key.
-
-    Each in seconds.
-    """
-
-    lock_seconds_max: float
-    key_seconds_max: float
-
-
-BEFORE: Final = Patience(lock_seconds_max=2, key_seconds_max=5)
+BEFORE: Final = Patience(writer=2, publisher=2, key=5)
 """While the command waits for us; what can't be recorded in this time is recorded at the end."""
-AFTER: Final = Patience(lock_seconds_max=10, key_seconds_max=30)
+AFTER: Final = Patience(writer=10, publisher=10, key=30)
 
 OpenTrail = Callable[[Patience], Trail]
 
