@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deploytrail.errors import Incomplete, NotFound
+from deploytrail.errors import Incomplete, Malformed, NotFound, Tampered
 from deploytrail.log.merkle import HASH_BYTES, HashAt, leaf_hashes
 from deploytrail.log.store import Reader
 from deploytrail.log.tiles import (
@@ -21,14 +21,20 @@ from deploytrail.log.tiles import (
 
 
 def tail_entries(reader: Reader) -> list[bytes]:
-    """The entries after the last full bundle, at most 255. Raises Incomplete at a gap."""
+    """The entries after the last full bundle, at most 255.
+
+    Raises Incomplete at a gap, Tampered where a row is not what was written.
+    """
     entries: list[bytes] = []
     start: int | None = None
     for first, count, data in reader.tail():
         start = first if start is None else start
         if first != start + len(entries):
             raise Incomplete(f"entries: expected {start + len(entries)} next, found {first}")
-        entries += decode_bundle(data, width=count)
+        try:
+            entries += decode_bundle(data, width=count)
+        except Malformed as error:
+            raise Tampered(f"segment {first}: {error}") from None
     return entries
 
 
