@@ -53,7 +53,8 @@ Verdict = Literal["same", "found", "missed"]
 class Judged(NamedTuple):
     """What became of a harm, and how finely it was told where it is; None where it is not.
 
-    `is_of_rows` says that a row was changed, and not only what holds them together.
+    `is_of_rows` says that a row was changed, and not only what holds them together: all can be
+    read.
     """
 
     verdict: Verdict
@@ -63,13 +64,14 @@ class Judged(NamedTuple):
 
 
 class _Harm(NamedTuple):
-    """The rows as they are now, the tables that changed, and whether SQLite's check is content.
+    """The rows as they are now, the tables that changed, and those that can't be read whole.
 
-    The last is only asked where nothing changed.
+    Whether SQLite's check is content is only asked where nothing changed.
     """
 
     rows: dict[str, Rows]
     changed: list[str]
+    broken: set[str]
     is_sound: bool
 
 
@@ -147,13 +149,14 @@ class Original:
         if harm is not None and not harm.changed and harm.is_sound:
             return Judged("same")
         changed = {} if harm is None else {table: harm.rows[table] for table in harm.changed}
+        is_of_rows = harm is not None and not harm.broken.issuperset(harm.changed)
         fineness: Fineness | None = None
         found: list[Wrong] = []
         for found in self._looks(harm):
             fineness = self._places.fineness(where, changed, found)
             if fineness != "nowhere":
                 break
-        return Judged("found" if found else "missed", fineness, found, is_of_rows=bool(changed))
+        return Judged("found" if found else "missed", fineness, found, is_of_rows=is_of_rows)
 
     def _looks(self, harm: _Harm | None) -> Iterator[list[Wrong]]:
         """What ever deeper looks find. The last includes the others, and takes longest."""
@@ -172,16 +175,18 @@ class Original:
     def _harm(self, tables: Sequence[str]) -> _Harm | None:
         """What SQLite says; None where it can't read anything of one of these tables."""
         now: dict[str, Rows] = {}
+        broken: set[str] = set()
         with oracle.opened(self.target) as connection:
             for table in tables:
                 try:
                     now[table] = _rows(connection, table)
                 except _UNREADABLE:
+                    broken.add(table)
                     now[table] = [*self._rows_by_key(connection, table)]
                     if not now[table]:
                         return None
             changed = [table for table in now if not _is_same(now[table], self.rows[table])]
-            return _Harm(now, changed, not changed and _is_sound(connection))
+            return _Harm(now, changed, broken, not changed and _is_sound(connection))
 
     def _rows_by_key(self, connection: apsw.Connection, table: str) -> Iterator[tuple[Any, ...]]:
         """Those that can be read alone where not all can."""
