@@ -83,9 +83,10 @@ class Verdicts:
             if fineness == "nowhere" or is_vague:
                 self.wrong.append(f"{what}: not located by {found}")
 
-    def tell(self, figures: Figures, what: str) -> None:
+    def tell(self, figures: Figures, what: str, **of: int) -> None:
         figures.tell(
             what,
+            **of,
             checked=sum(self.counted[one] for one in ("found", "same", "missed", "crashed")),
             found=self.counted["found"],
             located_to_entry=self.counted["entry"],
@@ -111,7 +112,7 @@ def test_a_flipped_bit_is_found_where_it_is_or_changes_nothing(
         original.flip(offset, bit)
         verdicts.judge(original, f"byte {offset}, bit {bit}", original.byte(offset))
         original.flip(offset, bit)
-    verdicts.tell(figures, "flipped bytes")
+    verdicts.tell(figures, "flipped bytes", bytes_max=size)
     assert verdicts.wrong == []
     assert verdicts.counted["found"]
 
@@ -128,7 +129,7 @@ def test_a_truncated_file_is_found_where_it_ends_or_changes_nothing(
     for length in sorted(wanted, reverse=True):
         original.truncate(length)
         verdicts.judge(original, f"cut at {length}", original.end(length))
-    verdicts.tell(figures, "truncations")
+    verdicts.tell(figures, "truncations", bytes_max=size)
     assert verdicts.wrong == []
     assert verdicts.counted["found"]
 
