@@ -20,7 +20,9 @@ from tests.cli.program import PROGRAM, Answer, Program, error_of
 BAD_USAGE = {
     "an unknown verb": (["recrod"], "recrod", "deploytrail --help"),
     "an unknown option": (["log", "--bogus"], "--bogus", "deploytrail log --help"),
-    "a missing argument": (["show"], "ID", "deploytrail show --help"),
+    "a missing argument": (["show"], "ID", "deploytrail log"),
+    "an argument too many": (["proof", "1234", "--index", "1"], "--index", "found both"),
+    "an index below all": (["show", "--index", "-1"], "--index", "is less than 0"),
     "a word too many": (["init", "extra"], "extra", "deploytrail init --help"),
     "an age without a unit": (["verify", "--max-age", "24"], "--max-age", "24h"),
     "a count that is none": (["log", "-n", "x"], "--count", "is no whole number"),

@@ -109,7 +109,7 @@ def _usage(error: Any) -> str:
     text = str(error.format_message()).rstrip(".").replace("\n", " ")
     # The framework names its types, which nobody who types a value knows.
     text = re.sub(r"is not a valid int(eger)?( range)?", "is no whole number", text)
-    text = text.replace("is not in the range x>=1", "is less than 1")
+    text = re.sub(r"is not in the range x>=([0-9]+)", r"is less than \1", text)
     return f"{text[:1].lower()}{text[1:]}; see '{where} --help'"
 
 

@@ -258,10 +258,10 @@ def _home(given: Given, environ: Mapping[str, str]) -> Path | None:
     if "--home" in given:
         return Path(given["--home"][0]).absolute()
     from deploytrail.errors import Misconfigured
-    from deploytrail.trail import default_directory
+    from deploytrail.xdg import data_directory
 
     try:
-        return default_directory(environ)
+        return data_directory(environ)
     except Misconfigured:
         # Opening the trail says it.
         return None
