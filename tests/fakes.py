@@ -104,17 +104,17 @@ class FakeTrail:
             plain = msgspec.json.decode(entry, type=dict[str, object])
             yield Shown(index=index, leaf=_leaf(entry), entry=entry, event=plain)
 
-    def show(self, event: EventId) -> Shown:
+    def show(self, event: EventId | int) -> Shown:
         for shown in self.entries():
-            if shown.event["id"] == event:
+            if event in (shown.index, shown.event["id"]):
                 return shown
         raise NotFound(f"event: expected one with id {event}, found none")
 
-    def proof(self, event: EventId) -> bytes:
+    def proof(self, event: EventId | int) -> bytes:
         return f"fake proof of {self.show(event).leaf}".encode()
 
-    def attachment(self, event: EventId, evidence: str) -> bytes:
-        for attached in self.attachments.get(event, ()):
+    def attachment(self, event: EventId | int, evidence: str) -> bytes:
+        for attached in self.attachments.get(EventId(str(self.show(event).event["id"])), ()):
             if attached.type == evidence:
                 return attached.data
         raise NotFound(f"attachment: expected one of type {evidence}, found none")

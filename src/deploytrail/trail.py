@@ -6,15 +6,12 @@ this. Values and promises, no implementation.
 
 from __future__ import annotations
 
-import os
-import pwd
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-from deploytrail.errors import Misconfigured, SenderError
+from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
 
 LOCAL_INSTANCE: Final = "local"
@@ -113,7 +110,8 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `size` entries were there, the newest good checkpoint covers `size_signed` of them; `key_from`
     says who vouched for the log's key: `directory` means that the log attests itself.
-    `cosigned` is the newest time, in POSIX seconds, at which a cosigner vouched for it.
+    `cosigned` is the newest time, in POSIX seconds, at which a cosigner vouched for it. Of a proof,
+    `proven` is the index of the one entry that it is about, and nothing else was looked at.
     """
 
     origin: str
@@ -131,6 +129,7 @@ class Report(Struct, frozen=True, kw_only=True):
     disclosures: int | None
     seconds: float
     exit_code: int
+    proven: int | None = None
 
 
 class Trail(Protocol):
@@ -175,22 +174,28 @@ class Trail(Protocol):
         ...
 
     def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
-        """The last `count` entries below index `before`, newest first."""
+        """The last `count` entries below index `before`, newest first.
+
+        Raises Tampered at one that is not what the newest checkpoint signs, as all that read do.
+        """
         ...
 
     def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
         """Entries from index `first` up to, not including, `until`; oldest first."""
         ...
 
-    def show(self, event: EventId) -> Shown:
-        """One event by its id; raises NotFound."""
+    def show(self, event: EventId | int) -> Shown:
+        """One event by its id or index; raises NotFound.
+
+        Of several that bear one id, the first that was logged at its time; each has an index.
+        """
         ...
 
-    def proof(self, event: EventId) -> bytes:
+    def proof(self, event: EventId | int) -> bytes:
         """A c2sp.org/tlog-proof for one event under the newest checkpoint, publishing if needed."""
         ...
 
-    def attachment(self, event: EventId, evidence: str) -> bytes:
+    def attachment(self, event: EventId | int, evidence: str) -> bytes:
         """The bytes behind an event's `evidence[].id`.
 
         Raises NotFound where the event has no such evidence, and once it was erased.
@@ -200,29 +205,3 @@ class Trail(Protocol):
     def close(self) -> None:
         """Let go of files and locks. Nothing is pending: what was acknowledged is durable."""
         ...
-
-
-def default_directory(environment: Mapping[str, str]) -> Path:
-    """Where a user's trail is that nobody names: below their data directory (LOG.md).
-
-    Raises Misconfigured where the user has no home directory: who made one would often be root,
-    and nobody would look for a trail there.
-    """
-    named = environment.get("XDG_DATA_HOME", "")
-    if named.startswith("/"):
-        return Path(named) / "deploytrail"
-    home = environment.get("HOME") or _home_of_account()
-    if not home or not Path(home).is_dir():
-        raise Misconfigured(
-            f"HOME: expected your home directory, found {home or 'none'}, which is not there; set "
-            "DEPLOYTRAIL_HOME, or say where the trail is with --home"
-        )
-    return Path(home) / ".local" / "share" / "deploytrail"
-
-
-def _home_of_account() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        # Containers often run under an id that no account has.
-        return ""

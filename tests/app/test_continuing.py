@@ -42,6 +42,10 @@ def _continued(old: Place, written: Note, *, reason: str | None = None) -> str:
     """What the successor's first entry names as its target; the whole log is verified."""
     path = old.home.parent / "note"
     path.write_bytes(note.encode(written))
+    return _continued_after(old, path, reason=reason)
+
+
+def _continued_after(old: Place, path: Path, *, reason: str | None = None) -> str:
     following, receipt = continue_after(
         path,
         old.home.parent / "next",
@@ -75,6 +79,12 @@ def test_the_old_checkpoint_is_entered_verbatim(old: Place) -> None:
 def test_a_note_that_many_cosigned_is_entered_with_the_log_s_own_signatures(old: Place) -> None:
     newest = _notes(old)[-1]
     assert _continued(old, _cosigned(newest, 14)) == note.encode(newest).decode()
+
+
+def test_what_was_kept_of_the_old_log_is_enough_to_go_on(old: Place) -> None:
+    newest = _notes(old)[-1]
+    (kept,) = Path(old.environment["XDG_STATE_HOME"], "deploytrail").iterdir()
+    assert _continued_after(old, kept) == note.encode(newest).decode()
 
 
 def _unsigned(old: Place) -> Note:

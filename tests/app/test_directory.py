@@ -20,6 +20,7 @@ from deploytrail.event import EventId
 from deploytrail.log import checkpoint, merkle, note, policy, proof
 from deploytrail.stores import kept
 from deploytrail.trail import Receipt
+from deploytrail.xdg import state_directory
 from tests.events import event, new_id
 from tests.fakes import FakeClock
 from tests.verified import verified
@@ -178,7 +179,7 @@ def test_an_older_copy_that_has_grown_again_is_not_gone_on_with(
     trail.record([event() for _ in range(300)])
     trail.publish()
     older = _older_and_regrown(trail, tmp_path, grown=grown)
-    states = kept.state_directory(environment)
+    states = state_directory(environment)
     before = kept.load(states, trail.origin)
     refusal = Incomplete if grown < 50 else Tampered
     with pytest.raises(refusal, match=r"found 310; restore a newer|had another root when"):
@@ -221,7 +222,7 @@ def test_a_log_that_is_set_back_while_it_is_open_is_not_signed(
     with open_directory(environment=environment, clock=clock) as other:
         older = _older_and_regrown(other, tmp_path, grown=60)
         _set_back(trail.home.log, older / "log.db")
-        states = kept.state_directory(environment)
+        states = state_directory(environment)
         before = kept.load(states, trail.origin)
         with pytest.raises(Fenced, match="which was handed out before, found 1; the log was set"):
             SIGNING[how](trail, first.id, tmp_path)
@@ -243,7 +244,7 @@ def test_what_another_user_published_meanwhile_is_gone_on_with(
     trail.record([event()])
     with open_directory(environment=bobs, clock=clock) as bob:
         assert bob.publish().size == 601
-        kept_by_bob = kept.load(kept.state_directory(bobs), trail.origin)
+        kept_by_bob = kept.load(state_directory(bobs), trail.origin)
         assert kept_by_bob is not None
         assert kept_by_bob.checkpoint.size == 601
     verified(trail.store)
@@ -252,7 +253,7 @@ def test_what_another_user_published_meanwhile_is_gone_on_with(
 def test_what_is_kept_is_replaced_only_by_what_is_newer(
     trail: DirectoryTrail, environment: Mapping[str, str]
 ) -> None:
-    states = kept.state_directory(environment)
+    states = state_directory(environment)
     trail.record([event()])
     trail.publish()
     (file,) = states.iterdir()

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.app.exporting import export
+from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.exporting import export, export_events
 from deploytrail.app.verifying import verify
 from deploytrail.errors import DeploytrailError, Malformed
-from deploytrail.trail import Report
+from deploytrail.trail import Report, Shown
 from tests.app.trails import Place, place
+
+Told = Callable[[int, int], None]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,39 @@ def _member(path: Path, name: str) -> bytes:
         stream = tar.extractfile(name)
         assert stream is not None
         return stream.read()
+
+
+EXPORTS: dict[str, Callable[[DirectoryTrail, Path, Told], int]] = {
+    "proofs": lambda trail, path, told: export(trail, path, told=told),
+    "events": lambda trail, path, told: export_events(trail, path, _entry_of, told=told),
+}
+
+
+def _entry_of(shown: Shown) -> bytes:
+    return shown.entry
+
+
+@pytest.mark.parametrize("how", EXPORTS)
+def test_an_export_that_fails_half_way_leaves_no_file(
+    trail: Place, tmp_path: Path, how: str
+) -> None:
+    def fail(done: int, total: int) -> None:
+        if done > 300:
+            raise InterruptedError(f"{done} of {total}")
+
+    with trail.opened() as opened, pytest.raises(InterruptedError):
+        EXPORTS[how](opened, tmp_path / "half", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_events_are_exported_a_line_each(trail: Place, tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    with trail.opened() as opened:
+        assert export_events(opened, path, _entry_of) == 600
+        lines = [shown.entry for shown in opened.entries()]
+        with pytest.raises(FileExistsError):
+            export_events(opened, path, _entry_of)
+    assert path.read_bytes().split(b"\n") == [*lines, b""]
 
 
 def test_an_export_verifies_elsewhere(exported: Path, tmp_path: Path) -> None:

@@ -65,7 +65,16 @@ def test_who_sends_another_s_id_once_more_is_not_shown_for_it(
         shown = trail.show(alices.id)
         assert (shown.index, shown.event["outcome"]) == (1500, "success")
         assert proof.decode(trail.proof(alices.id)).index == 1500
+    assert trail.show(3001).event["outcome"] == "failure"
+    assert proof.decode(trail.proof(3001)).index == 3001
     verified(trail.store)
+
+
+@pytest.mark.parametrize("index", [-1, 3, 2**70])
+def test_an_index_that_is_not_there_is_not_found(trail: DirectoryTrail, index: int) -> None:
+    trail.record([event() for _ in range(3)])
+    with pytest.raises(NotFound, match=f"expected one below 3, found {index}"):
+        trail.show(index)
 
 
 ABSENT = {

@@ -156,7 +156,7 @@ def test_evidence_is_sealed_beside_its_event(trail: DirectoryTrail) -> None:
     other = event()
     trail.record([other])
     for whose, which in ((told.id, "A" * 22), (told.id, "no id"), (other.id, first["id"])):
-        with pytest.raises(NotFound, match="expected one of event"):
+        with pytest.raises(NotFound, match="expected one of entry"):
             trail.attachment(whose, which)
     verified(trail.store)
 

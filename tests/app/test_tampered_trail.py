@@ -8,8 +8,9 @@ import pytest
 from backports import zstd
 
 from deploytrail.app.exporting import export
-from deploytrail.errors import Tampered
+from deploytrail.errors import EvidenceError, Tampered
 from deploytrail.event import EventId
+from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle
 from tests.app.doctored import doctored
 from tests.app.trails import Place, place
 
@@ -23,14 +24,15 @@ def trail(tmp_path: Path) -> Place:
     return there
 
 
-def flip(there: Place) -> None:
-    """The first entry's reason is there no more; the page and its digests are as they should be."""
+def flip(there: Place, index: int = 0) -> None:
+    """Another tool did it; the page and its digests are as they should be."""
+    number, at = divmod(index, WIDTH)
     with doctored(there.home) as connection:
-        ((packed,),) = connection.execute("SELECT data FROM bundle WHERE n = 0")
-        octets = bytearray(zstd.decompress(packed))
-        octets[octets.index(b'"argocd"') + 1] ^= 1
-        row = (zstd.compress(bytes(octets)),)
-        connection.execute("UPDATE bundle SET data = ? WHERE n = 0", row)
+        ((packed,),) = connection.execute("SELECT data FROM bundle WHERE n = ?", (number,))
+        entries = decode_bundle(zstd.decompress(packed))
+        entries[at] = entries[at].replace(b'"argocd"', b'"brgocd"')
+        row = (zstd.compress(encode_bundle(entries)), number)
+        connection.execute("UPDATE bundle SET data = ? WHERE n = ?", row)
 
 
 def first_id(there: Place) -> EventId:
@@ -49,6 +51,52 @@ def test_a_changed_entry_is_neither_shown_nor_proven(trail: Place) -> None:
                 ask(first)
         # Another bundle is not concerned.
         assert opened.show(EventId(str(last.event["id"]))).index == COUNT - 1
+
+
+def test_a_list_ends_at_an_entry_that_was_changed(trail: Place) -> None:
+    flip(trail, 200)
+    with trail.opened() as opened:
+        newest = opened.newest(count=COUNT)
+        assert [next(newest).index for _ in range(99)] == list(range(299, 200, -1))
+        with pytest.raises(Tampered, match="entry 200: its bytes"):
+            next(newest)
+        # What was asked for does not have it; those beside it are good.
+        assert [one.index for one in opened.newest(count=20)] == list(range(299, 279, -1))
+        assert [one.index for one in opened.newest(count=3, before=200)] == [199, 198, 197]
+        assert len(list(opened.entries(first=201))) == 99
+        with pytest.raises(Tampered, match="entry 200: its bytes"):
+            list(opened.entries(first=150))
+
+
+BROKEN = {
+    "a bundle that does not unpack": "UPDATE bundle SET data = x'00' WHERE n = 0",
+    "a bundle of nothing": "UPDATE bundle SET data = x'28b52ffd2000010000' WHERE n = 0",
+    "a tail in other framing": "UPDATE segment SET data = x'ffff00'",
+    "a bundle that is gone": "DELETE FROM bundle",
+    "a checkpoint that is another's": "UPDATE checkpoint SET note = x'0a'",
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_rows_that_are_not_what_was_written_are_told_as_evidence(trail: Place, how: str) -> None:
+    with trail.opened() as opened:
+        with doctored(trail.home) as connection:
+            connection.execute(BROKEN[how])
+        with pytest.raises(EvidenceError):
+            list(opened.entries())
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 512, 700])
+@pytest.mark.parametrize("behind", [0, 1, 300])
+def test_whatever_the_checkpoint_covers_is_listed(tmp_path: Path, count: int, behind: int) -> None:
+    there = place(tmp_path)
+    there.record(count)
+    there.record(behind, publish=False)
+    with there.opened() as opened:
+        assert [one.index for one in opened.entries()] == list(range(count + behind))
+        assert [one.index for one in opened.newest(count=300)] == list(
+            range(count + behind - 1, max(-1, count + behind - 301), -1)
+        )
 
 
 def test_a_changed_log_is_not_exported(trail: Place, tmp_path: Path) -> None:

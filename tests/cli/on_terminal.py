@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.cli.program import PROGRAM, Program
 from tests.wrapper.terminal import Terminal
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+"""What sets a colour."""
 
 
 def on_terminal(program: Program, *words: str, columns: int = 80, **environ: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from deploytrail.actions import CATALOGUE
-from tests.cli.on_terminal import on_terminal
+from tests.cli.on_terminal import ESCAPE, on_terminal
 from tests.cli.program import Program, error_of
 
 
@@ -47,3 +49,10 @@ def test_no_error_points_to_a_page_that_an_installation_has_not(program: Program
     assert "docs/" not in done.stderr
     assert done.stderr.count("'deploytrail actions' lists ") == 2
     assert "it has id, action, outcome, " in done.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_meanings_fit_the_terminal(columns: int, program: Program) -> None:
+    seen = ESCAPE.sub("", on_terminal(program, "actions", "deployment.s", columns=columns))
+    assert max(len(line) for line in seen.splitlines()) <= columns
+    assert "A deployment ended as wanted." in " ".join(seen.split())

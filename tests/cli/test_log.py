@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
-from tests.cli.on_terminal import on_terminal
+from tests.cli.on_terminal import ESCAPE, on_terminal
 from tests.cli.program import Program, error_of
-
-ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_without_a_trail_it_says_how_to_begin(program: Program) -> None:
@@ -110,7 +107,7 @@ def test_what_happened_earlier_than_it_was_logged_is_found_by_its_own_time(
     assert recorded("log", "--since", "2026-01-02", "--action", "deployment.v").stdout
 
 
-@pytest.mark.parametrize("columns", [72, 80, 120, 200])
+@pytest.mark.parametrize("columns", [40, 59, 60, 72, 80, 120, 200])
 def test_a_table_fits_its_terminal(columns: int, recorded: Program) -> None:
     seen = ESCAPE.sub("", on_terminal(recorded, "log", columns=columns))
     assert max(len(line) for line in seen.splitlines()) <= columns
@@ -119,7 +116,7 @@ def test_a_table_fits_its_terminal(columns: int, recorded: Program) -> None:
         assert entry["id"][-8:] in seen
 
 
-@pytest.mark.parametrize("columns", [72, 120])
+@pytest.mark.parametrize("columns", [45, 60, 72, 120])
 def test_a_claimed_actor_is_marked_however_long_the_name(columns: int, recorded: Program) -> None:
     seen = ESCAPE.sub("", on_terminal(recorded, "log", columns=columns))
     assert seen.count(" (claimed)") == 1

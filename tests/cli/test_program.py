@@ -20,7 +20,9 @@ from tests.cli.program import PROGRAM, Answer, Program, error_of
 BAD_USAGE = {
     "an unknown verb": (["recrod"], "recrod", "deploytrail --help"),
     "an unknown option": (["log", "--bogus"], "--bogus", "deploytrail log --help"),
-    "a missing argument": (["show"], "ID", "deploytrail show --help"),
+    "a missing argument": (["show"], "ID", "deploytrail log"),
+    "an argument too many": (["proof", "1234", "--index", "1"], "--index", "found both"),
+    "an index below all": (["show", "--index", "-1"], "--index", "is less than 0"),
     "a word too many": (["init", "extra"], "extra", "deploytrail init --help"),
     "an age without a unit": (["verify", "--max-age", "24"], "--max-age", "24h"),
     "a count that is none": (["log", "-n", "x"], "--count", "is no whole number"),
@@ -211,14 +213,25 @@ def test_listing_loads_no_library_that_only_draws(recorded: Program) -> None:
     assert loaded.isdisjoint({"rich", "rich.console", "deploytrail.wrapper.run"})
 
 
-def test_completion_knows_the_verbs_and_leaves_nothing_behind(program: Program) -> None:
+COMPLETED = {
+    "deploytrail re": ["record"],
+    "deploytrail log --out": ["--outcome"],
+    "deploytrail run --en": ["--environment"],
+    "deploytrail run --environment prod --re": ["--reason"],
+}
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_completion_knows_verbs_and_options_and_leaves_nothing_behind(
+    program: Program, typed: str
+) -> None:
     asked = {
         "_DEPLOYTRAIL_COMPLETE": "complete_bash",
-        "COMP_WORDS": "deploytrail re",
-        "COMP_CWORD": "1",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
     }
     done = program(environ=asked)
-    assert (done.returncode, done.stdout.split()) == (0, ["record"])
+    assert (done.returncode, done.stdout.split()) == (0, COMPLETED[typed])
     assert list(program.user.iterdir()) == []
     assert not program.home.exists()
 

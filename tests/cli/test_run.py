@@ -76,6 +76,16 @@ def test_help_names_every_option_and_its_variable() -> None:
         assert option.variable in done.stdout
 
 
+def test_help_that_nobody_reads_to_its_end_is_no_fault() -> None:
+    environ = os.environ | {"PYTHONUNBUFFERED": "1"}
+    words = [sys.executable, "-m", "deploytrail", "run", "--help"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, env=environ, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_help_fits_a_terminal() -> None:
     assert max(len(line) for line in help_text().split("\n")) <= 100
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from itertools import chain
 
 import pytest
 
@@ -80,6 +82,34 @@ def test_a_proof_verifies_with_the_policy_and_the_entry_alone(recorded: Program)
     trusted = policy.decode((recorded.home / "policy").read_bytes())
     assert proof.verify(proven, merkle.leaf_hash(entry), trusted).checkpoint.size == 3
     assert recorded("proof", id).stdout.encode() == (recorded.folder / "proof").read_bytes()
+
+
+def test_an_entry_is_shown_and_proven_by_its_index(recorded: Program) -> None:
+    listed = recorded.lines("log", "--json")[1]
+    assert recorded.json("show", "--index", "1", "--json") == listed
+    proven = recorded.json("proof", "--index", "1", "--json")
+    assert proven["receipt"] == listed["receipt"]
+    assert recorded("proof", listed["id"]).stdout == proven["proof"]
+    assert hashlib.sha256(b"\x00" + proven["entry"].encode()).hexdigest() == listed["leaf"]
+    assert "below 3, found 3" in error_of(recorded("show", "--index", "3"))
+
+
+def test_a_proof_is_checked_without_the_log(recorded: Program) -> None:
+    files = {"-o": "event.proof", "--entry": "event.json"}
+    assert recorded("proof", "--index", "1", *chain(*files.items())).returncode == 0
+    policy = shutil.copy(recorded.home / "policy", recorded.folder / "policy")
+    shutil.rmtree(recorded.home)
+    shutil.rmtree(recorded.folder / "state")
+    words = ["verify", "event.proof", "--entry", "event.json", "--policy", policy]
+    done = recorded(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("verified\n")
+    assert "entry 1 of a log of 3 entries" in done.stdout
+    changed = (recorded.folder / "event.json").read_text().replace("network", "netwerk")
+    (recorded.folder / "event.json").write_text(changed)
+    done = recorded(*words)
+    assert done.returncode == 1
+    assert "CORRUPT entry 1" in done.stdout
 
 
 def test_a_proof_that_can_not_be_written_is_told(recorded: Program) -> None:

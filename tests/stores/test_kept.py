@@ -61,10 +61,3 @@ def test_a_state_directory_that_can_not_be_used_is_told_with_what_to_do(tmp_path
     for directory in (tmp_path / "file" / "deploytrail", Path("/proc/nowhere/deploytrail")):
         with pytest.raises(Misconfigured, match=r"the log itself has it\. Set XDG_STATE_HOME"):
             kept.replace(directory, seen(1))
-
-
-@pytest.mark.parametrize("named", ["", "relative/path"])
-def test_a_state_directory_that_is_not_absolute_is_not_used(named: str) -> None:
-    expected = Path.home() / ".local/state/deploytrail"
-    assert kept.state_directory({"XDG_STATE_HOME": named}) == expected
-    assert kept.state_directory({"XDG_STATE_HOME": "/state"}) == Path("/state/deploytrail")

@@ -25,6 +25,7 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note
 from deploytrail.stores import kept
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
+from deploytrail.xdg import state_directory
 
 _ID_CHARACTERS_MAX: Final = 1024
 """What a target's id may have (event.py)."""
@@ -53,7 +54,8 @@ def continue_after(
 ) -> tuple[DirectoryTrail, Receipt]:
     """Make a trail that goes on after the checkpoint in `old_note`; the trail is open on return.
 
-    The first entry carries the old checkpoint with the log's own signatures: what of the old log
+    It may be the file in which this user has kept the newest one seen. The first entry carries the
+    old checkpoint with the log's own signatures: what of the old log
     lies behind it is lost, and whoever holds a receipt from there can show that. Before anything
     is made, raises NotFound or Malformed where the note can't be read or entered; where this user
     has seen the old log, Tampered or PolicyUnmet for a note that is not that log's, and Incomplete
@@ -70,7 +72,7 @@ def continue_after(
             f"{old_note}: expected a checkpoint, found none that can be read ({error.strerror}); "
             "name the file that holds it"
         ) from None
-    found = note.decode(octets)
+    found = note.decode(kept.note_in(octets))
     old = checkpoints.decode(found.text)
     _hold_against_seen(found, old, environment)
     new_origin = origin or successor(old.origin)
@@ -106,7 +108,7 @@ def _hold_against_seen(
     """What this user has kept of the old log is all that can tell whether a note is its."""
     if not any(one.name == old.origin for one in found.signatures):
         raise Malformed(f"note: expected a signature by {old.origin[:80]!r}, found others' alone")
-    seen = kept.load(kept.state_directory(environment), old.origin)
+    seen = kept.load(state_directory(environment), old.origin)
     if seen is None:
         return
     checkpoints.verify(found, [log.key for log in seen.policy.logs])

@@ -16,15 +16,17 @@ from deploytrail.app.claimed import claimed
 from deploytrail.app.home import Home
 from deploytrail.app.reading import Showing, find_event
 from deploytrail.app.recording import Recorder, Submission, submission
+from deploytrail.app.signed import Signed, inclusion
 from deploytrail.clock import Clock, SystemClock, microseconds
 from deploytrail.entry import fields, unbase64url
-from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError, Tampered
+from deploytrail.errors import Conflict, EvidenceError, Incomplete, NotFound, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.log import checkpoint as checkpoints
-from deploytrail.log import merkle, note, proof
+from deploytrail.log import note, proof
 from deploytrail.log.publish import Publisher, refuse_fork
-from deploytrail.log.reading import entries_from, hashes_of
-from deploytrail.log.store import Checkpoint, Reader
+from deploytrail.log.reading import bundle_entries, hashes_of
+from deploytrail.log.store import Checkpoint
+from deploytrail.log.tiles import WIDTH
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
@@ -36,8 +38,7 @@ from deploytrail.trail import PATIENT, Attachment, Patience, Published, Receipt,
 from deploytrail.untrusted import parse_event
 from deploytrail.vault import attachment
 from deploytrail.vault.keys import project_fingerprint_key
-
-_AT_ONCE = 1024
+from deploytrail.xdg import state_directory
 
 
 def open_directory(
@@ -80,7 +81,7 @@ class DirectoryTrail:
         self.home = home
         self._patience = patience
         self._clock = clock
-        self._states = kept.state_directory(environment)
+        self._states = state_directory(environment)
         wrapping = homes.wrapping_key(home, environment, patience=patience)
         self._guard = Guard(home.directory, wait_seconds_max=patience.writer)
         # Until it is open, what was opened goes again where the next step fails: a lock left
@@ -99,6 +100,7 @@ class DirectoryTrail:
         self._recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
         signers = homes.signers(self._origin, self.keyring.secrets)
         self._publisher = Publisher(self.store, signers)
+        self._signed = Signed(signers.log.key)
         self._showing = Showing(self.store, self.keyring, self._origin)
 
     @property
@@ -145,55 +147,63 @@ class DirectoryTrail:
     def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
         until = self.size() if before is None else min(before, self.size())
         first = max(0, until - count)
-        for start in range(until, first, -_AT_ONCE):
-            yield from reversed(list(self.entries(first=max(first, start - _AT_ONCE), until=start)))
+        for number in reversed(_bundles(first, until)):
+            yield from self._of_bundle(number, _within(number, first, until)[::-1])
 
     def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
         until = self.size() if until is None else min(until, self.size())
-        for start in range(first, until, _AT_ONCE):
-            with self.store.reading() as reader:
-                found = list(entries_from(reader, start, min(start + _AT_ONCE, until)))
-                shown = self._showing.shown(reader, found)
-            yield from shown
+        for number in _bundles(first, until):
+            yield from self._of_bundle(number, _within(number, first, until))
 
-    def show(self, event: EventId) -> Shown:
+    def _of_bundle(self, number: int, wanted: range) -> Iterator[Shown]:
+        """These of a bundle's entries, in order, up to one that is not what was signed."""
+        fault: EvidenceError | None = None
+        found: list[tuple[int, bytes]] = []
+        with self.store.reading() as reader:
+            entries = bundle_entries(reader, number, reader.tree().size)
+            is_whole = self._signed.are_whole(reader, number, entries)
+            for index in wanted:
+                octets = entries[index % WIDTH]
+                try:
+                    if not is_whole:
+                        self._signed.check(reader, index, octets)
+                except EvidenceError as error:
+                    fault = error
+                    break
+                found.append((index, octets))
+            shown = self._showing.shown(reader, found)
+        yield from shown
+        if fault is not None:
+            raise fault
+
+    def show(self, event: EventId | int) -> Shown:
         with self.store.reading() as reader:
             index, octets = find_event(reader, event)
-            self._check_signed(reader, index, octets)
+            self._signed.check(reader, index, octets)
             return self._showing.shown(reader, [(index, octets)])[0]
 
-    def proof(self, event: EventId) -> bytes:
+    def proof(self, event: EventId | int) -> bytes:
         with self.store.reading() as reader:
             index, octets = find_event(reader, event)
         published = self.publish()
+        signed = checkpoints.Checkpoint(self._origin, published.size, bytes.fromhex(published.root))
         with self.store.reading() as reader:
-            root = bytes.fromhex(published.root)
-            hashes = _inclusion(reader, index, octets, size=published.size, root=root)
+            hashes = inclusion(index, octets, signed, hashes_of(reader, signed.size))
         return proof.encode(proof.Proof(index, hashes, published.note.encode()))
-
-    def _check_signed(self, reader: Reader, index: int, octets: bytes) -> None:
-        """Raise Tampered where an entry is not the one that our newest checkpoint signs."""
-        newest = reader.checkpoint()
-        if newest is None or index >= newest.size:
-            return
-        own = homes.signers(self._origin, self.keyring.secrets).log.key
-        signed, by = checkpoints.verified(note.decode(newest.note), [own])
-        if not by:
-            raise Tampered(f"checkpoint {newest.size}: it is not signed by this log's key")
-        _inclusion(reader, index, octets, size=signed.size, root=signed.root)
 
     def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]:
         """The JSON of what these entries list, by digest, as far as the vault can still open it."""
         with self.store.reading() as reader:
             return self._showing.disclosures(reader, entries)
 
-    def attachment(self, event: EventId, evidence: str) -> bytes:
+    def attachment(self, event: EventId | int, evidence: str) -> bytes:
         with self.store.reading() as reader:
-            _, octets = find_event(reader, event)
+            index, octets = find_event(reader, event)
+            self._signed.check(reader, index, octets)
             listed = {each["id"]: each["digest"] for each in fields(octets).get("evidence", ())}
             if evidence not in listed:
                 raise NotFound(
-                    f"attachment {evidence[:60]!r}: expected one of event {event}, which has "
+                    f"attachment {evidence[:60]!r}: expected one of entry {index}, which has "
                     f"{', '.join(listed) or 'none'}"
                 )
             row = reader.attachment(unbase64url(evidence))
@@ -234,10 +244,11 @@ class DirectoryTrail:
             is_published = bool(reader.notes(after=seen.size - 1, count=1))
         if seen.size > tree.size or not is_published:
             entries = counted(seen.size, "entry")
+            newest = kept.kept_file(self._states, self._origin)
             raise Incomplete(
                 f"log: expected at least {entries} under a checkpoint, which this log had when it "
                 f"was last seen here, found {_found(tree.size, seen.size)}; restore a newer copy, "
-                "or continue it as a new origin"
+                f"or go on elsewhere: deploytrail init --continue {newest} --home DIRECTORY"
             )
 
     def _seen(self) -> checkpoints.Checkpoint | None:
@@ -253,19 +264,14 @@ class DirectoryTrail:
         kept.replace(self._states, Kept(parsed, published.note, own))
 
 
-def _inclusion(
-    reader: Reader, index: int, octets: bytes, *, size: int, root: bytes
-) -> tuple[bytes, ...]:
-    """The proof that an entry is in the log; raises Tampered where what is stored gives none."""
-    hashes = tuple(merkle.inclusion_proof(index, size, hashes_of(reader, size)))
-    try:
-        merkle.verify_inclusion(merkle.leaf_hash(octets), index, size, hashes, root)
-    except Tampered:
-        raise Tampered(
-            f"entry {index}: its bytes, or hashes beside it, are not those that were logged and "
-            "signed; 'deploytrail verify' says what was changed"
-        ) from None
-    return hashes
+def _bundles(first: int, until: int) -> range:
+    """The numbers of the bundles that hold the entries from `first` up to `until`."""
+    return range(first // WIDTH, -(-until // WIDTH))
+
+
+def _within(number: int, first: int, until: int) -> range:
+    """Those of the indexes that lie in a bundle."""
+    return range(max(first, number * WIDTH), min(until, (number + 1) * WIDTH))
 
 
 def _found(size: int, size_seen: int) -> str:

@@ -26,8 +26,8 @@ from deploytrail.log import policy
 from deploytrail.log.merkle import Frontier, leaf_hashes
 from deploytrail.log.reading import bundle_entries, tile_reader
 from deploytrail.log.tiles import WIDTH, Tile, bundles_of, encode_bundle, encode_path, tiles_of
-from deploytrail.stores.files import new_file
-from deploytrail.stores.sqlite.place import sync_directory
+from deploytrail.stores.files import whole_file
+from deploytrail.trail import Shown
 
 _TILES_AT_ONCE: Final = 256
 _DIGESTS_MAX: Final = 200_000
@@ -42,36 +42,47 @@ def export(
 ) -> int:
     """Write the log up to a fresh checkpoint; returns how many entries. Replaces no file.
 
-    Written beside the target and renamed at the end, so a file of that name is whole. Raises
-    FileExistsError where there is one, Tampered where the log is not what it signed.
+    A file of that name is whole. Raises FileExistsError where there is one, Tampered where the log
+    is not what it signed.
     """
     published = trail.publish()
     size = published.size
-    new = target.with_name(target.name + ".new")
-    file = new_file(new)
-    try:
-        with (
-            open(file, "wb", closefd=False) as stream,
-            tarfile.open(fileobj=stream, mode="w:") as tar,
-            TemporaryFile(dir=target.parent) as lines,
-        ):
-            _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
-            _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
-            _add(tar, "checkpoint", published.note.encode())
-            put_aside = _Disclosures(trail, lines) if disclosures else None
-            root = _add_log(tar, trail, size, put_aside, told)
-            if root.hex() != published.root:
-                raise Tampered(
-                    "log: its entries are not those that were logged and signed, so nothing was "
-                    "exported; 'deploytrail verify' says what was changed"
-                )
-            _add_file(tar, "disclosures.jsonl", lines)
-        os.fsync(file)
-        os.link(new, target)
-    finally:
-        os.close(file)
-        new.unlink(missing_ok=True)
-    sync_directory(target.parent)
+    with (
+        whole_file(target) as stream,
+        tarfile.open(fileobj=stream, mode="w:") as tar,
+        TemporaryFile(dir=target.parent) as lines,
+    ):
+        _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
+        _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
+        _add(tar, "checkpoint", published.note.encode())
+        put_aside = _Disclosures(trail, lines) if disclosures else None
+        root = _add_log(tar, trail, size, put_aside, told)
+        if root.hex() != published.root:
+            raise Tampered(
+                "log: its entries are not those that were logged and signed, so nothing was "
+                "exported; 'deploytrail verify' says what was changed"
+            )
+        _add_file(tar, "disclosures.jsonl", lines)
+    return size
+
+
+def export_events(
+    trail: DirectoryTrail,
+    target: Path,
+    line_of: Callable[[Shown], bytes],
+    *,
+    told: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write a line for every entry, oldest first; returns how many. Replaces no file.
+
+    Raises as `export`; then there is no file.
+    """
+    size = trail.size()
+    with whole_file(target) as lines:
+        for shown in trail.entries(until=size):
+            lines.write(line_of(shown) + b"\n")
+            if told is not None:
+                told(shown.index + 1, size)
     return size
 
 

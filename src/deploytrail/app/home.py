@@ -21,13 +21,13 @@ from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.stores.sqlite.place import MOUNTS, refuse_network, sync_directory
-from deploytrail.trail import PATIENT, Patience, default_directory
+from deploytrail.trail import PATIENT, Patience
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
+from deploytrail.xdg import data_directory
 
 OWN_WITNESS: Final = b"self"
 """How a policy calls the log's own cosigner, which no quorum counts."""
-"""How long a command may take to print the key."""
 
 
 class Home(NamedTuple):
@@ -71,7 +71,7 @@ def find(given: Path | None, environment: Mapping[str, str]) -> Home:
     named = environment.get("DEPLOYTRAIL_HOME")
     if named:
         return Home(Path(named))
-    return Home(default_directory(environment))
+    return Home(data_directory(environment))
 
 
 def new_origin(clock: Clock) -> str:

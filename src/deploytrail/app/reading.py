@@ -10,7 +10,7 @@ from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId
 from deploytrail.log import merkle
-from deploytrail.log.reading import bundle_entries, entries_from
+from deploytrail.log.reading import bundle_entries, entries_from, entry_at
 from deploytrail.log.store import Reader, Store, VaultRow
 from deploytrail.log.tiles import WIDTH
 from deploytrail.sentence import counted
@@ -104,13 +104,20 @@ def _rows(reader: Reader, fields: Iterable[dict[str, Any]]) -> dict[bytes, Vault
     return {keys[key]: row for key, row in reader.disclosures(keys).items()}
 
 
-def find_event(reader: Reader, id: EventId) -> tuple[int, bytes]:
-    """(index, entry) of an event. Raises NotFound.
+def find_event(reader: Reader, event: EventId | int) -> tuple[int, bytes]:
+    """(index, entry) of an event, by its id or by that index. Raises NotFound."""
+    if isinstance(event, int):
+        return event, entry_at(reader, event)
+    return _find_id(reader, event)
 
-    By bisection: a UUIDv7 says when the event was made, which is mostly just before it was
-    logged; then by a scan from a little before that time on, oldest first, and last by one of what
-    was logged before. Somebody may send the id of another's event once more, under a delivery of
-    its own: the first one since that time is it.
+
+def _find_id(reader: Reader, id: EventId) -> tuple[int, bytes]:
+    """By bisection, then by a scan.
+
+    A UUIDv7 says when the event was made, which is mostly just before it was logged: the scan
+    begins a little before that time, oldest first, and only then looks at what was logged before.
+    Somebody may send the id of another's event once more, under a delivery of its own: the first
+    one since that time is it.
     """
     size = reader.tree().size
     start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)

@@ -1,7 +1,6 @@
 """Verify a directory or an export: offline, with no index, no server and no trust in us.
 
-Whose key counts is decided here: a policy that was given, else the one kept from an earlier time,
-else the directory's own, which proves that nothing was changed without that key and nothing more.
+`trust` says whose key counts, `proven` verifies a single proof.
 """
 
 from __future__ import annotations
@@ -18,14 +17,15 @@ from deploytrail.app import home as homes
 from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
 from deploytrail.app.exported import ExportedEvidence
-from deploytrail.app.handed import bytes_of, leaf_claims
+from deploytrail.app.handed import leaf_claims
 from deploytrail.app.home import Home
-from deploytrail.clock import Clock, SystemClock, microseconds
+from deploytrail.app.proven import Asked, is_proof, verify_proof
+from deploytrail.app.trust import Trust, Vouched, aged, trust_in, vouched
+from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     EXIT_POLICY_UNMET,
-    EXIT_STALE,
     EXIT_TAMPERED,
     DeploytrailError,
     EvidenceError,
@@ -37,27 +37,18 @@ from deploytrail.errors import (
 )
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
-from deploytrail.log import policy as policies
 from deploytrail.log import verify as core
 from deploytrail.log.evidence import Claim, LeafClaim, Outcome
-from deploytrail.log.policy import NO_QUORUM, Evaluation, Policy
+from deploytrail.log.policy import NO_QUORUM, Policy
 from deploytrail.log.replay import Finding
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
-from deploytrail.trail import Anchoring, Found, KeyFrom, Report
+from deploytrail.trail import Found, Report
+from deploytrail.xdg import state_directory
 
 _FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}
-_AHEAD_SECONDS_MAX: Final = 300
-"""By how much the clock of a cosigner may be ahead of ours."""
-
-
-class Trust(NamedTuple):
-    """Whose signatures count, and how we came to it."""
-
-    policy: Policy
-    key_from: KeyFrom
 
 
 def verify(
@@ -66,14 +57,16 @@ def verify(
     policy: Path | None = None,
     state: Path | None = None,
     receipts: Sequence[Path] = (),
+    entry: Path | None = None,
     max_age_seconds: int | None = None,
     disclosures: bool = False,
     environment: Mapping[str, str] | None = None,
     clock: Clock | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Verify a trail's directory, its `log.db`, or an export; the default is the own directory.
+    """Verify a trail's directory, its `log.db`, an export or a proof; default: the own directory.
 
+    A proof is about an `entry`, a file of its bytes, or about what a receipt names.
     `state` is the directory of kept checkpoints (default: the user's); a success updates it.
     `told` hears (entries done, entries in all). Bad evidence is in the report, with its exit
     code; raises NotFound or Malformed only where there is nothing to verify, or a policy or
@@ -82,11 +75,18 @@ def verify(
     environment = os.environ if environment is None else environment
     clock = SystemClock() if clock is None else clock
     home = homes.find(target, environment)
-    states = kept.state_directory(environment) if state is None else state
+    states = state_directory(environment) if state is None else state
+    if is_proof(home.directory):
+        asked = Asked(entry, receipts, policy, states, max_age_seconds)
+        return verify_proof(home.directory, asked, clock.now())
+    if entry is not None:
+        raise Malformed(f"--entry: expected a proof with it, found {home.directory}; leave it out")
     with ExitStack() as stack:
         try:
             examination = _examination(stack, home, environment)
-            trust = _trust(examination, policy, states)
+            trust = trust_in(
+                examination.origin, given=policy, states=states, own=examination.policy
+            )
         except EvidenceError as error:
             return _unreadable(error)
         claims, leaves = _claims(examination.origin, states, receipts)
@@ -145,23 +145,6 @@ def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -
     return Examination(stored, own, stored.origin, deep_of_log(log, home, environment, stack))
 
 
-def _trust(examination: Examination, given: Path | None, states: Path) -> Trust:
-    if given is not None:
-        return Trust(policies.decode(bytes_of(given, "a policy")), "policy")
-    known = kept.load(states, examination.origin)
-    if known is not None:
-        return Trust(known.policy, "state")
-    if examination.policy is None:
-        raise NotFound(
-            "policy: expected one beside the log, in the kept state or by --policy, found none; "
-            "without the log's key nothing can be verified"
-        )
-    try:
-        return Trust(policies.decode(examination.policy), "directory")
-    except Malformed as error:
-        raise Tampered(f"the policy that came with it can't be read: {error}") from None
-
-
 def _claims(
     origin: str, states: Path, receipts: Sequence[Path]
 ) -> tuple[list[Claim], list[LeafClaim]]:
@@ -175,12 +158,10 @@ def _claims(
 
 
 class _Judgement(NamedTuple):
-    """What comes of the newest checkpoint: who cosigned it, and when last, in POSIX seconds."""
+    """What comes of all findings, and of the signatures of the newest checkpoint."""
 
     exit_code: int
-    anchoring: Anchoring = "UNANCHORED"
-    witnesses: tuple[str, ...] = ()
-    cosigned: int | None = None
+    seen: Vouched = Vouched()
 
 
 class _Verification:
@@ -258,39 +239,13 @@ class _Verification:
         except DeploytrailError as error:
             outcome.find(Finding("CORRUPT", 0, 0, f"newest checkpoint: {error}"))
             return _Judgement(EXIT_TAMPERED)
-        times = [when for when in evaluation.witnesses.values() if when is not None]
-        cosigned = max(times, default=None)
-        if cosigned is None:
+        seen = vouched(evaluation, self._trust, self._examination.origin, is_sound=code == EXIT_OK)
+        if seen.cosigned is None:
             outcome.not_checked.append("no cosigner says when it last saw this log")
         if age_max is not None and code == EXIT_OK:
-            code = self._age(cosigned, age_max, outcome)
-        outside = self._outside(evaluation)
-        policy = self._trust.policy
-        # A policy that came with what it judges says nothing about who else has seen it.
-        is_witnessed = (
-            code in {EXIT_OK, EXIT_STALE}
-            and self._trust.key_from != "directory"
-            and policy.quorum != NO_QUORUM
-            and policy.is_met(outside)
-        )
-        names = tuple(name.decode("utf-8", "replace") for name in outside)
-        return _Judgement(code, "WITNESSED" if is_witnessed else "UNANCHORED", names, cosigned)
-
-    def _outside(self, evaluation: Evaluation) -> list[bytes]:
-        """The witnesses that are not the log itself, whatever a policy calls them."""
-        keys = {name: one.key for name, one in self._trust.policy.witnesses.items()}
-        own = {log.key.name for log in self._trust.policy.logs} | {self._examination.origin}
-        return [name for name in evaluation.witnesses if keys[name].name not in own]
-
-    def _age(self, cosigned: int | None, age_max: int, outcome: Outcome) -> int:
-        if cosigned is None:
-            return EXIT_STALE
-        age = microseconds(self._clock.now()) // 1_000_000 - cosigned
-        if age < -_AHEAD_SECONDS_MAX:
-            what = f"how old it is: it was cosigned {-age} s in the future, by one clock or another"
-            outcome.not_checked.append(what)
-            return EXIT_STALE
-        return EXIT_OK if age <= age_max else EXIT_STALE
+            code, unknown = aged(seen.cosigned, age_max, self._clock.now())
+            outcome.not_checked += [unknown] if unknown else []
+        return _Judgement(code, seen)
 
     def _report(
         self, outcome: Outcome, judgement: _Judgement, seconds: float, disclosures: int | None
@@ -322,10 +277,10 @@ class _Verification:
             root=outcome.root.hex(),
             size_signed=outcome.size_signed,
             checkpoints=outcome.checkpoints,
-            anchoring=judgement.anchoring,
+            anchoring=judgement.seen.anchoring,
             key_from=self._trust.key_from,
-            witnesses=judgement.witnesses,
-            cosigned=judgement.cosigned,
+            witnesses=judgement.seen.witnesses,
+            cosigned=judgement.seen.cosigned,
             found=tuple(
                 Found(state=one.state, first=one.first, until=one.until, what=one.what)
                 for one in sorted(outcome.findings, key=lambda each: (each.first, each.until))

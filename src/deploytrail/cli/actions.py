@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Final
 
 import typer
 
+from deploytrail.cli.columns import GAP, wrapped
 from deploytrail.cli.opening import JsonOption
 from deploytrail.cli.terminal import is_terminal, say, say_json, styled, width
 from deploytrail.errors import NotFound
+
+_ROOM_MIN: Final = 28
+"""Columns in which a meaning can be read beside its name."""
 
 
 def actions(
@@ -24,7 +29,6 @@ def actions(
     JSON document per line. Those of the trail itself (audit.…) can't be recorded by others.
     """
     from deploytrail.actions import CATALOGUE, outcome
-    from deploytrail.cli.columns import GAP, wrapped
 
     found = [each for name, each in CATALOGUE.items() if name.startswith(prefix)]
     if not found:
@@ -48,10 +52,20 @@ def actions(
                 }
             )
         elif is_terminal(sys.stdout):
-            lines = wrapped(each.meaning, max(width() - indent, 16), lines_max=9)
             head = f"{each.name.ljust(names + GAP)}{each.severity.ljust(severities + GAP)}"
-            say(f"{styled(head, 'cyan')}{lines[0]}")
-            for line in lines[1:]:
-                say(" " * indent + line)
+            for line in _lines(styled(head, "cyan"), each.meaning, indent):
+                say(line)
         else:
             say(f"{each.name}\t{each.severity}\t{each.meaning}")
+
+
+def _lines(head: str, meaning: str, indent: int) -> Iterator[str]:
+    """The meaning beside what stands before it, or below where there is no room."""
+    room = width() - indent
+    if room < _ROOM_MIN:
+        yield head.rstrip()
+        yield from (f"  {line}" for line in wrapped(meaning, width() - 2, lines_max=9))
+        return
+    first, *rest = wrapped(meaning, room, lines_max=9)
+    yield f"{head}{first}"
+    yield from (" " * indent + line for line in rest)

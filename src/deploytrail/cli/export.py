@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,7 @@ from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.directory import DirectoryTrail
-    from deploytrail.cli.progress import Progress
+    from deploytrail.trail import Shown
 
 
 def export(
@@ -54,7 +54,9 @@ def export(
 
             size = export_proofs(trail, file, disclosures=not concealed, told=progress)
         else:
-            size = _write_events(trail, file, progress)
+            from deploytrail.app.exporting import export_events
+
+            size = export_events(trail, file, partial(_line, trail.origin), told=progress)
     if json:
         say_json({"file": str(file), "entries": size, "proofs": proofs})
     elif proofs:
@@ -65,15 +67,10 @@ def export(
         tell(f"wrote {events} to {file} as JSON lines; --proofs writes one that verifies")
 
 
-def _write_events(trail: DirectoryTrail, file: Path, progress: Progress) -> int:
-    """Every event as `log --json` says it, oldest first; replaces no file."""
+def _line(origin: str, shown: Shown) -> bytes:
+    """An event as `log --json` says it."""
     import msgspec
 
     from deploytrail.cli.shown_event import document
 
-    size = trail.size()
-    with file.open("xb") as lines:
-        for shown in trail.entries(until=size):
-            lines.write(msgspec.json.encode(document(shown, trail.origin)) + b"\n")
-            progress(shown.index + 1, size)
-    return size
+    return msgspec.json.encode(document(shown, origin))

@@ -21,11 +21,27 @@ _whole = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _part = re.compile(r"[0-9a-f-]{4,}").fullmatch
 
 
-def find(trail: Trail, text: str) -> Shown:
-    """The event of that id, or the only one among the newest whose id begins or ends so.
+def asked(id: str | None, index: int | None) -> str | int:
+    """The one of the two that was given; raises Malformed where it isn't one."""
+    if index is not None and id is None:
+        return index
+    if id is not None and index is None:
+        return id
+    raise Malformed(
+        f"ID: expected an event's id, or --index instead, found {'both' if id else 'neither'}; "
+        "'deploytrail log' lists events"
+    )
+
+
+def find(trail: Trail, wanted: str | int) -> Shown:
+    """The event of that id or index, or the only one of the newest whose id begins or ends so.
 
     Raises Malformed for what is no part of an id or of several, NotFound where there is none.
     """
+    return trail.show(wanted) if isinstance(wanted, int) else _named(trail, wanted)
+
+
+def _named(trail: Trail, text: str) -> Shown:
     wanted = text.strip().lower()
     if _whole(wanted):
         return trail.show(EventId(wanted))

@@ -49,7 +49,7 @@ def init(
         typer.Option(
             "--continue",
             metavar="NOTE",
-            help="Goes on after a lost log, by its checkpoint.",
+            help="Goes on after a log that was lost or set back, by its newest checkpoint.",
         ),
     ] = None,
     reason: Annotated[

@@ -6,23 +6,21 @@ that senders claim may stand anywhere within a day of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 from msgspec import Struct
 
 from deploytrail.actions import CATALOGUE, TIME_AHEAD_MAX
+from deploytrail.cli.span import span
 from deploytrail.clock import rfc3339
 from deploytrail.errors import Malformed
 from deploytrail.event import Outcome
 from deploytrail.trail import Shown
 
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Nothing is older; a day before it is one of the calendar, too."""
-_span = re.compile(r"([0-9]{1,6})([smhdw])").fullmatch
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -95,10 +93,10 @@ def _passes(event: dict[str, Any], wanted: Filter) -> bool:
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    found = _span(text)
+    ago = span(text)
     try:
-        if found:
-            return max(now - timedelta(**{_UNITS[found[2]]: int(found[1])}), _FIRST)
+        if ago is not None:
+            return max(now - ago, _FIRST)
         moment = datetime.fromisoformat(text)
         # A day alone begins in UTC, as `log` prints days.
         moment = moment.replace(tzinfo=UTC) if len(text) == 10 else moment

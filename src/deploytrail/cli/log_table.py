@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from deploytrail.cli.columns import GAP, clipped, padded, widths, wrapped
 from deploytrail.cli.finding import SHORT
-from deploytrail.cli.shown_event import CLAIMED, what, where, who
+from deploytrail.cli.shown_event import CLAIMED, sentence, what, where, who
 from deploytrail.cli.terminal import styled, width
 from deploytrail.trail import Shown
 
@@ -22,9 +22,20 @@ _MARKS: Final = {
     "partial": ("!", "yellow"),
 }
 _UNKNOWN: Final = ("?", "dim")
+_WHO: Final = 2
 _WHAT: Final = 3
 """The column that takes what the others leave."""
-_WIDE: Final = 100
+_WHERE: Final = 4
+_LIMITS: Final = (
+    # Time, outcome, who, what, where, id.
+    (100, (8, 1, 28, 160, 36, SHORT)),
+    (72, (8, 1, 19, 160, 10, SHORT)),
+    (60, (8, 1, 19, 160, 0, SHORT)),
+    (0, (8, 1, 0, 160, 0, SHORT)),
+)
+"""How wide each column may be on a terminal of so many columns or more; 0 leaves it out."""
+_WHOLE_PLACE: Final = 20
+"""Columns in which environment, project and unit are worth to be told."""
 _LINES_MAX: Final = 3
 
 
@@ -48,9 +59,8 @@ def table(events: Iterable[Shown]) -> Iterator[str]:
     rest = iter(events)
     first = list(islice(rest, _MEASURED))
     total = width()
-    is_wide = total >= _WIDE
-    limits = (8, 1, 28 if is_wide else 19, total, 36 if is_wide else 10, SHORT)
-    rows = [_row(each.event, is_wide=is_wide) for each in first]
+    limits = next(limits for least, limits in _LIMITS if total >= least)
+    rows = [_row(each.event, limits) for each in first]
     taken = widths(rows, limits=limits, flexible=_WHAT, total=total)
     today = ""
     for shown in chain(first, rest):
@@ -58,20 +68,22 @@ def table(events: Iterable[Shown]) -> Iterator[str]:
         if day != today:
             yield ("" if not today else "\n") + styled(f"{day} UTC", "bold")
             today = day
-        yield from _lines(_row(shown.event, is_wide=is_wide), taken, _mark(shown.event)[1])
+        yield from _lines(_row(shown.event, limits), taken, _mark(shown.event)[1])
 
 
-def _row(event: Mapping[str, Any], *, is_wide: bool) -> Sequence[str]:
-    """The texts of one event by column. Narrow terminals get the environment alone as its place.
+def _row(event: Mapping[str, Any], limits: Sequence[int]) -> Sequence[str]:
+    """The texts of one event by column.
 
-    Most sentences name the unit anyway.
+    Narrow terminals get the environment alone as its place, since most sentences name the unit;
+    where there is no column for who it was, the sentence says it.
     """
+    has_who = limits[_WHO] > 0
     return (
         str(event.get("time"))[11:19],
         _mark(event)[0],
-        who(event),
-        what(event),
-        where(event, is_short=not is_wide),
+        who(event) if has_who else "",
+        what(event) if has_who else sentence(event),
+        where(event, is_short=limits[_WHERE] < _WHOLE_PLACE) if limits[_WHERE] else "",
         str(event["id"])[-SHORT:],
     )
 

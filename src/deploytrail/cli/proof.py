@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, reading
-from deploytrail.cli.show import IdArgument
-from deploytrail.cli.terminal import tell, write_bytes
+from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.show import IdArgument, IndexOption
+from deploytrail.cli.terminal import say_json, tell, write_bytes
 
 
 def proof(
-    id: IdArgument,
+    id: IdArgument = None,
+    index: IndexOption = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Writes the proof there."),
@@ -22,23 +23,29 @@ def proof(
         Path | None,
         typer.Option(metavar="FILE", help="Writes the entry's bytes, which it proves, there."),
     ] = None,
+    json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Prove that an event is in the log.
 
     Prints a c2sp.org/tlog-proof under the newest checkpoint, and publishes one where needed.
+    'deploytrail verify PROOF --entry ENTRY --policy POLICY' checks it anywhere, without the log.
     """
-    from deploytrail.cli.finding import find
-    from deploytrail.event import EventId
+    from deploytrail.cli.finding import asked, find
+    from deploytrail.cli.shown_event import receipt_of
+
+    wanted = asked(id, index)
 
     with reading(home) as trail:
-        shown = find(trail, id)
-        proven = trail.proof(EventId(str(shown.event["id"])))
-    if entry is not None:
-        entry.write_bytes(shown.entry)
-        tell(f"wrote the entry to {entry}")
-    if output is None:
+        shown = find(trail, wanted)
+        proven = trail.proof(shown.index)
+        receipt = receipt_of(shown, trail.origin)
+    for what, path, octets in (("entry", entry, shown.entry), ("proof", output, proven)):
+        if path is not None:
+            path.write_bytes(octets)
+            tell(f"wrote the {what} to {path}")
+    if json:
+        document = {"proof": proven.decode(), "entry": shown.entry.decode(), "receipt": receipt}
+        say_json(document)
+    elif output is None:
         write_bytes(proven)
-    else:
-        output.write_bytes(proven)
-        tell(f"wrote the proof to {output}")

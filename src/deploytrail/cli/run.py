@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
         _tell(f"run: {error}")
         return EXIT_NOT_STARTED
     if "--help" in given:
-        print(help_text())  # noqa: T201 (help belongs on standard output)
+        with suppress(BrokenPipeError):
+            print(help_text())  # noqa: T201 (help belongs on standard output)
         return EXIT_OK
     return _run(given, command)
 
@@ -258,10 +259,10 @@ def _home(given: Given, environ: Mapping[str, str]) -> Path | None:
     if "--home" in given:
         return Path(given["--home"][0]).absolute()
     from deploytrail.errors import Misconfigured
-    from deploytrail.trail import default_directory
+    from deploytrail.xdg import data_directory
 
     try:
-        return default_directory(environ)
+        return data_directory(environ)
     except Misconfigured:
         # Opening the trail says it.
         return None

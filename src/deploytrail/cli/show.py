@@ -10,23 +10,29 @@ import typer
 from deploytrail.cli.opening import HomeOption, JsonOption, reading
 from deploytrail.cli.terminal import is_terminal, say, say_json, styled, write_bytes
 from deploytrail.errors import NotFound
-from deploytrail.event import EventId
 from deploytrail.printable import printable
 
 if TYPE_CHECKING:
     from deploytrail.trail import Shown, Trail
 
 IdArgument = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="ID", help="An event's id, or its beginning or end as 'deploytrail log' shows it."
+    ),
+]
+IndexOption = Annotated[
+    int | None,
+    typer.Option(
+        "--index", metavar="N", min=0, help="The entry at that index instead, as 'verify' names it."
     ),
 ]
 _SAID_ELSEWHERE: Final = {"id", "logged", "v", "origin", "schema", "nonce"}
 
 
 def show(
-    id: IdArgument,
+    id: IdArgument = None,
+    index: IndexOption = None,
     entry: Annotated[
         bool, typer.Option("--entry", help="Prints the entry's bytes, exactly as they are hashed.")
     ] = False,
@@ -49,11 +55,13 @@ def show(
 
     With its receipt, and with what of it was erased or is missing.
     """
-    from deploytrail.cli.finding import find
+    from deploytrail.cli.finding import asked, find
     from deploytrail.cli.shown_event import document, receipt_of
 
+    wanted = asked(id, index)
+
     with reading(home) as trail:
-        shown = find(trail, id)
+        shown = find(trail, wanted)
         if entry:
             write_bytes(shown.entry)
         elif receipt:
@@ -76,7 +84,7 @@ def _say_attachment(trail: Trail, shown: Shown, wanted: str) -> None:
             f"--attachment: expected the type or the id of one attachment, found {wanted[:60]!r}; "
             f"the event has {known}"
         )
-    octets = trail.attachment(EventId(str(shown.event["id"])), ids[0])
+    octets = trail.attachment(shown.index, ids[0])
     if is_terminal(sys.stdout):
         say(printable(octets.decode("utf-8", "replace"), keep="\n\t").removesuffix("\n"))
     else:

@@ -21,7 +21,7 @@ _STYLES: Final = {
     "yellow": "33",
     "cyan": "36",
 }
-WIDTH_MIN: Final = 72
+WIDTH_MIN: Final = 40
 WIDTH_MAX: Final = 160
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.span import span
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
 from deploytrail.errors import (
     EXIT_INCOMPLETE,
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from deploytrail.trail import Found, Report
 
 _FOUND_MAX: Final = 20
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_duration = re.compile(r"([0-9]{1,9})([smhd])").fullmatch
 _VERDICTS: Final = {
     EXIT_OK: ("verified", "green"),
     EXIT_TAMPERED: ("TAMPERED: bytes contradict a hash or a signature", "red"),
@@ -53,7 +51,9 @@ _FIRST_SEEN: Final = (
 
 _Path = Annotated[
     Path | None,
-    typer.Argument(metavar="PATH", help="A trail's directory or an export; default: yours."),
+    typer.Argument(
+        metavar="PATH", help="A trail's directory, an export or a proof; default: yours."
+    ),
 ]
 _Policy = Annotated[
     Path | None,
@@ -66,6 +66,10 @@ _State = Annotated[
 _Receipt = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="Receipts that the log has to honour; repeatable."),
+]
+_Entry = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With a proof: the entry that it is about."),
 ]
 _MaxAge = Annotated[
     str | None,
@@ -81,12 +85,13 @@ def verify(
     policy: _Policy = None,
     state: _State = None,
     receipt: _Receipt = None,
+    entry: _Entry = None,
     max_age: _MaxAge = None,
     disclosures: _Disclosures = False,
     json: JsonOption = False,
     home: HomeOption = None,
 ) -> int:
-    """Verify a log, offline and without trust in us.
+    """Verify a log or a proof, offline and without trust in us.
 
     Exit codes: 0 sound, 1 tampered, 2 nothing to verify, 3 incomplete, 4 policy unmet, 5 stale.
     The newest checkpoint is kept, so that an older copy is found out the next time.
@@ -102,6 +107,7 @@ def verify(
             policy=policy,
             state=state,
             receipts=receipt or (),
+            entry=entry,
             max_age_seconds=None if max_age is None else _age_seconds(max_age),
             disclosures=disclosures,
             clock=clock,
@@ -115,20 +121,19 @@ def verify(
 
 
 def _age_seconds(text: str) -> int:
-    found = _duration(text)
+    found = span(text)
     if found is None:
         raise Malformed(
-            f"--max-age: expected a number and s, m, h or d, such as 24h, found {text[:40]!r}"
+            f"--max-age: expected a number and s, m, h, d or w, such as 24h, found {text[:40]!r}"
         )
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(found.total_seconds())
 
 
 def _say_report(report: Report) -> None:
     verdict, colour = _VERDICTS.get(report.exit_code, _VERDICTS[EXIT_TAMPERED])
     say(styled(verdict, colour))
     say(f"  {printable(report.origin)}")
-    signed = f"{report.size_signed:,} of them under a signed checkpoint"
-    say(f"  {counted(report.size, 'entry')}, {signed}, in {report.seconds:.1f} s")
+    say(f"  {_extent(report)}")
     say(f"  root {report.root}")
     for found in report.found[:_FOUND_MAX]:
         _say_found(found)
@@ -148,6 +153,14 @@ def _say_report(report: Report) -> None:
         say_wrapped(_FIRST_SEEN)
     _say_list("checked", report.checked)
     _say_list("not checked", report.not_checked)
+
+
+def _extent(report: Report) -> str:
+    """How much was looked at."""
+    if report.proven is not None:
+        return f"entry {report.proven:,} of a log of {counted(report.size, 'entry')}"
+    signed = f"{report.size_signed:,} of them under a signed checkpoint"
+    return f"{counted(report.size, 'entry')}, {signed}, in {report.seconds:.1f} s"
 
 
 def _say_list(heading: str, texts: Sequence[str]) -> None:

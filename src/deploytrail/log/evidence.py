@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from deploytrail import entry
+from deploytrail.errors import Malformed
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.replay import Finding
 
@@ -68,6 +70,16 @@ class LeafClaim(NamedTuple):
     whose: str
     id: str = ""
     logged: str = ""
+
+    def fits(self, octets: bytes) -> bool:
+        """Whether the entry says the same id and time, where these are held."""
+        if not self.id and not self.logged:
+            return True
+        try:
+            fields = entry.fields(octets)
+        except Malformed:
+            return False
+        return (fields.get("id"), fields.get("logged")) == (self.id, self.logged)
 
 
 class Outcome(Struct):

@@ -31,10 +31,7 @@ def tail_entries(reader: Reader) -> list[bytes]:
         start = first if start is None else start
         if first != start + len(entries):
             raise Incomplete(f"entries: expected {start + len(entries)} next, found {first}")
-        try:
-            entries += decode_bundle(data, width=count)
-        except Malformed as error:
-            raise Tampered(f"segment {first}: {error}") from None
+        entries += _decoded(data, count, what=f"entries from {first}")
     return entries
 
 
@@ -43,7 +40,7 @@ def bundle_entries(reader: Reader, number: int, size: int) -> list[bytes]:
     width = min(size - number * WIDTH, WIDTH)
     data = reader.bundle(number)
     if data is not None:
-        entries = decode_bundle(data, width=WIDTH)[:width]
+        entries = _decoded(data, WIDTH, what=f"bundle {number}")[:width]
     else:
         entries = _tail_of(reader, number)[:width]
     if len(entries) != width:
@@ -52,6 +49,14 @@ def bundle_entries(reader: Reader, number: int, size: int) -> list[bytes]:
             f"found {len(entries)}"
         )
     return entries
+
+
+def _decoded(data: bytes, width: int, *, what: str) -> list[bytes]:
+    """The entries of what is stored; raises Tampered where it is not what we wrote."""
+    try:
+        return decode_bundle(data, width=width)
+    except Malformed as error:
+        raise Tampered(f"{what}: {error}") from None
 
 
 def _tail_of(reader: Reader, number: int) -> list[bytes]:

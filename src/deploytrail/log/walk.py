@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from deploytrail import entry
-from deploytrail.errors import DeploytrailError, Incomplete, Malformed
+from deploytrail.errors import DeploytrailError, Incomplete
 from deploytrail.log import accounts
 from deploytrail.log.accounts import Accounts
 from deploytrail.log.evidence import Claim, Each, Evidence, LeafClaim, Outcome, Told
@@ -201,7 +200,7 @@ class Walk:
             if leaves[at - first] != claim.leaf:
                 what = f"another entry stands where {claim.whose} says"
                 self._outcome.find(Finding("CORRUPT", at, at + 1, what))
-            elif entries is not None and not _says(entries[at - first], claim):
+            elif entries is not None and not claim.fits(entries[at - first]):
                 what = f"{claim.whose} tells another id or time than the entry"
                 self._outcome.find(Finding("CORRUPT", at, at + 1, what))
 
@@ -280,16 +279,6 @@ class Walk:
                 outcome.find(Finding("PRUNED", first, until, what))
             else:
                 outcome.find(Finding("MISSING", first, until, "the entries are gone"))
-
-
-def _says(octets: bytes, claim: LeafClaim) -> bool:
-    if not claim.id and not claim.logged:
-        return True
-    try:
-        fields = entry.fields(octets)
-    except Malformed:
-        return False
-    return (fields.get("id"), fields.get("logged")) == (claim.id, claim.logged)
 
 
 def _named(name: str, what: str) -> str:

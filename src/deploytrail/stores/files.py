@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from deploytrail.stores.sqlite.place import sync_directory
 
@@ -32,6 +36,28 @@ def new_file(path: Path) -> int:
     path.unlink(missing_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears when the block ends, whole and durable; where it raises, not at all.
+
+    Written beside its place. Raises FileExistsError where there is a file of that name.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "File exists", str(path))
+    new = path.with_name(path.name + ".new")
+    file = new_file(new)
+    try:
+        with open(file, "wb", closefd=False) as stream:
+            yield stream
+        os.fsync(file)
+        # Unlike a rename, a link never takes the place of a file that came meanwhile.
+        os.link(new, path)
+    finally:
+        os.close(file)
+        new.unlink(missing_ok=True)
+    sync_directory(path.parent)
 
 
 def make_directory(directory: Path) -> None:

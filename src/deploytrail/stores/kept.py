@@ -7,7 +7,6 @@ in the user's state directory, replaced atomically.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,20 +28,13 @@ class Kept(NamedTuple):
     policy: Policy
 
 
-def state_directory(environment: Mapping[str, str]) -> Path:
-    """`$XDG_STATE_HOME/deploytrail`, by default below `~/.local/state`."""
-    home = environment.get("XDG_STATE_HOME") or ""
-    base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
-    return base / "deploytrail"
-
-
 def load(directory: Path, origin: str) -> Kept | None:
     """What was kept of an origin, or None.
 
     Raises Malformed for a file that we did not write, Misconfigured where it can't be read: nobody
     may believe then that nothing was seen.
     """
-    path = _path(directory, origin)
+    path = kept_file(directory, origin)
     try:
         octets = path.read_bytes()
     except FileNotFoundError:
@@ -68,7 +60,8 @@ def replace(directory: Path, kept: Kept) -> None:
     try:
         if not directory.exists():
             make_directory(directory)
-        replace_file(_path(directory, kept.checkpoint.origin), head + _BETWEEN + kept.note)
+        path = kept_file(directory, kept.checkpoint.origin)
+        replace_file(path, head + _BETWEEN + kept.note)
     except OSError as error:
         raise Misconfigured(
             f"{directory}: expected to keep the newest checkpoint there, but {error.strerror}; the "
@@ -76,5 +69,12 @@ def replace(directory: Path, kept: Kept) -> None:
         ) from None
 
 
-def _path(directory: Path, origin: str) -> Path:
+def note_in(octets: bytes) -> bytes:
+    """The checkpoint of a file that may be one of ours; any other is the checkpoint itself."""
+    _, between, tail = octets.partition(_BETWEEN)
+    return tail if between else octets
+
+
+def kept_file(directory: Path, origin: str) -> Path:
+    """Where it is kept what was seen of an origin."""
     return directory / hashlib.sha256(origin.encode("utf-8")).hexdigest()

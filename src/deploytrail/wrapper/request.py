@@ -5,8 +5,6 @@ Values only. Names of places keep to the sizes of `deploytrail.event`.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from msgspec import Struct
 
 
@@ -14,7 +12,6 @@ class Request(Struct, frozen=True, kw_only=True):
     """One run. `command` is not empty; all else is absent unless stated."""
 
     command: tuple[str, ...]
-    home: Path | None = None
     project: str | None = None
     unit: str | None = None
     environment: str | None = None
