@@ -271,6 +271,38 @@ def _harm(original: Original, statement: str, *values: bytes | int) -> None:
             connection.execute(one, values)
 
 
+def _swapped(path: Path, other: Path) -> None:
+    shutil.copyfile(other, path)
+
+
+FILE_HARMS: Final = {
+    "gone": lambda path, _: path.unlink(),
+    "emptied": lambda path, _: path.write_bytes(b""),
+    "another trail's": _swapped,
+}
+# Another's whole log is one to itself: what it lacks here are its keys and its policy.
+TOLD: Final = {
+    "log.db": r"log\.db|disclosure is not there", "keys.db": r"keys\.db",
+    "key": r"\bkey\b", "policy": r"\bpolicy\b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", FILE_HARMS)
+@pytest.mark.parametrize("name", TOLD)
+def test_a_file_that_is_not_the_trail_s_is_found_by_its_name(
+    tmp_path: Path, name: str, harm: str
+) -> None:
+    place, other = Place(tmp_path / "place"), Place(tmp_path / "other")
+    for each in (place, other):
+        filled(each, 3, published_at=(3,))
+    # What was kept has the policy as well, and would do without the directory's.
+    shutil.rmtree(place.base / "state")
+    assert wrong(place, is_deep=True) == []
+    shutil.rmtree(place.base / "state")
+    FILE_HARMS[harm](place.home / name, other.home / name)
+    assert any(re.search(TOLD[name], one.what) for one in wrong(place, is_deep=True))
+
+
 def test_an_older_copy_is_found_given_a_receipt_or_a_kept_state(tmp_path: Path) -> None:
     place = Place(tmp_path / "place")
     filled(place, 5, published_at=(5,))

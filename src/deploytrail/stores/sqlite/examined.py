@@ -135,7 +135,11 @@ class ExaminedKeys:
         self._rows = KeyRows(connection, wrapping_key)
         with unreadable("keys.db"):
             refuse_foreign(connection, KEYS_SHAPE, Path("keys.db"))
-            self.secrets = self._rows.secrets()
+        try:
+            with unreadable("keys.db"):
+                self.secrets = self._rows.secrets()
+        except Tampered as error:
+            raise Tampered(f"keys.db: {str(error).removeprefix('keys.db: ')}") from None
 
     def subject(self, id: bytes) -> Subject | None:
         with unreadable("keys.db"):
