@@ -84,24 +84,19 @@ def test_control_c_reaches_the_command_once_and_its_answer_counts(wrapped: Wrapp
     assert end.command.exit_code == 4
 
 
-def test_control_c_ends_a_command_that_does_not_mind(wrapped: Wrapped) -> None:
-    with on_terminal(wrapped, "echo ready; exec sleep 30") as terminal:
-        terminal.expect(rb"ready\r\n")
-        terminal.type(b"\x03")
-        assert terminal.wait() == 128 + signal.SIGINT
-    end = wrapped.events[-1]
-    assert end.command is not None
-    assert end.command.signal == signal.SIGINT
-
-
-def test_control_backslash_ends_a_command_that_does_not_mind(wrapped: Wrapped) -> None:
+@pytest.mark.parametrize(
+    ("key", "kind"), [(b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)], ids=["C", "backslash"]
+)
+def test_a_control_key_ends_a_command_that_does_not_mind(
+    wrapped: Wrapped, key: bytes, kind: signal.Signals
+) -> None:
     with on_terminal(wrapped, "ulimit -c 0; echo ready; exec sleep 30") as terminal:
         terminal.expect(rb"ready\r\n")
-        terminal.type(b"\x1c")
-        assert terminal.wait() == 128 + signal.SIGQUIT
+        terminal.type(key)
+        assert terminal.wait() == 128 + kind
     end = wrapped.events[-1]
     assert end.command is not None
-    assert end.command.signal == signal.SIGQUIT
+    assert end.command.signal == kind
 
 
 def test_a_progress_bar_shows_as_it_goes(wrapped: Wrapped) -> None:
