@@ -87,6 +87,11 @@ def count(database: Database) -> int:
     return int(found)
 
 
+def test_the_sqlite_below_has_the_mended_write_ahead_log() -> None:
+    """Versions from 3.7.0 to 3.51.2 may lose commits; a system's own library is often older."""
+    assert tuple(map(int, apsw.sqlite_lib_version().split("."))) > (3, 51, 2)
+
+
 @pytest.mark.parametrize("system", [errno.EIO, errno.ENOSPC])
 def test_a_commit_whose_sync_failed_is_unknown_and_fences(
     path: Path, vfs: FailingVfs, system: int
