@@ -23,9 +23,15 @@ OF_NAMES: Final = {
         "    try:\n        os.fsync(file)\n    except OSError as error:",
         "    try:\n        pass\n    except OSError as error:",
     ),
-    "no sync of small files": Mutant("stores/files.py", "        os.fsync(file)\n", ""),
+    "no sync of small files": Mutant(
+        "stores/files.py",
+        "            stream.write(octets)\n        os.fsync(file)\n",
+        "            stream.write(octets)\n",
+    ),
     "no sync behind a replaced file": Mutant(
-        "stores/files.py", "    sync_directory(path.parent)\n", ""
+        "stores/files.py",
+        "    new.rename(path)\n    sync_directory(path.parent)\n",
+        "    new.rename(path)\n",
     ),
     "no sync of made directories": Mutant(
         "stores/files.py", "        sync_directory(each.parent)\n", "        pass\n"
