@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.opening import JsonOption, ReadHomeOption, is_there, reading
 from deploytrail.cli.terminal import complain, is_terminal, say, say_json, tell
 from deploytrail.errors import EXIT_OK, EXIT_USAGE, Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.cli.log_filter import Filter
-    from deploytrail.trail import Shown, Trail
+    from deploytrail.trail import Shown, TrailReader
 
 _BEGIN = """\
 Nothing is recorded here yet. To begin:
@@ -62,7 +62,7 @@ def log(
     action: _Action = None,
     outcome: _Outcome = None,
     json: JsonOption = False,
-    home: HomeOption = None,
+    home: ReadHomeOption = None,
 ) -> int:
     """List what happened, newest first, by when it was logged.
 
@@ -84,7 +84,7 @@ def log(
         now=SystemClock().now(),
     )
     place = find(home, os.environ)
-    if not place.exists:
+    if not is_there(place):
         complain(f"{place.directory}: expected a trail, found none; --home says where one is")
         _say_begin()
         return EXIT_USAGE
@@ -100,7 +100,7 @@ def log(
     return EXIT_OK
 
 
-def _newest(trail: Trail, wanted: Filter, *, size: int, limit: int) -> Iterator[Shown]:
+def _newest(trail: TrailReader, wanted: Filter, *, size: int, limit: int) -> Iterator[Shown]:
     """As many as asked for, of those that pass."""
     from deploytrail.cli.log_filter import matching
 
