@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import apsw
-from backports import zstd
 
 from deploytrail.app.examining import readable_rows
 from deploytrail.app.verifying import verify
@@ -23,6 +22,7 @@ from deploytrail.errors import DeploytrailError
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
 from deploytrail.trail import Attachment
 from deploytrail.vault.check import DeepCheck
+from deploytrail.zstd import zstd
 from tests.crash import oracle
 from tests.crash.located import Fineness, Places, Rows, Where, Wrong
 from tests.crash.writing import Place, accepted, deployment

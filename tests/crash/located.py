@@ -14,8 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, NamedTuple
 
-from backports import zstd
-
+from deploytrail.zstd import zstd
 from tests.crash import oracle
 from tests.crash.oracle import WIDTH, Broken
 
