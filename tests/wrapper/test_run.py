@@ -24,6 +24,12 @@ from tests.conftest import ROOT
 DRIVER = [sys.executable, str(ROOT / "tests" / "wrapper" / "driver.py")]
 NOT_STARTED = {"a command that is nowhere": ("nosuch-command", 127), "no program": ("/etc", 126)}
 
+PRINTING_ON = (
+    "(n=0; while [ ! -e stop ] && [ $n -lt 400 ]; do n=$((n+1)); echo $n; sleep 0.05; done; "
+    "echo done > finished; echo last)"
+)
+"""A process that prints every 50 ms, for 20 seconds or until it is told to stop."""
+
 
 class Wrapped:
     """A command under the wrapper, with a fake trail in a folder."""
@@ -214,9 +220,46 @@ def test_a_reader_that_goes_away_does_not_stop_the_command(wrapped: Wrapped) -> 
 
 def test_a_silent_background_process_does_not_hold_the_run(wrapped: Wrapped) -> None:
     wrapped.request = {"is_output_kept": True}
-    done = wrapped.run("sh", "-c", "sleep 30 & echo $!; exit 4", stdin=subprocess.DEVNULL)
-    os.kill(int(done.stdout), signal.SIGKILL)
-    assert done.returncode == 4
+    script = "(read _ < go; echo later) & echo now; exit 4"
+    os.mkfifo(wrapped.folder / "go")
+    process = wrapped.start("sh", "-c", script, stdin=subprocess.DEVNULL)
+    assert process.wait(timeout=20) == 4
+    (wrapped.folder / "go").write_text("go\n")
+    assert process.communicate(timeout=20)[0] == b"now\nlater\n"
+    assert (wrapped.folder / "events.output").read_bytes() == b"now\n"
+
+
+def test_a_background_process_that_prints_on_neither_holds_the_run_nor_loses_a_word(
+    wrapped: Wrapped,
+) -> None:
+    wrapped.request = {"is_output_kept": True}
+    process = wrapped.start("sh", "-c", f"seq 1 9000; {PRINTING_ON} & exit 4")
+    assert process.wait(timeout=10) == 4
+    assert not (wrapped.folder / "finished").exists()
+    (wrapped.folder / "stop").touch()
+    # To the end: then nothing of ours holds the output any more.
+    *first, last = process.communicate(timeout=20)[0].split(b"\n9000\n")[1].split()
+    assert first == [b"%d" % n for n in range(1, len(first) + 1)]
+    assert last == b"last"
+    assert (wrapped.folder / "finished").read_text() == "done\n"
+    assert b"\n9000\n" in (wrapped.folder / "events.output").read_bytes()
+    assert len(wrapped.events) == 2
+
+
+def test_a_flood_of_a_background_process_does_not_hold_the_run(wrapped: Wrapped) -> None:
+    wrapped.request = {"is_output_kept": True}
+    script = "(while [ ! -e stop ]; do seq 1 20000; done; echo last) & echo now >&2; exit 4"
+    process = wrapped.start("sh", "-c", script, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while process.poll() is None:
+        process.stdout.read(65_536)
+    assert process.returncode == 4
+    (wrapped.folder / "stop").touch()
+    assert process.stdout.read().endswith(b"\n20000\nlast\n")
+    assert process.stderr.read() == b"now\n"
+    process.stdout.close()
+    process.stderr.close()
 
 
 def test_a_signal_is_handed_on_once(wrapped: Wrapped) -> None:

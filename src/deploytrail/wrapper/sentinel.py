@@ -87,6 +87,13 @@ class Sentinel:
             self._pid = None
             self._let_go()
 
+    def bequeath(self) -> None:
+        """Has the legacy carried out now, by a process that may outlive us; raises as `post`."""
+        if self._pid is None:
+            self.post()
+        self._pid = None
+        self._let_go()
+
     def _let_go(self) -> None:
         os.close(self._leash)
         os.close(self._fall)
