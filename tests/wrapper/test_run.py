@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,18 @@ PRINTING_ON = (
     "echo done > finished; echo last)"
 )
 """A process that prints every 50 ms, for 20 seconds or until it is told to stop."""
+
+INT, TERM = signal.SIGINT, signal.SIGTERM
+Send = Callable[[int, signal.Signals], None]
+SENT: dict[str, tuple[list[tuple[Send, signal.Signals]], list[signal.Signals]]] = {
+    "INT and TERM to all": ([(os.killpg, INT), (os.killpg, TERM)], [INT, TERM]),
+    "TERM and INT to all": ([(os.killpg, TERM), (os.killpg, INT)], [INT, TERM]),
+    "INT and TERM to us alone": ([(os.kill, INT), (os.kill, TERM)], [INT, TERM]),
+    "TERM and INT to us alone": ([(os.kill, TERM), (os.kill, INT)], [INT, TERM]),
+    "INT to all and TERM to us alone": ([(os.killpg, INT), (os.kill, TERM)], [INT, TERM]),
+    "INT to us alone and TERM to all": ([(os.kill, INT), (os.killpg, TERM)], [INT, TERM]),
+    "TERM to us and then to all, as by timeout": ([(os.kill, TERM), (os.killpg, TERM)], [TERM]),
+}
 
 
 class Wrapped:
@@ -287,6 +301,61 @@ def test_a_signal_to_the_whole_group_is_not_handed_on_again(wrapped: Wrapped) ->
     os.killpg(process.pid, signal.SIGTERM)
     assert process.communicate(timeout=30)[0] == b"got\ndone\n"
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("case", SENT)
+def test_each_signal_reaches_the_command_once(wrapped: Wrapped, case: str) -> None:
+    names = ("SIGINT", "SIGTERM", "SIGUSR1")
+    script = (
+        "import signal\n"
+        f"numbers = {{signal.Signals[name] for name in {names}}}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, numbers)\n"
+        "print('ready', flush=True)\n"
+        "while True: print(signal.Signals(signal.sigwait(numbers)).name, flush=True)\n"
+    )
+    process = wrapped.start(sys.executable, "-c", script, start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    sent, expected = SENT[case]
+    for send, number in sent:
+        send(process.pid, number)
+    found = [process.stdout.readline() for _ in expected]
+    # It waits its turn, the second time behind higher numbers, too: what would follow, has.
+    for _ in range(2):
+        process.send_signal(signal.SIGUSR1)
+        while (line := process.stdout.readline()) != b"SIGUSR1\n":
+            found.append(line)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert sorted(found) == sorted(f"{number.name}\n".encode() for number in expected)
+
+
+def test_a_signal_is_handed_on_once_more_when_it_is_sent_later(wrapped: Wrapped) -> None:
+    script = "trap 'echo got' TERM; echo ready; while :; do read _ || sleep 0.1; done"
+    process = wrapped.start("sh", "-c", script, stdin=subprocess.DEVNULL, start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.stdout.readline() == b"got\n"
+    # Alone, again and again: at last it is none that everybody got at the same moment.
+    while not select.select([process.stdout], [], [], 0.3)[0]:
+        process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == b"got\n"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_without_the_sentinel_a_signal_is_still_handed_on(wrapped: Wrapped) -> None:
+    script = "trap 'echo got; exit 4' TERM; echo $$; while :; do read _ || sleep 0.1; done"
+    process = wrapped.start("sh", "-c", script, stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    command = int(process.stdout.readline())
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (sentinel,) = {int(child) for child in children} - {command}
+    os.kill(sentinel, signal.SIGKILL)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=30)[0] == b"got\n"
+    assert process.returncode == 4
 
 
 def test_a_command_that_was_cancelled_before_its_start_is_not_started(wrapped: Wrapped) -> None:

@@ -115,10 +115,14 @@ class Relay:
         takes nothing holds us, until we are told off.
         """
         os.write(self._end, b"!")
-        while self._thread.is_alive() and not (self._is_caught_up.wait(0.05) or is_given_up()):
-            continue
+        while not self._is_caught_up.wait(0.05):
+            if is_given_up():
+                # What told us off may have ended the child, too: what it said last is on its way.
+                self._is_caught_up.wait(LINGER_SECONDS_MAX)
+                break
         self._thread.join(timeout=0 if is_given_up() else LINGER_SECONDS_MAX)
         self._close([self._end])
+        self._thread.join(timeout=0.05)
         while self._thread.is_alive() and not is_given_up():
             self._thread.join(timeout=0.05)
         if self._thread.is_alive():
@@ -157,9 +161,10 @@ class Relay:
             self.failure, self._reader = error, None
             self._is_caught_up.set()
             self._pump(self._ended)
-        if not self._open:
-            self._close(channel.source for channel in self._channels)
-        self._is_caught_up.set()
+        finally:
+            if not self._open:
+                self._close(channel.source for channel in self._channels)
+            self._is_caught_up.set()
 
     def _pump(self, ended: int | None) -> None:
         """Passes on until all sources have ended, or until we are to stop."""
