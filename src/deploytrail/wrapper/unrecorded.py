@@ -73,6 +73,8 @@ def write_unrecorded(
         partial.unlink(missing_ok=True)
         raise
     _sync(folder)
+    # The folder itself may be as new as the file.
+    _sync(home)
     return path
 
 
