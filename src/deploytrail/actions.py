@@ -7,10 +7,10 @@ its sentences are rendered. Pure but for reading that table once: the time is an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NoReturn, get_args
 
 from msgspec import Struct, structs
@@ -77,36 +77,8 @@ def _refuse_line(number: int, line: str, found: Mapping[str, Action]) -> NoRetur
     raise Malformed(f"actions.txt line {number}: expected {fault}, found {line[:60]!r}; mend it")
 
 
-class _Catalogue(Mapping[str, Action]):
-    """A table whose names are read at once, and all else when it is asked for.
-
-    Whoever appends needs names alone, and a wrapped command waits for what is read.
-    """
-
-    def __init__(self, table: str) -> None:
-        lines = (line for line in table.split("\n") if not line.startswith("#"))
-        self._names = dict.fromkeys(filter(None, (line.partition(" ")[0] for line in lines)))
-        self._table = table
-
-    def __getitem__(self, name: str) -> Action:
-        return self._actions[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @cached_property
-    def _actions(self) -> dict[str, Action]:
-        return parse(self._table)
-
-
-CATALOGUE: Final[Mapping[str, Action]] = _Catalogue(
-    Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+CATALOGUE: Final[Mapping[str, Action]] = MappingProxyType(
+    parse(Path(__file__).with_suffix(".txt").read_text(encoding="utf-8"))
 )
 
 

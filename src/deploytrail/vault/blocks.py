@@ -41,40 +41,34 @@ def _blocks(
 ) -> Iterator[ConcealedBlock]:
     # event.py has its annotations evaluated, so there is nothing to resolve.
     hints = struct.__annotations__
-    # What msgspec.structs.fields does with them takes milliseconds, which a wrapped command waits.
-    names = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
-    concealed = {name: encoded for name, encoded in names.items() if is_concealed(hints[name])}
+    fields = msgspec.structs.fields(struct)
+    concealed = [field for field in fields if is_concealed(hints[field.name])]
     if concealed:
-        defaults = _defaults(struct)
-        bare = {name: defaults[name] for name in concealed}
+        bare = {field.name: _default(field) for field in concealed}
         hidden: Callable[[Any], Any] = attrgetter(*bare)
         is_text = not is_array and len(path) == 1 and all(one is None for one in bare.values())
         yield ConcealedBlock(
             pointer="/" + "/".join(path),
             path=path,
-            fields=frozenset(concealed.values()),
+            fields=frozenset(field.encode_name for field in concealed),
             is_array=is_array,
-            names=tuple(concealed.values()),
+            names=tuple(field.encode_name for field in concealed),
             hidden=hidden,
             absent=tuple(bare.values()) if len(bare) > 1 else next(iter(bare.values())),
             bare=bare,
-            empty=None if msgspec.NODEFAULT in defaults.values() else struct(),
+            empty=None if any(field.required for field in fields) else struct(),
             is_text=is_text,
         )
-    for name, encoded in names.items():
-        for inner, inner_is_array in _structs(hints[name]):
-            yield from _blocks(inner, (*path, encoded), is_array=inner_is_array)
+    named = [(field.encode_name, hints[field.name]) for field in fields]
+    for name, hint in named:
+        for inner, inner_is_array in _structs(hint):
+            yield from _blocks(inner, (*path, name), is_array=inner_is_array)
 
 
-def _defaults(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """By attribute; NODEFAULT where a field is required."""
-    names = struct.__struct_fields__
-    # Those of the last fields only; one that is made anew each time, by what makes it.
-    given = [
-        default.factory() if hasattr(default, "factory") else default
-        for default in struct.__struct_defaults__
-    ]
-    return dict(zip(names, [msgspec.NODEFAULT] * (len(names) - len(given)) + given, strict=True))
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
 
 
 def _structs(hint: Any, *, is_array: bool = False) -> Iterator[tuple[type, bool]]:
