@@ -140,3 +140,23 @@ def test_what_was_ignored_stays_ignored(wrapped: Wrapped) -> None:
     process.send_signal(signal.SIGHUP)
     assert process.communicate(timeout=30)[0] == b"done\n"
     assert process.returncode == 0
+
+
+GONE = """
+import os, sys
+from deploytrail.wrapper.sentinel import Legacy, _stand
+leash_end, leash = os.pipe()
+reports, report_end = os.pipe()
+os.write(leash, b"?")
+os.close(leash)
+os.close(reports)
+_stand(leash_end, report_end, (), Legacy((1,), lambda: os.write(1, b"carried out")))
+"""
+
+
+def test_who_died_of_a_question_leaves_its_legacy_all_the_same() -> None:
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", GONE], env=environ, check=True, capture_output=True, timeout=30
+    )
+    assert done.stdout == b"carried out"

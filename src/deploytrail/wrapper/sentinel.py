@@ -144,7 +144,9 @@ def _stand(
             signal.signal(number, _go_on)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         while os.read(leash_end, 1):
-            os.write(report_end, bytes([_ANSWER]))
+            # Whoever asked may be gone meanwhile; then what is left to do comes next.
+            with suppress(OSError):
+                os.write(report_end, bytes([_ANSWER]))
         if legacy is not None:
             # What is sent to everybody now is for the command to answer, and to print about.
             for number in signals:
