@@ -195,11 +195,8 @@ class _ExportDeep:
         self._absent: State = "WITHHELD" if export.is_concealed else "MISSING"
         self._own: list[Finding] = []
         self._size = export.size
-        try:
-            self._disclosures = export.disclosures()
-        except DeploytrailError as error:
-            self._disclosures = {}
-            self._own.append(Finding("CORRUPT", 0, export.size, str(error)))
+        self._disclosures, broken = export.disclosures()
+        self._own += [Finding("CORRUPT", 0, 0, what) for what in broken]
         self._check = DeepCheck(export.origin)
 
     @property
