@@ -265,3 +265,28 @@ def test_a_doctored_file_of_keys_is_found(trail: Place) -> None:
     assert (report.exit_code, report.disclosures) == (1, None)
     assert "keys.db: expected our tables and nothing else" in report.found[0].what
     assert trail.verified(disclosures=False).exit_code == 0
+
+
+def test_a_key_that_rotted_and_no_entry_needs_is_found(trail: Place) -> None:
+    with trail.opened() as opened:
+        newcomer = opened.keyring.subjects(["github:newcomer"])["github:newcomer"]
+    connection = apsw.Connection(str(trail.home / "keys.db"))
+    row = (newcomer.id,)
+    connection.execute("UPDATE subject SET wrapped = zeroblob(60) WHERE subject = ?", row)
+    connection.close()
+    report = trail.verified()
+    assert report.exit_code == 1
+    assert [found.what[:9] for found in report.found] == ["keys.db: "]
+
+
+def test_what_only_sqlite_s_own_check_finds_is_found(trail: Place) -> None:
+    """No row is another one; but the file says to have a free page, which it has not."""
+    with trail.opened() as opened:
+        opened.store.sync_all()
+    octets = bytearray((trail.home / "log.db").read_bytes())
+    octets[36:40] = (1).to_bytes(4, "big")
+    (trail.home / "log.db").write_bytes(octets)
+    report = trail.verified()
+    assert report.exit_code == 1
+    assert [found.what[:8] for found in report.found] == ["log.db: "]
+    assert trail.verified(disclosures=False).exit_code == 0
