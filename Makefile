@@ -36,7 +36,7 @@ check: setup ## format, lint, types, import contracts, links, the generated help
 bench: setup ## the figures, into build/bench.json; ONLY=prefix runs a part
 	@$(bin)/python -m bench $(if $(ONLY),--only $(ONLY))
 
-crash: setup ## the fault tests in their long form
+crash: setup ## the fault tests in their long form; fails where it did too little, too
 	@DEPLOYTRAIL_CRASH=long $(bin)/pytest -n 2 --dist worksteal -o faulthandler_timeout=1800 \
 	  --durations 12 tests/crash
 

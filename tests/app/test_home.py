@@ -10,7 +10,7 @@ import pytest
 
 from deploytrail.app import home as homes
 from deploytrail.app.home import Home
-from deploytrail.errors import Conflict, DeploytrailError, Misconfigured, NotFound
+from deploytrail.errors import Conflict, DeploytrailError, Incomplete, Misconfigured, NotFound
 from deploytrail.log import policy
 from deploytrail.stores.sqlite.database import Guard
 from tests.fakes import FakeClock
@@ -80,7 +80,7 @@ def test_a_trail_is_never_made_over_another(home: Home) -> None:
     with pytest.raises(Conflict, match="expected no trail, found one"):
         homes.create(home, clock=FakeClock(), environment={})
     home.log.unlink()
-    with pytest.raises(Conflict, match=r"keys\.db but no log\.db; restore log\.db from a backup"):
+    with pytest.raises(Incomplete, match=r"log\.db beside keys\.db, found none: .*from a backup"):
         homes.create(home, clock=FakeClock(), environment={})
     assert {path: path.read_bytes() for path in home.directory.iterdir()} == {
         path: octets for path, octets in before.items() if path != home.log

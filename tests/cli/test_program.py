@@ -213,14 +213,25 @@ def test_listing_loads_no_library_that_only_draws(recorded: Program) -> None:
     assert loaded.isdisjoint({"rich", "rich.console", "deploytrail.wrapper.run"})
 
 
-def test_completion_knows_the_verbs_and_leaves_nothing_behind(program: Program) -> None:
+COMPLETED = {
+    "deploytrail re": ["record"],
+    "deploytrail log --out": ["--outcome"],
+    "deploytrail run --en": ["--environment"],
+    "deploytrail run --environment prod --re": ["--reason"],
+}
+
+
+@pytest.mark.parametrize("typed", COMPLETED)
+def test_completion_knows_verbs_and_options_and_leaves_nothing_behind(
+    program: Program, typed: str
+) -> None:
     asked = {
         "_DEPLOYTRAIL_COMPLETE": "complete_bash",
-        "COMP_WORDS": "deploytrail re",
-        "COMP_CWORD": "1",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
     }
     done = program(environ=asked)
-    assert (done.returncode, done.stdout.split()) == (0, ["record"])
+    assert (done.returncode, done.stdout.split()) == (0, COMPLETED[typed])
     assert list(program.user.iterdir()) == []
     assert not program.home.exists()
 

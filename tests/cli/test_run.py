@@ -76,6 +76,16 @@ def test_help_names_every_option_and_its_variable() -> None:
         assert option.variable in done.stdout
 
 
+def test_help_that_nobody_reads_to_its_end_is_no_fault() -> None:
+    environ = os.environ | {"PYTHONUNBUFFERED": "1"}
+    words = [sys.executable, "-m", "deploytrail", "run", "--help"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, env=environ, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_help_fits_a_terminal() -> None:
     assert max(len(line) for line in help_text().split("\n")) <= 100
 
@@ -127,7 +137,7 @@ def test_what_a_run_can_do_without_is_not_imported(tmp_path: Path) -> None:
     assert not loaded & {"typer", "click", "rich", "argparse", "typing_extensions"}
     # Each of these takes milliseconds that every command would wait for.
     assert not loaded & {"asyncio", "concurrent.futures", "dataclasses", "inspect", "json"}
-    assert not loaded & {"logging", "subprocess", "backports.zstd", "importlib.metadata"}
+    assert not loaded & {"logging", "subprocess", "deploytrail.zstd", "importlib.metadata"}
     assert not {name for name in loaded if name.startswith("deploytrail.sources")}
 
 

@@ -14,6 +14,7 @@ import ctypes
 import itertools
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -23,13 +24,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploytrail.app import home as homes
+from deploytrail.app.doctor import clear_fence
+from deploytrail.app.exporting import export
 from deploytrail.app.home import Home
 from deploytrail.app.recording import Recorder
 from deploytrail.clock import SystemClock
-from deploytrail.errors import DeploytrailError
+from deploytrail.errors import DeploytrailError, Fenced
+from deploytrail.event import Actor
 from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.log import SqliteLog
+from deploytrail.wrapper.unrecorded import write_unrecorded
 from tests.crash.writing import (
     Place,
     accepted,
@@ -140,9 +145,53 @@ def some(place: Place) -> None:
         acknowledge("published", str(trail.publish().size).encode())
 
 
+def fenced(place: Place) -> None:
+    """The log's file is replaced below it, by an equal one."""
+    home = Home(place.home)
+    with place.open() as trail:
+        shutil.copyfile(home.log, place.base / "copy")
+        (place.base / "copy").rename(home.log)
+        try:
+            recorded(trail, "after")
+        except Fenced as error:
+            acknowledge("fence", str(error).encode())
+
+
+def cleared(place: Place) -> None:
+    bob = Actor(type="user", id="os:bob@build")
+    receipt = clear_fence(place.home, actor=bob, reason="checked", environment=place.environment)
+    acknowledge("receipt", as_line(receipt))
+
+
+def exported(place: Place) -> None:
+    with place.open() as trail:
+        size = export(trail, place.base / "export.tar")
+        acknowledge("export", str(size).encode())
+
+
+def put_aside(place: Place) -> None:
+    """What could not be recorded."""
+    path = write_unrecorded(place.home, "run", [deployment("unrecorded")], {})
+    acknowledge("unrecorded", path.name.encode())
+
+
 SCENARIOS: dict[str, Callable[[Place], None]] = {
     each.__name__: each
-    for each in (append, batch, rollover, publish, init, checkpoint, many, publishing, some)
+    for each in (
+        append,
+        batch,
+        rollover,
+        publish,
+        init,
+        checkpoint,
+        many,
+        publishing,
+        some,
+        fenced,
+        cleared,
+        exported,
+        put_aside,
+    )
 }
 
 

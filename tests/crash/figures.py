@@ -56,8 +56,35 @@ class Tally:
                 self.objections.append(f"{what}: {error}")
 
 
+MINIMUMS: Final[dict[tuple[str, str], int | str]] = {
+    ("system calls", "fired"): 1_000,
+    ("power loss", "distinct"): 100_000,
+    ("kills", "kills"): 100,
+    ("flipped bytes", "checked"): "bytes_max",
+    ("truncations", "checked"): "bytes_max",
+    ("clean verifies", "verified"): 1_000,
+}
+"""How much a whole long run has to do, by kind and figure: so many, or as another figure says."""
+
+
 def lines(properties: Iterable[tuple[str, object]]) -> list[str]:
     """One line for each kind of figures, in the order of their names."""
+    return [_line(what, numbers) for what, numbers in sorted(_sums(properties).items())]
+
+
+def shortfalls(properties: Iterable[tuple[str, object]]) -> list[str]:
+    """What a whole long run did too little of, in words."""
+    sums, found = _sums(properties), []
+    for (what, name), minimum in MINIMUMS.items():
+        numbers = sums.get(what, {})
+        # A kind that never ran falls short of every minimum.
+        wanted = minimum if isinstance(minimum, int) else numbers.get(minimum, 1)
+        if numbers.get(name, 0) < wanted:
+            found.append(f"{what}: expected {wanted:,} {name}, found {numbers.get(name, 0):,}")
+    return found
+
+
+def _sums(properties: Iterable[tuple[str, object]]) -> dict[str, dict[str, int | float]]:
     sums: dict[str, dict[str, int | float]] = {}
     for name, told in properties:
         # A report from another process has lists where there were tuples.
@@ -73,14 +100,21 @@ def lines(properties: Iterable[tuple[str, object]]) -> list[str]:
                     if key.endswith("_max")
                     else into[key] + number
                 )
-    return [_line(what, numbers) for what, numbers in sorted(sums.items())]
+    return sums
 
 
 def _line(what: str, numbers: Numbers) -> str:
     told = (
-        f"{number:,.3f} {key.removesuffix('_max').replace('_', ' ')} at most"
-        if key.endswith("_max")
-        else f"{number:,} {key.replace('_', ' ')}"
+        _most(key, number) if key.endswith("_max") else _counted(key, number)
         for key, number in numbers.items()
     )
     return f"{what}: {', '.join(told)}"
+
+
+def _counted(key: str, number: int | float) -> str:
+    return f"{number:,} {key.replace('_', ' ')}"
+
+
+def _most(key: str, number: int | float) -> str:
+    told = f"{number:,.3f}" if isinstance(number, float) else f"{number:,}"
+    return f"{told} {key.removesuffix('_max').replace('_', ' ')} at most"

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import apsw
-from backports import zstd
 
+from deploytrail.app.examining import readable_rows
 from deploytrail.app.verifying import verify
 from deploytrail.errors import DeploytrailError
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
 from deploytrail.trail import Attachment
 from deploytrail.vault.check import DeepCheck
+from deploytrail.zstd import zstd
 from tests.crash import oracle
+from tests.crash.located import Fineness, Places, Rows, Where, Wrong
 from tests.crash.writing import Place, accepted, deployment
 from tests.fakes import FakeClock
 
@@ -36,26 +38,40 @@ _QUICK_PER_WHOLE: Final = 50
 _HARMS_PER_DEEP: Final = 100
 """One of so many is given to the deeper check even if the other would find it."""
 
-Rows = list[tuple[Any, ...]]
+_UNREADABLE: Final = (apsw.Error, UnicodeDecodeError, MemoryError)
+PRIMARY_KEYS: Final = {
+    "tree": ("id",), "segment": ("first",), "bundle": ("n",), "tile": ("level", "n"),
+    "delivery": ("key",), "disclosure": ("key",), "attachment": ("id",), "checkpoint": ("size",),
+    "published": ("id",), "cosignature": ("size", "key_id"),
+}  # fmt: skip
+_SELECTED: Final = {"delivery": "SELECT key, idx, body FROM delivery"}
+"""In the order in which we read it, which needs no other."""
+
 Verdict = Literal["same", "found", "missed"]
 
 
-class Wrong(NamedTuple):
-    """What verification says is wrong, and where: entries [first, until)."""
+class Judged(NamedTuple):
+    """What became of a harm, and how finely it was told where it is; None where it is not.
 
-    first: int
-    until: int
-    what: str
+    `is_of_rows` says that a row was changed, and not only what holds them together: all can be
+    read.
+    """
+
+    verdict: Verdict
+    fineness: Fineness | None = None
+    found: Sequence[Wrong] = ()
+    is_of_rows: bool = False
 
 
 class _Harm(NamedTuple):
-    """The rows as they are now, the tables that changed, and whether SQLite's check is content.
+    """The rows as they are now, the tables that changed, and those that can't be read whole.
 
-    The last is only asked where nothing changed.
+    Whether SQLite's check is content is only asked where nothing changed.
     """
 
     rows: dict[str, Rows]
     changed: list[str]
+    broken: set[str]
     is_sound: bool
 
 
@@ -85,6 +101,7 @@ class Original:
             )
             entries = oracle.of_connection(connection).entries
         self._looked = DeepCheck(self.origin).look(0, entries)
+        self._places = Places(self.rows, entries)
 
     def close(self) -> None:
         os.close(self._file)
@@ -108,62 +125,112 @@ class Original:
             with suppress(FileNotFoundError):
                 os.unlink(f"{self.target}{suffix}")  # noqa: PTH108 (for each byte of a file)
 
-    def tables_at(self, offset: int) -> list[str]:
-        """The tables whose rows a byte could change: all of them where it is the schema's."""
-        table = self._table_of_page.get(offset // self._page_bytes)
-        return self.tables if table is None else [table]
+    def byte(self, offset: int) -> Where:
+        """What a byte could change: everything where it is the header's or the schema's."""
+        page = offset // self._page_bytes
+        table = self._table_of_page.get(page)
+        # The first page tells of the whole file.
+        names = [f"page {page + 1}", *(["log.db"] if page == 0 else [])]
+        return Where(self.tables if table is None else [table], names)
 
-    def verdict(self, tables: Sequence[str] | None = None) -> Verdict:
-        """What became of the copy, of which only `tables` may have changed."""
-        harm = self._harm(self.tables if tables is None else tables)
+    def end(self, size: int) -> Where:
+        """What is gone of a file that ends there."""
+        behind = range(size // self._page_bytes, len(self.octets) // self._page_bytes)
+        tables = sorted({self._table_of_page[page] for page in behind if page})
+        return Where(tables, [f"ends at byte {size:,}", *(f"page {page + 1}" for page in behind)])
+
+    def verdict(self) -> Verdict:
+        return self.judged().verdict
+
+    def judged(self, where: Where | None = None) -> Judged:
+        """What became of the copy; without `where`, anything may have changed."""
+        where = Where(self.tables) if where is None else where
+        harm = self._harm(where.tables)
         if harm is not None and not harm.changed and harm.is_sound:
-            return "same"
-        if self._is_seen_quickly(harm):
+            return Judged("same")
+        changed = {} if harm is None else {table: harm.rows[table] for table in harm.changed}
+        is_of_rows = harm is not None and not harm.broken.issuperset(harm.changed)
+        fineness: Fineness | None = None
+        found: list[Wrong] = []
+        for found in self._looks(harm):
+            fineness = self._places.fineness(where, changed, found)
+            if fineness != "nowhere":
+                break
+        return Judged("found" if found else "missed", fineness, found, is_of_rows=is_of_rows)
+
+    def _looks(self, harm: _Harm | None) -> Iterator[list[Wrong]]:
+        """What ever deeper looks find. The last includes the others, and takes longest."""
+        seen = self._seen_quickly(harm)
+        if seen:
             self._quick += 1
             if self._quick % _QUICK_PER_WHOLE:
-                return "found"
-            return "found" if wrong(self.copy, is_deep=True) else "missed"
-        # The deeper check includes the quicker one, so it is needed only where that finds nothing,
-        # and now and then to see that it ends as it should.
-        self._harms += 1
-        is_found = wrong(self.copy, is_deep=self._harms % _HARMS_PER_DEEP == 0)
-        return "found" if is_found or wrong(self.copy, is_deep=True) else "missed"
+                yield seen
+        else:
+            # Now and then the deeper one alone, to see that it ends as it should.
+            self._harms += 1
+            if self._harms % _HARMS_PER_DEEP:
+                yield wrong(self.copy, is_deep=False)
+        yield wrong(self.copy, is_deep=True)
 
     def _harm(self, tables: Sequence[str]) -> _Harm | None:
-        """What SQLite says; None where it can't read these tables."""
-        try:
-            with oracle.opened(self.target) as connection:
-                now = {table: _rows(connection, table) for table in tables}
-                changed = [table for table in now if not _is_same(now[table], self.rows[table])]
-                return _Harm(now, changed, not changed and _is_sound(connection))
-        except (apsw.Error, UnicodeDecodeError, MemoryError):
-            return None
+        """What SQLite says; None where it can't read anything of one of these tables."""
+        now: dict[str, Rows] = {}
+        broken: set[str] = set()
+        with oracle.opened(self.target) as connection:
+            for table in tables:
+                try:
+                    now[table] = _rows(connection, table)
+                except _UNREADABLE:
+                    broken.add(table)
+                    now[table] = [*self._rows_by_key(connection, table)]
+                    if not now[table]:
+                        return None
+            changed = [table for table in now if not _is_same(now[table], self.rows[table])]
+            return _Harm(now, changed, broken, not changed and _is_sound(connection))
 
-    def _is_seen_quickly(self, harm: _Harm | None) -> bool:
-        """Whether one step of the deeper check objects, taken alone.
+    def _rows_by_key(self, connection: apsw.Connection, table: str) -> Iterator[tuple[Any, ...]]:
+        """Those that can be read alone where not all can."""
+        keys = PRIMARY_KEYS[table]
+        those = " AND ".join(f"{key} = ?" for key in keys)
+        statement = f"{_SELECTED.get(table, 'SELECT * FROM ' + table)} WHERE {those}"  # noqa: S608
+        for row in self.rows[table]:
+            with suppress(*_UNREADABLE):
+                yield from connection.execute(statement, row[: len(keys)])
+
+    def _seen_quickly(self, harm: _Harm | None) -> list[Wrong]:
+        """What one step of the deeper check objects to, taken alone.
 
         It goes from one entry to the next and then asks SQLite, so what it objects to here, it
         objects to as a part of the whole; but the whole takes a hundred times as long.
         """
         if harm is not None and harm.changed not in ([], ["delivery"]):
-            return False
+            return []
         try:
             with examined(self.target) as connection, closing(ExaminedLog(connection)) as log:
-                if harm is not None and harm.changed and self._is_refused(log, harm):
-                    return True
-                return bool(log.structure())
+                if harm is not None and harm.changed and (found := self._refused(log, harm)):
+                    return found
+                return [Wrong(0, 0, f"log.db: {what}") for what in log.structure()]
         except (DeploytrailError, apsw.Error, TypeError, ValueError):
-            return False
+            return []
 
-    def _is_refused(self, log: ExaminedLog, harm: _Harm) -> bool:
-        """Whether an entry whose own delivery was changed is objected to."""
+    def _refused(self, log: ExaminedLog, harm: _Harm) -> list[Wrong]:
+        """What is objected to in the entries whose own delivery was changed."""
         gone = {*self.rows["delivery"]} - {*harm.rows["delivery"]}
         looked = {row[1]: one for row in gone if (one := self._looked[row[1]]) is not None}
-        stored = log.deliveries(one.key for one in looked.values())
+        keys = [one.key for one in looked.values()]
+        stored, broken = readable_rows("delivery", log.deliveries, keys)
         check = DeepCheck(self.origin)
         for index, one in looked.items():
-            check.check(index, one, stored, lambda _: None)
-        return bool(check.findings)
+            if one.key not in broken:
+                check.check(index, one, stored, lambda _: None)
+        return [
+            *(Wrong(one.first, one.until, one.what) for one in check.findings),
+            *(
+                Wrong(at, at + 1, str(broken[one.key]))
+                for at, one in looked.items()
+                if one.key in broken
+            ),
+        ]
 
 
 def wrong(place: Place, *, is_deep: bool) -> list[Wrong]:
@@ -199,12 +266,15 @@ def _fill(place: Place) -> str:
 
 
 def _rows(connection: apsw.Connection, table: str) -> Rows:
-    columns = "key, idx, body" if table == "delivery" else "*"
-    return connection.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608
+    statement = _SELECTED.get(table, f"SELECT * FROM {table}")  # noqa: S608
+    return connection.execute(statement).fetchall()
 
 
 def _is_sound(connection: apsw.Connection) -> bool:
-    return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    try:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    except apsw.Error:
+        return False
 
 
 def _is_same(now: Rows, then: Rows) -> bool:

@@ -51,6 +51,41 @@ OF_NAMES: Final = {
         "        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)\n",
         "        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)\n",
     ),
+    "no sync of a made database": Mutant(
+        "stores/sqlite/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"
+    ),
+    "no sync of a fence": Mutant(
+        "stores/sqlite/place.py",
+        "            os.fsync(file)\n        finally",
+        "            pass\n        finally",
+    ),
+    "no sync behind a fence": Mutant(
+        "stores/sqlite/place.py", "        sync_directory(fence.parent)\n", ""
+    ),
+    "no sync of the log before the fence falls": Mutant(
+        "app/doctor.py", "        trail.store.sync_all()\n", ""
+    ),
+    "no sync of the keys before the fence falls": Mutant(
+        "app/doctor.py", "        trail.keyring.sync_all()\n", ""
+    ),
+    "no truncating checkpoint before the fence falls": Mutant(
+        "stores/sqlite/database.py",
+        "self._own_errors():\n            self._writer.wal_checkpoint(",
+        "self._own_errors():\n            dict(",
+    ),
+    "no sync behind the fence that fell": Mutant(
+        "app/doctor.py", "    sync_directory(home.directory)\n", ""
+    ),
+    "no sync of an export": Mutant("app/exporting.py", "        os.fsync(file)\n", ""),
+    "no sync behind an export": Mutant(
+        "app/exporting.py", "    sync_directory(target.parent)\n", ""
+    ),
+    "no sync of what is put aside": Mutant(
+        "wrapper/unrecorded.py", "            os.fsync(file.fileno())\n", ""
+    ),
+    "no sync behind what is put aside": Mutant(
+        "wrapper/unrecorded.py", "        _sync(each.parent)\n", "        pass\n"
+    ),
 }
 OF_COMMITS: Final = {
     "synchronous off": Mutant(

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
-from backports import zstd
 
 from deploytrail.errors import DeploytrailError
 from deploytrail.log import checkpoint as checkpoints
@@ -25,6 +24,7 @@ from deploytrail.log import note
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.note import VerifierKey
 from deploytrail.trail import Receipt
+from deploytrail.zstd import zstd
 
 WIDTH = 256
 # A torn row may hold anything, also a value of another type.
@@ -141,7 +141,7 @@ def _parts(connection: apsw.Connection) -> list[_Part]:
         at += WIDTH
     for first, count, data in connection.execute("SELECT first, n, data FROM segment ORDER BY 1"):
         expect(first == at, f"segment {first}: expected {at} next")
-        parts.append(_framed(data))
+        parts.append(framed(data))
         expect(len(parts[-1].entries) == count, f"segment {first}: not {count} entries")
         at += count
     return parts
@@ -152,11 +152,11 @@ def _parts(connection: apsw.Connection) -> list[_Part]:
 
 @lru_cache(maxsize=64)
 def _unpacked(data: bytes) -> _Part:
-    return _framed(zstd.decompress(data))
+    return framed(zstd.decompress(data))
 
 
 @lru_cache(maxsize=4096)
-def _framed(data: bytes) -> _Part:
+def framed(data: bytes) -> _Part:
     entries, at = [], 0
     while at < len(data):
         length = int.from_bytes(data[at : at + 2], "big")

@@ -26,7 +26,7 @@ CALLS: Final = {
     "EROFS": _NAMES,
     "KILL": (*_WRITES, *_NAMES, "flock", "mmap"),
 }
-_WATCHED: Final = "write,pwrite64,ftruncate,fsync,fdatasync,rename,mkdir,writev"
+_WATCHED: Final = "write,pwrite64,ftruncate,fsync,fdatasync,openat,rename,link,unlink,mkdir,writev"
 FAULTS: Final = {
     "EIO": "error=EIO",
     "ENOSPC": "error=ENOSPC",

@@ -1,6 +1,8 @@
 """A log of 600 entries, changed in every way: it is found and located, or it changes nothing.
 
 What "nothing" means is asked of SQLite alone: all rows of all tables are those of the original.
+Located is what is told where it is: of a byte that changed a row, the row at least; of one that
+only breaks what holds rows together, the table or the page; of a file that is cut, its end.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from deploytrail.trail import Report
 from tests.crash.figures import Figures
 from tests.crash.form import IS_LONG, SEED, chosen
 from tests.crash.harmed import ENTRIES, PUBLISHED, Original, wrong
+from tests.crash.located import Where
 from tests.crash.oracle import opened
 from tests.crash.writing import Place, filled, recorded, scratch_directory
 
@@ -64,21 +67,32 @@ class Verdicts:
         self.counted: Counter[str] = Counter()
         self.wrong: list[str] = []
 
-    def judge(self, original: Original, what: str, tables: list[str] | None = None) -> None:
+    def judge(self, original: Original, what: str, where: Where | None = None) -> None:
         try:
-            verdict: str = original.verdict(tables)
+            verdict, fineness, found, is_of_rows = original.judged(where)
         except Exception as error:  # noqa: BLE001 (what verify let out is what is looked for)
-            verdict = "crashed"
-            what = f"{what}: {error!r}"
+            self.counted["crashed"] += 1
+            self.wrong.append(f"{what}: {error!r}")
+            return
         self.counted[verdict] += 1
-        if verdict in {"missed", "crashed"}:
-            self.wrong.append(f"{what}: {verdict}")
+        if verdict == "missed":
+            self.wrong.append(f"{what}: missed")
+        if verdict == "found" and fineness is not None:
+            self.counted[fineness] += 1
+            is_vague = fineness == "table" and is_of_rows and where is not None
+            if fineness == "nowhere" or is_vague:
+                self.wrong.append(f"{what}: not located by {found}")
 
-    def tell(self, figures: Figures, what: str) -> None:
+    def tell(self, figures: Figures, what: str, **of: int) -> None:
         figures.tell(
             what,
-            checked=self.counted.total(),
+            **of,
+            checked=sum(self.counted[one] for one in ("found", "same", "missed", "crashed")),
             found=self.counted["found"],
+            located_to_entry=self.counted["entry"],
+            to_row=self.counted["row"],
+            to_table_or_page=self.counted["table"],
+            not_located=self.counted["nowhere"],
             changed_nothing=self.counted["same"],
             missed=self.counted["missed"],
             crashed=self.counted["crashed"],
@@ -86,7 +100,7 @@ class Verdicts:
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_a_flipped_bit_is_found_or_changes_nothing(
+def test_a_flipped_bit_is_found_where_it_is_or_changes_nothing(
     original: Original, figures: Figures, shard: int
 ) -> None:
     rng = random.Random(SEED + shard)
@@ -96,15 +110,15 @@ def test_a_flipped_bit_is_found_or_changes_nothing(
     for offset in offsets:
         bit = 1 << rng.randrange(8)
         original.flip(offset, bit)
-        verdicts.judge(original, f"byte {offset}, bit {bit}", original.tables_at(offset))
+        verdicts.judge(original, f"byte {offset}, bit {bit}", original.byte(offset))
         original.flip(offset, bit)
-    verdicts.tell(figures, "flipped bytes")
+    verdicts.tell(figures, "flipped bytes", bytes_max=size)
     assert verdicts.wrong == []
     assert verdicts.counted["found"]
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_a_truncated_file_is_found_or_changes_nothing(
+def test_a_truncated_file_is_found_where_it_ends_or_changes_nothing(
     original: Original, figures: Figures, shard: int
 ) -> None:
     """A byte that is cut off is read as zero: where it was zero, nothing changed."""
@@ -114,8 +128,8 @@ def test_a_truncated_file_is_found_or_changes_nothing(
     verdicts = Verdicts()
     for length in sorted(wanted, reverse=True):
         original.truncate(length)
-        verdicts.judge(original, f"cut at {length}")
-    verdicts.tell(figures, "truncations")
+        verdicts.judge(original, f"cut at {length}", original.end(length))
+    verdicts.tell(figures, "truncations", bytes_max=size)
     assert verdicts.wrong == []
     assert verdicts.counted["found"]
 
@@ -255,6 +269,38 @@ def _harm(original: Original, statement: str, *values: bytes | int) -> None:
         connection.pragma("journal_mode", "DELETE")
         for one in statement.split("; "):
             connection.execute(one, values)
+
+
+def _swapped(path: Path, other: Path) -> None:
+    shutil.copyfile(other, path)
+
+
+FILE_HARMS: Final = {
+    "gone": lambda path, _: path.unlink(),
+    "emptied": lambda path, _: path.write_bytes(b""),
+    "another trail's": _swapped,
+}
+# Another's whole log is one to itself: what it lacks here are its keys and its policy.
+TOLD: Final = {
+    "log.db": r"log\.db|disclosure is not there", "keys.db": r"keys\.db",
+    "key": r"\bkey\b", "policy": r"\bpolicy\b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", FILE_HARMS)
+@pytest.mark.parametrize("name", TOLD)
+def test_a_file_that_is_not_the_trail_s_is_found_by_its_name(
+    tmp_path: Path, name: str, harm: str
+) -> None:
+    place, other = Place(tmp_path / "place"), Place(tmp_path / "other")
+    for each in (place, other):
+        filled(each, 3, published_at=(3,))
+    # What was kept has the policy as well, and would do without the directory's.
+    shutil.rmtree(place.base / "state")
+    assert wrong(place, is_deep=True) == []
+    shutil.rmtree(place.base / "state")
+    FILE_HARMS[harm](place.home / name, other.home / name)
+    assert any(re.search(TOLD[name], one.what) for one in wrong(place, is_deep=True))
 
 
 def test_an_older_copy_is_found_given_a_receipt_or_a_kept_state(tmp_path: Path) -> None:

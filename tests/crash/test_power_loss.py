@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import reduce
 from pathlib import Path
 
 import apsw
@@ -20,7 +21,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.crash.checking import Checker, checked
-from tests.crash.disk import Sync, after
+from tests.crash.disk import Disk, Sync, after
 from tests.crash.figures import Figures
 from tests.crash.form import SEED, chosen
 from tests.crash.mutants import OF_COMMITS, mutated
@@ -109,6 +110,15 @@ def test_a_sync_of_ours_that_is_left_out_is_noticed(broken: str, tmp_path: Path)
     assert re.search(r"^power loss: .* [1-9]\d* lost", run.stdout, re.MULTILINE)
 
 
+def assert_settled(place: Place, disk: Disk, figures: Figures) -> None:
+    """Whoever publishes next over what a killed publisher left loses nothing of it."""
+    with recording(place, disk, Workload(1)) as (run, recorded):
+        run.settle()
+        run.publish(seconds=NOW + 1)
+    checker = checked(place, recorded, drawn=8, distinct_max=5_000, seed=SEED)
+    assert_kept(checker, figures, distinct_min=2)
+
+
 def test_what_a_killed_publisher_left_is_synced_before_it_is_vouched_for(
     place: Place, figures: Figures
 ) -> None:
@@ -122,17 +132,11 @@ def test_what_a_killed_publisher_left_is_synced_before_it_is_vouched_for(
         at for at, call in enumerate(killed.vfs.calls)
         if isinstance(call.what, Sync) and call.file == "log.db-wal"
     )  # fmt: skip
-    disk = killed.start
-    for call in killed.vfs.calls[:last_sync]:
-        disk = after(disk, call)
+    disk = reduce(after, killed.vfs.calls[:last_sync], killed.start)
     for name, file in disk.items():
         (place.home / name).write_bytes(file.seen)
         (place.home / f"{name}-shm").unlink(missing_ok=True)
-    with recording(place, disk, Workload(1)) as (run, recorded):
-        run.settle()
-        run.publish(seconds=NOW + 1)
-    checker = checked(place, recorded, drawn=8, distinct_max=5_000, seed=SEED)
-    assert_kept(checker, figures, distinct_min=2)
+    assert_settled(place, disk, figures)
 
 
 def test_what_a_killed_publisher_left_is_synced_also_while_somebody_examines_it(
@@ -150,14 +154,7 @@ def test_what_a_killed_publisher_left_is_synced_also_while_somebody_examines_it(
             examiner.execute("BEGIN; SELECT count(*) FROM tree").fetchall()
             run.record("one")
             run.publish(seconds=NOW)
-        disk = killed.start
-        for call in killed.vfs.calls:
-            disk = after(disk, call)
-        with recording(place, disk, Workload(1)) as (run, recorded):
-            run.settle()
-            run.publish(seconds=NOW + 1)
-    checker = checked(place, recorded, drawn=8, distinct_max=5_000, seed=SEED)
-    assert_kept(checker, figures, distinct_min=2)
+        assert_settled(place, reduce(after, killed.vfs.calls, killed.start), figures)
 
 
 def test_a_key_that_another_writer_left_is_synced_before_an_entry_names_its_person(
@@ -169,9 +166,7 @@ def test_a_key_that_another_writer_left_is_synced_before_an_entry_names_its_pers
         first.settle()
         with recording(place, {}, Workload(1)) as (second, recorded):
             first.record("one", by="newcomer")
-            disk = killed.start
-            for call in killed.vfs.calls:
-                disk = after(disk, call)
+            disk = reduce(after, killed.vfs.calls, killed.start)
             second.record("two", by="newcomer")
     checker = checked(place, recorded._replace(start=disk), drawn=8, distinct_max=5_000, seed=SEED)
     assert_kept(checker, figures, distinct_min=2)

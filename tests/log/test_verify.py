@@ -44,7 +44,7 @@ class Memory:
     """Evidence that notes how far its checkpoints were read when a bundle was asked for.
 
     `stored` are the leaf hashes beside the entries; a partial bundle has none. `gone` is a bundle
-    that is not there, `broken_at` a checkpoint that can't be read.
+    that is not there, `broken_at` a checkpoint that can't be read, `edge` its last row's frontier.
     """
 
     has_partial_tiles = False
@@ -58,6 +58,7 @@ class Memory:
         stored: list[bytes] = LEAVES,
         gone: int | None = None,
         broken_at: int | None = None,
+        edge: Frontier | None = None,
     ) -> None:
         self._notes = notes
         self._entries = entries
@@ -65,7 +66,8 @@ class Memory:
         self._gone = gone
         self._broken_at = broken_at
         self._read = 0
-        self.root = Frontier.empty().append(stored).frontier.root()
+        self._frontier = edge or Frontier.empty().append(stored).frontier
+        self.root = self._frontier.root()
         self.read_before_bundle: list[int] = []
 
     def bundle(self, number: int, width: int) -> bytes | None:
@@ -79,12 +81,15 @@ class Memory:
         stored = self._stored[number * 256 : (number + 1) * 256]
         return b"".join(stored) if len(stored) == 256 else None
 
-    def notes(self) -> Iterator[bytes]:
+    def frontier(self, size: int) -> Frontier | None:
+        return self._frontier if size == self._frontier.size else None
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
         for at, octets in enumerate(self._notes):
             if at == self._broken_at:
                 raise Tampered("its page can't be read")
             self._read += 1
-            yield octets
+            yield f"checkpoint {at}", octets
 
 
 def outcome(evidence: Memory, claims: list[Claim] | None = None) -> Outcome:
@@ -170,8 +175,30 @@ def test_every_change_is_located_not_only_the_first() -> None:
 
 def test_behind_a_change_that_no_hash_explains_nothing_is_blamed() -> None:
     # The last bundle is partial, so no hashes of it are stored.
-    found = outcome(changed_log(5, 690))
-    assert [(one.first, one.until) for one in found.findings] == [(5, 6), (600, 700)]
+    found = outcome(changed_log(5, 550, 690))
+    assert [(one.first, one.until) for one in found.findings] == [(5, 6), (300, 600)]
+
+
+PEAKS: Final = {
+    "one peak": ((690,), [(688, 696)]),
+    "two peaks": ((650, 699), [(640, 672), (696, 700)]),
+    "a peak that begins below the last good checkpoint": ((610,), [(600, 640)]),
+}
+"""700 entries are 512, 128, 32, 16, 8 and 4."""
+
+
+@pytest.mark.parametrize("reason", PEAKS)
+def test_where_only_the_edge_is_kept_a_change_lies_below_the_peaks_that_differ(reason: str) -> None:
+    places, spans = PEAKS[reason]
+    found = outcome(changed_log(*places))
+    assert [(one.first, one.until) for one in found.findings] == spans
+
+
+def test_two_signed_roots_that_contradict_each_other_are_told_of_what_the_first_left_open() -> None:
+    forked = Frontier.empty().append(merkle.leaf_hashes(changed(5))).frontier
+    notes = [NOTES[600], signed(SIZE, forked.root())]
+    found = outcome(Memory(notes, edge=forked))
+    assert [(one.first, one.until) for one in found.findings] == [(600, 700)]
 
 
 @pytest.mark.parametrize("at", [256, 300, 511])

@@ -186,7 +186,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], type[DeploytrailError], str]]
     "a table too few": (
         lambda path: relabel(path, "DROP TABLE word"),
         Tampered,
-        "expected 1 table, found 0",
+        "found none that is called word",
     ),
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, tool
 from tests.wrapper.terminal import Terminal
-from tests.wrapper.test_run import Wrapped
+from tests.wrapper.test_run import PRINTING_ON, Wrapped
 
 MODES: dict[str, dict[str, Any]] = {"nothing is read": {}, "read": {"is_output_kept": True}}
 
@@ -84,24 +84,19 @@ def test_control_c_reaches_the_command_once_and_its_answer_counts(wrapped: Wrapp
     assert end.command.exit_code == 4
 
 
-def test_control_c_ends_a_command_that_does_not_mind(wrapped: Wrapped) -> None:
-    with on_terminal(wrapped, "echo ready; exec sleep 30") as terminal:
-        terminal.expect(rb"ready\r\n")
-        terminal.type(b"\x03")
-        assert terminal.wait() == 128 + signal.SIGINT
-    end = wrapped.events[-1]
-    assert end.command is not None
-    assert end.command.signal == signal.SIGINT
-
-
-def test_control_backslash_ends_a_command_that_does_not_mind(wrapped: Wrapped) -> None:
+@pytest.mark.parametrize(
+    ("key", "kind"), [(b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)], ids=["C", "backslash"]
+)
+def test_a_control_key_ends_a_command_that_does_not_mind(
+    wrapped: Wrapped, key: bytes, kind: signal.Signals
+) -> None:
     with on_terminal(wrapped, "ulimit -c 0; echo ready; exec sleep 30") as terminal:
         terminal.expect(rb"ready\r\n")
-        terminal.type(b"\x1c")
-        assert terminal.wait() == 128 + signal.SIGQUIT
+        terminal.type(key)
+        assert terminal.wait() == 128 + kind
     end = wrapped.events[-1]
     assert end.command is not None
-    assert end.command.signal == signal.SIGQUIT
+    assert end.command.signal == kind
 
 
 def test_a_progress_bar_shows_as_it_goes(wrapped: Wrapped) -> None:
@@ -168,6 +163,22 @@ def test_a_killed_wrapper_ends_neither_the_command_nor_its_output(wrapped: Wrapp
         terminal.type(b"\n")
         assert terminal.wait() == 0
     assert (wrapped.folder / "finished").read_text() == "done\n"
+
+
+def test_a_background_process_prints_on_after_the_run(wrapped: Wrapped) -> None:
+    # A shell above it, as a person has one: who leads the session takes all with it.
+    shell = ["sh", "-c", '"$@"; echo shell $?; read v', "sh"]
+    arguments = wrapped.arguments("sh", "-c", f"seq 1 9000; {PRINTING_ON} & exit 4")
+    with Terminal([*shell, *arguments], cwd=wrapped.folder) as terminal:
+        terminal.expect(rb"\r\n9000\r\n")
+        terminal.expect(rb"shell 4\r\n", seconds_max=5)
+        assert not (wrapped.folder / "finished").exists()
+        terminal.expect(rb"\d+\r\n")
+        (wrapped.folder / "stop").touch()
+        terminal.expect(rb"last\r\n")
+        assert (wrapped.folder / "finished").read_text() == "done\n"
+        terminal.type(b"\n")
+        assert terminal.wait() == 0
 
 
 def test_the_size_is_the_terminals_and_follows_it(wrapped: Wrapped) -> None:

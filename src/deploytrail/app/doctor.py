@@ -54,6 +54,8 @@ def examine(
     """Everything that can be looked at without changing anything."""
     environment = os.environ if environment is None else environment
     home = homes.find(directory, environment)
+    if not home.exists:
+        return [_nothing(home)]
     checks = [_place(home), _modes(home), _key(home, environment), _fence(home)]
     checks.extend(_verification(home, environment))
     checks.extend(_unrecorded(home))
@@ -136,6 +138,19 @@ def _enter(
     return answer
 
 
+def _nothing(home: Home) -> Check:
+    """What there is to say of a directory without a log."""
+    if home.has_lost_its_log:
+        found = str(homes.lost_log(home))
+        return Check(what="trail", state="bad", found=found, advice="restore it from a backup")
+    return Check(
+        what="trail",
+        state="bad",
+        found=f"{home.directory}: expected a trail, found none",
+        advice="'deploytrail init' makes one; --home or DEPLOYTRAIL_HOME says where one is",
+    )
+
+
 def _place(home: Home) -> Check:
     kind = filesystem(home.directory) if home.directory.exists() else ""
     return Check(what="place", state="ok", found=f"{home.directory} on {kind or 'a local disk'}")
@@ -162,6 +177,9 @@ def _key(home: Home, environment: Mapping[str, str]) -> Check:
         wrapping = homes.wrapping_key(home, environment)
     except DeploytrailError as error:
         return Check(what="key", state="bad", found=str(error), advice="restore the key")
+    if not home.keys.exists():
+        found = "keys.db is gone: names, reasons and values can't be read any more"
+        return Check(what="keys", state="bad", found=found, advice="restore keys.db from a backup")
     try:
         with examined(home.keys) as connection:
             ExaminedKeys(connection, wrapping)
@@ -220,11 +238,21 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
 
 
 def _unrecorded(home: Home) -> Iterator[Check]:
-    waiting = sorted((home.directory / "unrecorded").glob("*.jsonl"))
+    folder = home.directory / "unrecorded"
+    waiting = len(list(folder.glob("*.jsonl")))
     if waiting:
         yield Check(
             what="unrecorded",
             state="note",
-            found=f"{counted(len(waiting), 'run')} to be appended",
+            found=f"{counted(waiting, 'run')} to be appended",
             advice="the next command that appends takes them in",
+        )
+    refused = sorted(folder.glob("*.refused"))
+    if refused:
+        yield Check(
+            what="refused",
+            state="bad",
+            found=f"{counted(len(refused), 'run')} that the log did not take: {refused[0]}",
+            advice="look into the file, record what is true of it ('deploytrail record --json'), "
+            "then remove it",
         )

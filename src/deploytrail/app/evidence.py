@@ -11,6 +11,7 @@ from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.errors import DeploytrailError, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
+from deploytrail.log.merkle import Frontier
 from deploytrail.log.reading import tail_entries
 from deploytrail.log.replay import State
 from deploytrail.log.store import Inventory
@@ -29,15 +30,17 @@ class StoredEvidence:
     def __init__(self, log: ExaminedLog) -> None:
         self._log = log
         self._reads = 0
-        with unreadable("log.db"):
+        with unreadable("tree"):
             self.tree = log.tree()
-            self._tail = tail_entries(log)
-            self._inventory = log.inventory()
+        with unreadable("checkpoint"):
             newest = log.newest_note()
             # A bit can turn a value into NULL, or into one of another type.
             self._newest_size = -1 if newest is None else newest[0]
             self.newest = b"" if newest is None else self._whole(*newest)
-        self._published = _published(log)
+        self._tail = _tail(log)
+        self._counts = {kind: _count(log, kind) for kind in Inventory._fields}
+        self._frontiers = [self.tree.frontier]
+        self._published = self._read_published()
 
     @property
     def size(self) -> int:
@@ -53,7 +56,8 @@ class StoredEvidence:
 
     def bundle(self, number: int, width: int) -> bytes | None:
         if width < WIDTH:
-            return encode_bundle(self._tail) if self._tail else None
+            entries = self._tail_entries()
+            return encode_bundle(entries) if entries else None
         self._count_read()
         with unreadable(f"bundle {number}"):
             return self._log.bundle(number)
@@ -69,13 +73,16 @@ class StoredEvidence:
             raise Tampered(f"tile {level}/{number}: expected bytes, found another value")
         return found
 
-    def notes(self) -> Iterator[bytes]:
+    def frontier(self, size: int) -> Frontier | None:
+        return next((known for known in self._frontiers if known.size == size), None)
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
         for size, octets in self._rows():
             # One in another's row is told by `unaccounted`; here it would come out of order.
             if _said(octets) in {size, None}:
                 with unreadable(f"checkpoint {size}"):
                     whole = self._whole(size, octets)
-                yield whole
+                yield f"checkpoint {size}", whole
 
     @property
     def has_partial_tiles(self) -> bool:
@@ -95,7 +102,11 @@ class StoredEvidence:
             self._count_read()
             with unreadable("checkpoint"):
                 rows = self._log.notes(after=last, count=_NOTES_AT_ONCE)
-            yield from (row for row in rows if row[0] <= self._newest_size)
+            for size, octets in rows:
+                if not isinstance(octets, bytes):
+                    raise Tampered(f"checkpoint {size}: expected bytes, found another value")
+                if size <= self._newest_size:
+                    yield size, octets
             last = rows[-1][0] if rows else self._newest_size
 
     def _count_read(self) -> None:
@@ -109,16 +120,18 @@ class StoredEvidence:
 
     def unaccounted(self) -> Iterator[tuple[State, str]]:
         """Rows too many or too few for the log's size, and a broken last checkpoint."""
-        size, found = self.size, self._inventory
-        expected = Inventory(
-            bundles=size // WIDTH,
-            entries=size % WIDTH,
-            tiles=full_tiles(size),
-            deliveries=size,
-            disclosures=found.disclosures,
-        )
-        for kind, wanted, there in zip(Inventory._fields, expected, found, strict=True):
-            if wanted != there:
+        size = self.size
+        expected = {
+            "bundles": size // WIDTH,
+            "entries": size % WIDTH,
+            "tiles": full_tiles(size),
+            "deliveries": size,
+        }
+        for kind, there in self._counts.items():
+            wanted = expected.get(kind, there)
+            if isinstance(there, str):
+                yield "CORRUPT", there
+            elif isinstance(wanted, int) and wanted != there:
                 state: State = "CORRUPT" if there > wanted else "MISSING"
                 of = counted(size, "entry")
                 yield state, f"{kind}: expected {wanted} for {of}, found {there}"
@@ -134,19 +147,42 @@ class StoredEvidence:
     def _is_last_logged(self) -> bool:
         """Whether the time behind which the next entry is set is that of the last one."""
         whole = (self.size // WIDTH, self.size % WIDTH)
-        if self.size == 0 or (self._inventory.bundles, self._inventory.entries) != whole:
+        if self.size == 0 or (self._counts["bundles"], self._counts["entries"]) != whole:
             # That entries are gone is told by their count.
             return True
         try:
-            last = self._tail[-1] if self._tail else self._last_of_bundles()
+            last = (self._tail_entries() or self._last_bundle())[-1]
             return entry.logged_of(last) == rfc3339(at_microseconds(self.tree.logged))
         except (DeploytrailError, ValueError, LookupError, OverflowError):
             return False
 
-    def _last_of_bundles(self) -> bytes:
+    def _last_bundle(self) -> list[bytes]:
         number = self.size // WIDTH - 1
         with unreadable(f"bundle {number}"):
-            return decode_bundle(self._log.bundle(number) or b"")[-1]
+            return decode_bundle(self._log.bundle(number) or b"")
+
+    def _tail_entries(self) -> list[bytes]:
+        """The entries after the last full bundle; raises what was found wrong with them."""
+        if isinstance(self._tail, DeploytrailError):
+            raise self._tail
+        return self._tail
+
+    def _read_published(self) -> int | str:
+        """The size of the newest checkpoint, 0 for none, or what is broken about it."""
+        try:
+            with unreadable("published"):
+                newest = self._log.checkpoint()
+        except Tampered as error:
+            return str(error)
+        if newest is None:
+            return 0
+        self._frontiers.append(newest.frontier)
+        with suppress(DeploytrailError):
+            said = checkpoints.decode(notes.decode(newest.note).text)
+            frontier = newest.frontier
+            if (said.size, said.root) != (frontier.size, frontier.root()):
+                return "published: its frontier is not that of the newest checkpoint"
+        return newest.size
 
     def _misplaced(self) -> Iterator[str]:
         """Checkpoints in another's row, cosignatures of none or under another key's id."""
@@ -183,18 +219,19 @@ def _said(octets: bytes) -> int | None:
     return None
 
 
-def _published(log: ExaminedLog) -> int | str:
-    """The size of the newest checkpoint, 0 for none, or what is broken about it."""
+def _tail(log: ExaminedLog) -> list[bytes] | DeploytrailError:
+    """The entries after the last full bundle, or what is wrong with them."""
     try:
-        with unreadable("published"):
-            newest = log.checkpoint()
+        with unreadable("segment"):
+            return tail_entries(log)
+    except DeploytrailError as error:
+        return error
+
+
+def _count(log: ExaminedLog, kind: str) -> int | str:
+    """How many rows there are of a kind, or why they can't be counted."""
+    try:
+        with unreadable(f"{kind}: not counted"):
+            return log.count(kind)
     except Tampered as error:
         return str(error)
-    if newest is None:
-        return 0
-    with suppress(DeploytrailError):
-        said = checkpoints.decode(notes.decode(newest.note).text)
-        frontier = newest.frontier
-        if (said.size, said.root) != (frontier.size, frontier.root()):
-            return "published: its frontier is not that of the newest checkpoint"
-    return newest.size

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from typing import NamedTuple, Protocol, TypeVar
 
 from deploytrail.app import home as homes
 from deploytrail.app.exported import ExportedEvidence
 from deploytrail.app.home import Home
 from deploytrail.entry import unbase64url
-from deploytrail.errors import DeploytrailError
+from deploytrail.errors import DeploytrailError, Tampered
 from deploytrail.log.evidence import Evidence
 from deploytrail.log.replay import Finding, State
 from deploytrail.log.store import VaultRow
@@ -87,18 +87,23 @@ class _LogDeep:
         self._size = first + len(entries)
         looked = self._check.look(first, entries)
         known = [one for one in looked if one is not None]
-        try:
-            with unreadable(f"entries {first} to {first + len(entries)}"):
-                deliveries = self._log.deliveries(one.key for one in known)
-                keys = {key: digest for one in known for key, digest in one.listed.keys.items()}
-                rows = {keys[row.key]: row for row in self._log.disclosures(keys).values()}
-        except DeploytrailError as error:
-            self._own.append(Finding("CORRUPT", first, first + len(entries), str(error)))
-            return
+        keys = {key: digest for one in known for key, digest in one.listed.keys.items()}
+        deliveries, lost = readable_rows(
+            "delivery", self._log.deliveries, [one.key for one in known]
+        )
+        disclosures, unread = readable_rows("disclosure", self._log.disclosures, keys)
+        by_digest: dict[bytes, VaultRow | Tampered] = {
+            **{keys[key]: error for key, error in unread.items()},
+            **{keys[key]: row for key, row in disclosures.items()},
+        }
         for at, one in enumerate(looked, first):
-            if one is not None:
-                self._check.check(at, one, deliveries, lambda digest: self._opened(rows, digest))
-                self._check_attachments(at, one)
+            if one is None:
+                continue
+            if one.key in lost:
+                self._own.append(Finding("CORRUPT", at, at + 1, str(lost[one.key])))
+            known_here = None if one.key in lost else deliveries
+            self._check.check(at, one, known_here, lambda digest: self._opened(by_digest, digest))
+            self._check_attachments(at, one)
 
     def findings(self, erased: set[str]) -> list[Finding]:
         self._check.judge(erased, absent="MISSING")
@@ -113,10 +118,12 @@ class _LogDeep:
             self._own.append(Finding("CORRUPT", 0, self._size, f"keys.db: {error}"))
         return [*self._check.findings, *self._own]
 
-    def _opened(self, rows: Mapping[bytes, VaultRow], digest: bytes) -> bytes | None:
+    def _opened(self, rows: Mapping[bytes, VaultRow | Tampered], digest: bytes) -> bytes | None:
         row = rows.get(digest)
         if row is None:
             return None
+        if isinstance(row, Tampered):
+            raise row
         subject = self._keyring.subject(row.key[:SUBJECT_BYTES])
         if subject is None:
             return None
@@ -153,7 +160,32 @@ class _LogDeep:
                 digest=digest,
             )
         except DeploytrailError as error:
-            self._own.append(Finding("CORRUPT", index, index + 1, str(error)))
+            # The part behind the last colon: before it, bytes may stand that are no text.
+            what = f"attachment {id}: {str(error).rpartition(': ')[2]}"
+            self._own.append(Finding("CORRUPT", index, index + 1, what))
+
+
+_Row = TypeVar("_Row")
+
+
+def readable_rows(
+    table: str,
+    fetch: Callable[[Iterable[bytes]], dict[bytes, _Row]],
+    keys: Collection[bytes],
+) -> tuple[dict[bytes, _Row], dict[bytes, Tampered]]:
+    """Rows by their keys, and of each that can't be read, why not."""
+    with suppress(Tampered), unreadable(table):
+        return fetch(keys), {}
+    # One page that is broken doesn't keep the rows of the others from being checked.
+    found: dict[bytes, _Row] = {}
+    broken: dict[bytes, Tampered] = {}
+    for key in keys:
+        try:
+            with unreadable(table):
+                found |= fetch([key])
+        except Tampered as error:
+            broken[key] = error
+    return found, broken
 
 
 class _ExportDeep:

@@ -83,8 +83,11 @@ class ExportedEvidence:
         tile = tile_at(level, number, self.size)
         return None if tile is None else self._read(encode_path(tile))
 
-    def notes(self) -> Iterator[bytes]:
-        yield self.newest
+    def frontier(self, size: int) -> None:
+        """None is kept: every leaf's hash is there to be held against."""
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
+        yield "checkpoint", self.newest
 
     def unaccounted(self) -> Iterator[tuple[State, str]]:
         """Members that are no part of an export of this size, or that come twice."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from deploytrail.clock import Clock
-from deploytrail.errors import Conflict, Misconfigured, NotFound
+from deploytrail.errors import Conflict, Incomplete, Misconfigured, NotFound
 from deploytrail.log import policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import NO_QUORUM, Log, Policy, Witness
@@ -63,6 +63,17 @@ class Home(NamedTuple):
     def exists(self) -> bool:
         return self.log.exists()
 
+    @property
+    def has_lost_its_log(self) -> bool:
+        """Whether there was a trail: its keys are made before the log, and get their name first."""
+        # In this order, whoever is making one at this moment is not mistaken for that.
+        return self.keys.exists() and not (self.new_log.exists() or self.exists)
+
+    @property
+    def new_log(self) -> Path:
+        """The log while it is made."""
+        return self.directory / "log.db.new"
+
 
 def find(given: Path | None, environment: Mapping[str, str]) -> Home:
     """The directory that was named, else DEPLOYTRAIL_HOME, else the user's data directory."""
@@ -88,7 +99,8 @@ def create(
     mounts: Path = MOUNTS,
     patience: Patience = PATIENT,
 ) -> str:
-    """Make a trail; returns its origin. Raises Conflict where there is one.
+    """Make a trail; returns its origin. Raises Conflict where there is one, Incomplete where only
+    its log is gone.
 
     Stopped at any point, the next call goes on: the key stays, and what has no final name yet is
     made anew.
@@ -112,13 +124,10 @@ def _create(
     origin: str | None,
     patience: Patience,
 ) -> str:
-    new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
+    new_keys, new_log = home.directory / "keys.db.new", home.new_log
+    if home.has_lost_its_log:
+        raise lost_log(home)
     if home.keys.exists():
-        if not new_log.exists():
-            raise Conflict(
-                f"{home.directory}: found keys.db but no log.db; restore log.db from a backup, "
-                "or move the directory away to begin anew"
-            )
         # Stopped between the two renames: both files are whole, and nothing was logged yet.
         made = policy.decode(home.policy.read_bytes()).logs[0].key.name
         if origin not in {None, made}:
@@ -146,6 +155,14 @@ def _create(
     # acknowledged meanwhile.
     sync_directory(home.directory)
     return origin
+
+
+def lost_log(home: Home) -> Incomplete:
+    """What is to be raised where `has_lost_its_log`."""
+    return Incomplete(
+        f"{home.directory}: expected log.db beside keys.db, found none: the log was removed. "
+        "Restore it from a backup, or move the directory away to begin anew"
+    )
 
 
 def _has_outside_key(environment: Mapping[str, str]) -> bool:

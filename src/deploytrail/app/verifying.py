@@ -133,6 +133,8 @@ def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -
         return Examination(export, export.policy, export.origin, deep_of_export(export))
     if path.is_file():
         home = Home(path.parent)
+    if home.has_lost_its_log:
+        raise homes.lost_log(home)
     if not home.exists:
         raise NotFound(
             f"{path}: expected a trail's directory or an export, found "
@@ -211,8 +213,8 @@ class _Verification:
         if broken is not None:
             outcome.find(broken)
         if outcome.strangers:
-            what = "signatures by keys that the policy does not list"
-            outcome.not_checked.append(f"{outcome.strangers} {what}")
+            what = f"by keys that the policy does not list, the first below {outcome.strange_first}"
+            outcome.not_checked.append(f"{counted(outcome.strangers, 'signature')} {what}")
         judgement = self._judge(outcome, age_max)
         seconds = (self._clock.now() - started).total_seconds()
         return self._report(outcome, judgement, seconds, None if deep is None else deep.disclosures)
@@ -222,7 +224,8 @@ class _Verification:
         states = {finding.state for finding in outcome.findings}
         code = next((_FAILURES[one] for one in ("CORRUPT", "MISSING") if one in states), EXIT_OK)
         if outcome.foreign and outcome.checkpoints:
-            what = f"{counted(outcome.foreign, 'checkpoint')} without a signature by the log's key"
+            count = counted(outcome.foreign, "checkpoint")
+            what = f"{outcome.foreign_first}: {count} without a signature by the log's key"
             outcome.find(Finding("CORRUPT", 0, 0, what))
             code = EXIT_TAMPERED
         if not self._newest:

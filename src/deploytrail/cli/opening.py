@@ -47,7 +47,7 @@ def appending(home: Path | None) -> Iterator[Trail]:
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
     place = find(home, os.environ)
-    if not place.exists:
+    if not (place.exists or place.has_lost_its_log):
         tell(f"{place.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
     with open_directory(home) as trail:
         appended = append_unrecorded(trail, place.directory)

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from deploytrail.cli import fault
 from deploytrail.cli.terminal import complain, prepare_streams, say
@@ -140,6 +141,20 @@ def _run(context: typer.Context) -> Asked:
     return partial(run, context.args)
 
 
+class _RunCommand(TyperCommand):
+    """`run`, which reads its own arguments: shells are told its options all the same."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        if not ctx.resilient_parsing:
+            return super().get_params(ctx)
+        from deploytrail.cli.run import OPTIONS
+
+        return [
+            TyperOption(param_decls=[one.name], help=one.help, is_flag=not one.value)
+            for one in OPTIONS
+        ]
+
+
 def _verb(name: str) -> Callable[..., Asked]:
     """The function of a verb's file that bears its name, for the framework to give arguments to.
 
@@ -166,7 +181,7 @@ def _assembled() -> typer.Typer:
     verbatim = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
     for name in VERBS:
         if name == "run":
-            program.command(name, context_settings=verbatim)(_run)
+            program.command(name, cls=_RunCommand, context_settings=verbatim)(_run)
         else:
             program.command(name)(_verb(name))
     return program

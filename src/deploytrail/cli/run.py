@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
         _tell(f"run: {error}")
         return EXIT_NOT_STARTED
     if "--help" in given:
-        print(help_text())  # noqa: T201 (help belongs on standard output)
+        with suppress(BrokenPipeError):
+            print(help_text())  # noqa: T201 (help belongs on standard output)
         return EXIT_OK
     return _run(given, command)
 
@@ -230,7 +231,7 @@ def _surroundings(given: Given) -> Surroundings:
     def open_trail(patience: Patience) -> Trail:
         from deploytrail.app import open_directory
 
-        if home is not None and not (home / "log.db").exists():
+        if home is not None and not ((home / "log.db").exists() or (home / "keys.db").exists()):
             _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
         return open_directory(home, patience=patience)
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from deploytrail import entry
 from deploytrail.errors import Malformed
+from deploytrail.log.merkle import Frontier
 from deploytrail.log.replay import Finding
 
 
@@ -34,8 +35,15 @@ class Evidence(Protocol):
 
     def bundle(self, number: int, width: int) -> bytes | None: ...
     def tile(self, level: int, number: int) -> bytes | None: ...
-    def notes(self) -> Iterator[bytes]:
-        """Every published checkpoint with its cosignatures, ascending by size, read as it goes."""
+    def frontier(self, size: int) -> Frontier | None:
+        """The tree's right edge at that size, where it keeps one; believed where its root is."""
+        ...
+
+    def notes(self) -> Iterator[tuple[str, bytes]]:
+        """Every published checkpoint with its cosignatures, ascending by size, read as it goes.
+
+        Each behind its name.
+        """
         ...
 
 
@@ -77,7 +85,8 @@ class LeafClaim(NamedTuple):
 class Outcome(Struct):
     """What verification found. `size_signed` is how far the newest good checkpoint goes.
 
-    `strangers` are signatures of checkpoints by keys that nobody told us.
+    `strangers` are signatures of checkpoints by keys that nobody told us, `foreign` checkpoints
+    that no key signed which is known as this log's; each with the name of the first such one.
     """
 
     size: int = 0
@@ -85,8 +94,9 @@ class Outcome(Struct):
     size_signed: int = 0
     checkpoints: int = 0
     strangers: int = 0
+    strange_first: str = ""
     foreign: int = 0
-    """Checkpoints that no key signed which is known as this log's."""
+    foreign_first: str = ""
     findings: list[Finding] = []
     erased: set[str] = set()
     """Subjects whose erasure a signed entry tells."""

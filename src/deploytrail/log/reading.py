@@ -21,7 +21,10 @@ from deploytrail.log.tiles import (
 
 
 def tail_entries(reader: Reader) -> list[bytes]:
-    """The entries after the last full bundle, at most 255. Raises Incomplete at a gap."""
+    """The entries after the last full bundle, at most 255.
+
+    Raises Incomplete at a gap, Tampered where a row is not what was written.
+    """
     entries: list[bytes] = []
     start: int | None = None
     for first, count, data in reader.tail():

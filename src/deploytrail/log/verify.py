@@ -57,27 +57,30 @@ def _signed(
     """The claims of the evidence's own checkpoints, as far as their signatures are good."""
     known = {(key.name, key.id) for key in keys}
     size = -1
-    for number, octets in enumerate(_readable(evidence, outcome)):
+    for name, octets in _readable(evidence, outcome):
         try:
             note = notes.decode(octets)
-            outcome.strangers += sum((one.name, one.key_id) not in known for one in note.signatures)
+            strangers = sum((one.name, one.key_id) not in known for one in note.signatures)
+            outcome.strangers += strangers
+            outcome.strange_first = outcome.strange_first or (name if strangers else "")
             parsed, verified = checkpoints.verified(note, keys)
             if parsed.origin != origin:
                 raise Tampered(f"expected origin {origin}, found {parsed.origin}")
             if not any(one.key in signers for one in verified):
                 outcome.foreign += 1
+                outcome.foreign_first = outcome.foreign_first or name
                 continue
             if parsed.size <= size:
                 raise Tampered(f"expected a size above {size}, found {parsed.size}")
         except DeploytrailError as error:
-            outcome.find(Finding("CORRUPT", 0, 0, f"checkpoint {number}: {error}"))
+            outcome.find(Finding("CORRUPT", 0, 0, f"{name}: {error}"))
             continue
         outcome.checkpoints += 1
         size = parsed.size
         yield Claim(parsed.size, parsed.root, f"checkpoint {parsed.size}", is_own=True)
 
 
-def _readable(evidence: Evidence, outcome: Outcome) -> Iterator[bytes]:
+def _readable(evidence: Evidence, outcome: Outcome) -> Iterator[tuple[str, bytes]]:
     """The evidence's checkpoints, up to where they can't be read any more."""
     try:
         yield from evidence.notes()

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from deploytrail.errors import DeploytrailError
+from deploytrail.errors import DeploytrailError, Incomplete
 from deploytrail.log import accounts
 from deploytrail.log.accounts import Accounts
 from deploytrail.log.evidence import Claim, Each, Evidence, LeafClaim, Outcome, Told
@@ -119,8 +119,9 @@ class Walk:
                 return None
             entries = decode_bundle(data, width=width)
         except DeploytrailError as error:
-            what = f"bundle {number}: {error}"
-            self._outcome.find(Finding("CORRUPT", first, first + width, what))
+            what = _named(f"bundle {number}", str(error))
+            state: State = "MISSING" if isinstance(error, Incomplete) else "CORRUPT"
+            self._outcome.find(Finding(state, first, first + width, what))
             return None
         if accounts.IN_BUNDLE in data:
             self._accounts.gather(first, entries)
@@ -169,12 +170,28 @@ class Walk:
             self._hold_good(claim)
             return
         self._is_contradicted = True
-        suspects = [at for at in self._replay.differing if at >= self._good_upto]
-        first, until = (
-            (suspects[0], suspects[-1] + 1) if suspects else (self._good_upto, claim.size)
-        )
         what = f"these entries don't give the root of {claim.whose}"
-        self._outcome.find(Finding("CORRUPT", first, until, what))
+        # Of two signed roots that contradict each other, nothing tells which is the right one.
+        for first, until in self._suspected(claim) or [(self._good_upto, claim.size)]:
+            self._outcome.find(Finding("CORRUPT", first, until, what))
+
+    def _suspected(self, claim: Claim) -> list[tuple[int, int]]:
+        """Where the entries may lie that don't give a claimed root, as [first, until) each."""
+        ours, known = self._replay.frontier, self._evidence.frontier(claim.size)
+        if known is not None and known.size == ours.size and known.root() == claim.root:
+            # The root proves these peaks, so that each tells of the entries below it.
+            peaks = zip(_spans(ours.size), ours.peaks, known.peaks, strict=True)
+            differing = [span for span, found, expected in peaks if found != expected]
+        else:
+            differing = [(0, claim.size)]
+        # An older checkpoint may have proven the first entries of one.
+        starts = [(max(first, self._good_upto), until) for first, until in differing]
+        return [self._narrowed(first, until) for first, until in starts if first < until]
+
+    def _narrowed(self, first: int, until: int) -> tuple[int, int]:
+        """A range, or of it what lies between entries that differ from their stored hashes."""
+        suspects = [at for at in self._replay.differing if first <= at < until]
+        return (suspects[0], suspects[-1] + 1) if suspects else (first, until)
 
     def _settle_leaves(self, first: int, leaves: list[bytes], entries: list[bytes] | None) -> None:
         while self._leaves and self._leaves[-1].entry_index < first + len(leaves):
@@ -212,7 +229,7 @@ class Walk:
     def _tile_finding(self, level: int, number: int, what: str, state: State = "CORRUPT") -> None:
         span = WIDTH ** (level + 1)
         first, until = number * span, min((number + 1) * span, self._evidence.size)
-        what = f"tile {level}/{number}: {what}"
+        what = _named(f"tile {level}/{number}", what)
         self._outcome.find(Finding(state, first, until, what))
 
     def _finish(self, size: int) -> None:
@@ -262,6 +279,20 @@ class Walk:
                 outcome.find(Finding("PRUNED", first, until, what))
             else:
                 outcome.find(Finding("MISSING", first, until, "the entries are gone"))
+
+
+def _named(name: str, what: str) -> str:
+    """What was found behind the name of where it was, once."""
+    return what if what.startswith(f"{name}: ") else f"{name}: {what}"
+
+
+def _spans(size: int) -> Iterator[tuple[int, int]]:
+    """The ranges of entries below the peaks of a tree, the largest first."""
+    first = 0
+    for bit in reversed(range(size.bit_length())):
+        if size >> bit & 1:
+            yield first, first + (1 << bit)
+            first += 1 << bit
 
 
 def _hashes(tile: bytes) -> list[bytes]:

@@ -56,6 +56,9 @@ def write_unrecorded(
     A file of that name is replaced: a run writes all that it has.
     """
     folder = home / FOLDER
+    unnamed = [folder, home]
+    while not unnamed[-1].parent.exists():
+        unnamed.append(unnamed[-1].parent)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{name}.jsonl"
@@ -72,7 +75,9 @@ def write_unrecorded(
         # The disk may be full: a torn file would only take the room of a later try.
         partial.unlink(missing_ok=True)
         raise
-    _sync(folder)
+    # A folder without a durable name takes its files along.
+    for each in (path, *unnamed):
+        _sync(each.parent)
     return path
 
 

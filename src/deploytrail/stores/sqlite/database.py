@@ -29,7 +29,6 @@ from deploytrail.stores.sqlite.place import (
     raise_fence,
     refuse_fenced,
     refuse_network,
-    sync_directory,
 )
 from deploytrail.stores.sqlite.shape import Shape, refuse_foreign
 
@@ -163,7 +162,10 @@ class Database:
     def create(
         cls, path: Path, shape: Shape, rows: Iterable[Row] = (), *, vfs: str | None = None
     ) -> None:
-        """Make a database, tables and first rows in one transaction, its name durable."""
+        """Make a database, tables and first rows in one transaction, durable on return.
+
+        Not its name: whoever makes it may give it another one, and then syncs the directory.
+        """
         try:
             _make(path, shape, rows, vfs)
         except (apsw.FullError, apsw.IOError) as error:
@@ -173,7 +175,6 @@ class Database:
             ) from error
         except (apsw.ReadOnlyError, apsw.CantOpenError) as error:
             raise NotPermitted(f"{path}: expected to make it, but may not: {error}") from error
-        sync_directory(path.parent)
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:

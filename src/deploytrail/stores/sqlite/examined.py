@@ -7,6 +7,7 @@ somebody handed over.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +31,11 @@ _BUSY_MILLISECONDS: Final = 10_000
 _COPIES_TRIED_MAX: Final = 20
 _VALUE_BYTES_MAX: Final = 20 * 1024 * 1024
 """A bundle has at most 256 entries of 64 KB, packed to hardly more than that."""
+_NO_OBJECTION: Final = frozenset({"ok", "*** in database main ***"})
+_OF_A_TREE: Final = re.compile(r"^Tree \d+ ")
+"""How SQLite calls a table or index by its first page, which tells nobody anything."""
+_OBJECTIONS_MAX: Final = 10
+_HEADER_BYTES: Final = 100
 _STORED: Final = 1
 """The state of a bundle whose entries are there."""
 
@@ -39,14 +45,20 @@ class ExaminedLog(SqliteReader):
 
     def __init__(self, connection: apsw.Connection) -> None:
         super().__init__(connection)
-        with unreadable("log.db"):
-            if connection.pragma("application_id") != sql.APPLICATION_ID:
-                raise Tampered("log.db: expected a log of Deploytrail, found another's file")
-            # A view in a table's place could compute for ever.
-            refuse_foreign(connection, SHAPE, Path("log.db"))
-            connection.execute("BEGIN")
+        try:
+            with unreadable("log.db, page 1 (its header and tables)"):
+                self._refuse_foreign()
+        except Tampered as error:
+            raise Tampered(f"{error}{_cut_off(Path(connection.filename))}") from None
+        connection.execute("BEGIN")
         self._ahead = ThreadPoolExecutor(max_workers=1)
         self._next: tuple[int, Future[bytes]] | None = None
+
+    def _refuse_foreign(self) -> None:
+        if self._connection.pragma("application_id") != sql.APPLICATION_ID:
+            raise Tampered("log.db: expected a log of Deploytrail, found another's file")
+        # A view in a table's place could compute for ever.
+        refuse_foreign(self._connection, SHAPE, Path("log.db"))
 
     def bundle(self, number: int) -> bytes | None:
         """As `SqliteReader.bundle`; the one behind it is unpacked meanwhile by another thread.
@@ -73,16 +85,38 @@ class ExaminedLog(SqliteReader):
         self._connection.execute("BEGIN")
 
     def structure(self) -> list[str]:
-        """What SQLite's own check of pages and trees finds; empty where all is sound."""
+        """What SQLite's own check of pages and trees finds, by table; empty where all is sound."""
+        found = self._checked("PRAGMA integrity_check")
+        if not found:
+            return []
+        tables = [row[0] for row in self._connection.execute(sql.TABLES)]
+        by_table = [
+            f"table {table}: {what}"
+            for table in tables
+            for what in self._checked(f"PRAGMA integrity_check({table})")
+        ]
+        # What no table owns up to lies between them: pages that nobody uses, or two do.
+        return by_table or found
+
+    def _checked(self, pragma: str) -> list[str]:
+        """The first lines of such a check."""
+        lines: list[str] = []
         try:
-            found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
+            for (text,) in self._connection.execute(pragma):
+                lines += str(text).split("\n")
         except apsw.Error as error:
-            found = [str(error)]
-        return [] if found == ["ok"] else found
+            lines.append(str(error))
+        told = [_OF_A_TREE.sub("", line) for line in lines if line not in _NO_OBJECTION]
+        return told[:_OBJECTIONS_MAX]
+
+    def count(self, kind: str) -> int:
+        """How many rows there are of a kind; named as the fields of `Inventory`."""
+        ((found,),) = self._connection.execute(sql.COUNTS[kind])
+        return int(found)
 
     def newest_note(self) -> tuple[int, bytes] | None:
         """Size and note, without cosignatures, of the newest checkpoint."""
-        row = self._connection.execute(sql.CHECKPOINT).fetchone()
+        row = self._connection.execute(sql.NEWEST_NOTE).fetchone()
         return None if row is None else (row[0], row[1])
 
     def cosignature_rows(self, size: int) -> list[tuple[bytes, bytes]]:
@@ -101,7 +135,11 @@ class ExaminedKeys:
         self._rows = KeyRows(connection, wrapping_key)
         with unreadable("keys.db"):
             refuse_foreign(connection, KEYS_SHAPE, Path("keys.db"))
-            self.secrets = self._rows.secrets()
+        try:
+            with unreadable("keys.db"):
+                self.secrets = self._rows.secrets()
+        except Tampered as error:
+            raise Tampered(f"keys.db: {str(error).removeprefix('keys.db: ')}") from None
 
     def subject(self, id: bytes) -> Subject | None:
         with unreadable("keys.db"):
@@ -155,6 +193,21 @@ def examined(path: Path) -> Iterator[apsw.Connection]:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.set_busy_timeout(_BUSY_MILLISECONDS)
         yield connection
+
+
+def _cut_off(path: Path) -> str:
+    """Where a database ends that should go on; empty where it doesn't say so.
+
+    Told only of one that can't be read: a checkpoint of the write-ahead log that was stopped
+    leaves a file that is too short, and sound.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    size = path.stat().st_size
+    # Database File Format §1.3: the page's size, where 1 is 65,536, and how many pages there are.
+    page = int.from_bytes(head[16:18], "big")
+    whole = max(_HEADER_BYTES, (65_536 if page == 1 else page) * int.from_bytes(head[28:32], "big"))
+    return f"; it ends at byte {size:,} of {whole:,}" if size < whole else ""
 
 
 def _copied(path: Path, directory: Path) -> Path:

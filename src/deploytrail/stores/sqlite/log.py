@@ -48,7 +48,7 @@ class SqliteLog:
 
     @classmethod
     def create(cls, path: Path, origin: str, *, vfs: str | None = None) -> None:
-        """Make an empty log of that origin; its name in the directory is durable on return."""
+        """Make an empty log of that origin. See `Database.create` for what is then durable."""
         new = Tree(origin, Frontier.empty(), 0, 0, 0, Uptime("", 0), False)
         rows = [(sql.NEW_TREE, _tree_row(new))]
         Database.create(path, SHAPE, rows, vfs=vfs)

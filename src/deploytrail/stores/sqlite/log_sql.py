@@ -47,6 +47,7 @@ SET_TREE: Final = (
 )
 # Run twice, it changes nothing; SQLite writes no page for an update to the same value.
 TOUCH: Final = "UPDATE tree SET behind = 1 - behind"
+TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
 
 BUNDLE: Final = "SELECT state, data FROM bundle WHERE n = ?"
 PUT_BUNDLE: Final = "INSERT INTO bundle VALUES (?, 1, ?)"
@@ -67,16 +68,20 @@ CHECKPOINT: Final = (
     "SELECT size, note, (SELECT frontier FROM published WHERE id = 1 AND published.size = "
     "checkpoint.size) FROM checkpoint ORDER BY size DESC LIMIT 1"
 )
+NEWEST_NOTE: Final = "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1"
 PUT_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?)"
 PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
 COSIGNATURES: Final = "SELECT line FROM cosignature WHERE size = ? ORDER BY key_id"
 PUT_COSIGNATURE: Final = "INSERT OR REPLACE INTO cosignature VALUES (?, ?, ?)"
 NOTES: Final = "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"
-INVENTORY: Final = (
-    "SELECT (SELECT count(*) FROM bundle), (SELECT coalesce(sum(n), 0) FROM segment), "
-    "(SELECT count(*) FROM tile), (SELECT count(*) FROM delivery), "
-    "(SELECT count(*) FROM disclosure)"
-)
+COUNTS: Final = {
+    "bundles": "SELECT count(*) FROM bundle",
+    "entries": "SELECT coalesce(sum(n), 0) FROM segment",
+    "tiles": "SELECT count(*) FROM tile",
+    "deliveries": "SELECT count(*) FROM delivery",
+    "disclosures": "SELECT count(*) FROM disclosure",
+}
+INVENTORY: Final = "SELECT " + ", ".join(f"({each})" for each in COUNTS.values())
 
 SECURE_DELETE: Final = "PRAGMA secure_delete = ON"
 # Every key that begins with the subject; the second value ends in more 0xFF than any key has.

@@ -52,8 +52,15 @@ def refuse_foreign(connection: apsw.Connection, shape: Shape, path: Path) -> Non
                 f"{path.name}: expected our tables and nothing else, found the {kind} "
                 f"{name!r:.80}, which somebody planted or changed; restore it from a backup"
             )
-    if len(found) != len(shape.statements):
+    there = {made_by for _, _, made_by in found}
+    gone = [_name(one) for one in shape.statements if one not in there]
+    if gone:
         raise Tampered(
-            f"{path.name}: expected {counted(len(shape.statements), 'table')}, found "
-            f"{len(found)}; restore it from a backup"
+            f"{path.name}: expected {counted(len(shape.statements), 'table')}, found none that is "
+            f"called {' or '.join(gone)}; restore it from a backup"
         )
+
+
+def _name(statement: str) -> str:
+    """Of the table that a statement makes."""
+    return statement.removeprefix("CREATE TABLE ").partition("(")[0]
