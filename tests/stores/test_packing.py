@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from backports import zstd
 
 from deploytrail.errors import Tampered
 from deploytrail.stores.sqlite.packing import BUNDLE_BYTES_MAX, packed, unpacked
+from deploytrail.zstd import zstd
 
 
 def test_packing_is_a_pair() -> None:
