@@ -76,9 +76,15 @@ OF_NAMES: Final = {
     "no sync behind the fence that fell": Mutant(
         "app/doctor.py", "    sync_directory(home.directory)\n", ""
     ),
-    "no sync of an export": Mutant("app/exporting.py", "        os.fsync(file)\n", ""),
+    "no sync of an export": Mutant(
+        "stores/files.py",
+        "            yield stream\n        os.fsync(file)\n",
+        "            yield stream\n",
+    ),
     "no sync behind an export": Mutant(
-        "app/exporting.py", "    sync_directory(target.parent)\n", ""
+        "stores/files.py",
+        "        new.unlink(missing_ok=True)\n    sync_directory(path.parent)\n",
+        "        new.unlink(missing_ok=True)\n",
     ),
     "no sync of what is put aside": Mutant(
         "wrapper/unrecorded.py", "            os.fsync(file.fileno())\n", ""
