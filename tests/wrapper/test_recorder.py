@@ -17,7 +17,7 @@ from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.trail import Patience, Trail
 from deploytrail.wrapper.recorder import AFTER, BEFORE, Recorder
 from tests.events import event
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeTrail
 
 SHORT = {
     BEFORE: Patience(writer=0.05, publisher=0.05, key=0.2),
@@ -132,3 +132,13 @@ def test_who_writes_for_long_lets_the_start_wait_for_the_end(run: Run) -> None:
     run.recorder.record([run.end])
     assert len(run.told) == 1
     assert run.recorded()[-2:] == [run.start.id, run.end.id]
+
+
+def test_the_start_is_published_and_so_is_the_end(tmp_path: Path) -> None:
+    """Nobody else signs what a run hands over."""
+    trail, told = FakeTrail(), list[str]()
+    recorder = Recorder(lambda _: trail, home=tmp_path, run="run-1", tell=told.append)
+    recorder.begin(event())
+    assert trail.published == [1]
+    recorder.record([event(), event()])
+    assert (trail.published, told) == ([1, 3], [])
