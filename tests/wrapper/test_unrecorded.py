@@ -30,6 +30,17 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
     ),
     "not UTF-8": lambda raw: raw.replace(b"success", b"succes\xff", 1),
     "empty": lambda raw: raw[:0],
+    "an erasure that the trail never entered": lambda raw: raw.replace(
+        b"runtime.command.finished", b"audit.subject.erased", 1
+    ).replace(b'"wrapper"', b'"deploytrail"', 1),
+    "somebody better proven than an account": lambda raw: raw.replace(
+        b'"id":"os:alice@laptop"',
+        b'"id":"os:alice@laptop","auth":{"method":"sso","assurance":3}',
+        1,
+    ),
+    "evidence that did not come with it": lambda raw: raw.replace(
+        b'"outcome"', b'"evidence":[{"id":"A","type":"plan","size":1,"digest":"d"}],"outcome"', 1
+    ),
 }
 
 

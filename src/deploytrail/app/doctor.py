@@ -35,17 +35,21 @@ from deploytrail.log import plan
 from deploytrail.log.plan import Moment
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedKeys, examined
-from deploytrail.stores.sqlite.place import filesystem, sync_directory
+from deploytrail.stores.sqlite.place import filesystem, raise_fence, sync_directory
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """One thing looked at. `advice` says what to do where it is not well."""
+    """One thing looked at. `advice` says what to do where it is not well.
+
+    `exit_code` is that of the verification which found it, 0 where there was none.
+    """
 
     what: str
     state: Literal["ok", "note", "bad"]
     found: str
     advice: str = ""
+    exit_code: int = EXIT_OK
 
 
 def examine(
@@ -77,7 +81,7 @@ def clear_fence(
     clock = SystemClock() if clock is None else clock
     environment = os.environ if environment is None else environment
     home = homes.find(directory, environment)
-    report = verify(home.directory, clock=clock, environment=environment)
+    report = verify(home.directory, disclosures=True, clock=clock, environment=environment)
     # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
     is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
     if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE}:
@@ -95,10 +99,15 @@ def clear_fence(
         trail.keyring.sync_all()
     home.fence.unlink(missing_ok=True)
     sync_directory(home.directory)
-    with open_directory(
-        home.directory, create=False, clock=clock, environment=environment
-    ) as trail:
-        return _enter(trail, clock, "audit.fence.cleared", actor, reason)
+    try:
+        with open_directory(
+            home.directory, create=False, clock=clock, environment=environment
+        ) as trail:
+            return _enter(trail, clock, "audit.fence.cleared", actor, reason)
+    except BaseException as error:
+        # Nobody may find the fence gone and no entry that says who cleared it.
+        raise_fence(home.fence, f"cleared, but that could not be entered: {error}")
+        raise
 
 
 def accept_clock(
@@ -207,8 +216,14 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
     try:
         report = verify(home.directory, environment=environment)
     except DeploytrailError as error:
-        state: Literal["bad", "note"] = "bad" if isinstance(error, Tampered) else "note"
-        yield Check(what="log", state=state, found=str(error), advice="see the message")
+        is_bad = isinstance(error, Tampered)
+        yield Check(
+            what="log",
+            state="bad" if is_bad else "note",
+            found=str(error),
+            advice="see the message",
+            exit_code=error.exit_code if is_bad else EXIT_OK,
+        )
         return
     if report.exit_code:
         first = report.found[0].what if report.found else "; ".join(report.not_checked)
@@ -217,6 +232,7 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
             state="bad",
             found=f"verification ended with {report.exit_code}: {first}",
             advice="deploytrail verify --disclosures",
+            exit_code=report.exit_code,
         )
     else:
         yield Check(what="log", state="ok", found=f"{counted(report.size, 'entry')}, all verified")

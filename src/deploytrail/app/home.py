@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from deploytrail.clock import Clock
-from deploytrail.errors import Conflict, Incomplete, Misconfigured, NotFound
+from deploytrail.errors import Conflict, Incomplete, Malformed, Misconfigured, NotFound
+from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import policy
-from deploytrail.log.note import COSIGNATURE_V1, Signer
+from deploytrail.log.checkpoint import ORIGIN_BYTES_MAX, Checkpoint
+from deploytrail.log.merkle import EMPTY_ROOT
+from deploytrail.log.note import COSIGNATURE_V1, ED25519, Signer, VerifierKey
 from deploytrail.log.policy import NO_QUORUM, Log, Policy, Witness
 from deploytrail.log.publish import Signers
 from deploytrail.stores.files import make_directory, replace_file
@@ -100,11 +103,13 @@ def create(
     patience: Patience = PATIENT,
 ) -> str:
     """Make a trail; returns its origin. Raises Conflict where there is one, Incomplete where only
-    its log is gone.
+    its log is gone, Malformed for an origin that can't be one.
 
     Stopped at any point, the next call goes on: the key stays, and what has no final name yet is
     made anew.
     """
+    if origin is not None:
+        refuse_origin(origin)
     make_directory(home.directory)
     refuse_network(home.directory, mounts=mounts)
     lock = FileLock(home.directory / "log.lock")
@@ -138,7 +143,7 @@ def _create(
         new_log.rename(home.log)
         sync_directory(home.directory)
         return made
-    origin = origin or new_origin(clock)
+    origin = new_origin(clock) if origin is None else origin
     if not _has_outside_key(environment) and not home.key.exists():
         replace_file(home.key, clock.random(32).hex().encode() + b"\n")
     wrapping = wrapping_key(home, environment, patience=patience)
@@ -155,6 +160,18 @@ def _create(
     # acknowledged meanwhile.
     sync_directory(home.directory)
     return origin
+
+
+def refuse_origin(origin: str) -> None:
+    """Raise Malformed for a name under which no checkpoint could ever be published."""
+    try:
+        checkpoints.encode(Checkpoint(origin, 0, EMPTY_ROOT))
+        policy.encode(Policy((Log(VerifierKey(origin, ED25519, bytes(32))),), {}, {}, NO_QUORUM))
+    except Malformed as error:
+        raise Malformed(
+            f"origin: expected a name such as example.org/team/1, without blanks and +, of at most "
+            f"{ORIGIN_BYTES_MAX} bytes, found {origin[:80]!a} ({error}); name another"
+        ) from None
 
 
 def lost_log(home: Home) -> Incomplete:
