@@ -193,9 +193,12 @@ class Original:
         keys = PRIMARY_KEYS[table]
         those = " AND ".join(f"{key} = ?" for key in keys)
         statement = f"{_SELECTED.get(table, 'SELECT * FROM ' + table)} WHERE {those}"  # noqa: S608
-        for row in self.rows[table]:
-            with suppress(*_UNREADABLE):
-                yield from connection.execute(statement, row[: len(keys)])
+        with suppress(*_UNREADABLE):
+            # Where not even the schema can be read, no row is tried.
+            connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608
+            for row in self.rows[table]:
+                with suppress(*_UNREADABLE):
+                    yield from connection.execute(statement, row[: len(keys)])
 
     def _seen_quickly(self, harm: _Harm | None) -> list[Wrong]:
         """What one step of the deeper check objects to, taken alone.

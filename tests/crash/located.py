@@ -102,7 +102,9 @@ class Places:
         width = _KEY_COLUMNS.get(table, 1)
         now = {row[:width]: row for row in there}
         worst: Fineness = "entry"
-        gone = [row for row in self._rows[table] if now.get(row[:width]) != row]
+        # Not by their keys: a cell that is read from elsewhere may show one that is there already.
+        present = {*there}
+        gone = [row for row in self._rows[table] if row not in present]
         for row in gone:
             fine = self._of_row(table, row, now.get(row[:width]), found)
             worst = max(worst, fine, key=FINENESSES.index)
