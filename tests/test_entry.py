@@ -77,6 +77,16 @@ def test_a_delivery_is_known_by_who_sent_it_and_what_it_was_called() -> None:
     assert len(key()) == 16
 
 
+def test_a_delivery_s_key_is_the_one_that_logs_hold() -> None:
+    """What stands here stands in logs: another key would take every repeat for a new delivery."""
+    whose = b"\0\0\0\x06github" + b"\0\0\0\x05\xc3\xa4cme"
+    named = whose + b"\0\0\0\x03d-1" + b"\0\0\0\0\0\0\0\x07"
+    assert key(instance="äcme", part=7) == hashlib.sha256(named).digest()[:16]
+    assert key(instance="äcme", delivery=None) == (
+        bytes.fromhex("019ab2f07c3e7a518d0e3f1b2c4d5e6f") + hashlib.sha256(whose).digest()[:4]
+    )
+
+
 def test_a_delivery_without_an_id_is_known_by_its_event_in_order_of_time() -> None:
     first, second = new_id(), new_id()
     keys = [key(delivery=None, id=first), key(delivery=None, id=second)]

@@ -11,6 +11,8 @@ from deploytrail.app.continuing import continue_after, successor
 from deploytrail.app.doctor import accept_clock, clear_fence, examine
 from deploytrail.errors import ClockSuspect, Conflict, Fenced, Malformed
 from deploytrail.event import Actor
+from deploytrail.log import policy
+from deploytrail.log.note import Signer
 from tests.app.trails import Place, place
 
 BOB = Actor(type="user", id="os:bob@host")
@@ -54,6 +56,67 @@ def test_a_fence_is_cleared_only_after_the_log_was_verified(trail: Place) -> Non
     with trail.opened() as opened:
         assert opened.show(receipt.id).event["action"] == "audit.fence.cleared"
     assert trail.verified().exit_code == 0
+
+
+def test_what_is_not_under_a_checkpoint_yet_is_told(trail: Place) -> None:
+    assert "published" not in _states(trail)
+    trail.record(2, publish=False)
+    found = {check.what: check for check in examine(trail.home)}
+    assert (found["published"].state, found["published"].found) == (
+        "note",
+        "2 entries not under a checkpoint yet",
+    )
+
+
+def test_what_waits_to_be_appended_is_told(trail: Place) -> None:
+    assert "unrecorded" not in _states(trail)
+    (trail.home / "unrecorded").mkdir()
+    (trail.home / "unrecorded" / "run.jsonl").touch()
+    assert _states(trail)["unrecorded"] == "note"
+
+
+def test_a_key_of_another_trail_is_told(trail: Place) -> None:
+    (trail.home / "key").write_text("00" * 32)
+    assert _states(trail)["key"] == "bad"
+
+
+def test_what_was_decided_is_published(trail: Place) -> None:
+    with trail.opened() as opened:
+        opened.store.fence("a test wants it")
+    clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
+    report = trail.verified()
+    assert (report.size, report.size_signed) == (4, 4)
+
+
+def test_behind_a_fence_both_write_ahead_logs_are_moved_before_anybody_writes(
+    trail: Place,
+) -> None:
+    """Also while others have the directory open: what the fence was for may be in them."""
+    logs = [trail.home / name for name in ("log.db-wal", "keys.db-wal")]
+    with trail.opened() as opened:
+        for at in range(30):
+            opened.record([trail.event(at, actor=f"github:newcomer-{at}")])
+        opened.store.fence("a test wants it")
+        before = [path.stat().st_size for path in logs]
+        clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
+        after = [path.stat().st_size for path in logs]
+    assert [now < then // 3 for now, then in zip(after, before, strict=True)] == [True, True]
+
+
+def test_a_log_that_somebody_else_signed_stays_fenced(trail: Place) -> None:
+    """Nothing of it is damaged; but it is not the log that this policy speaks of."""
+    with trail.opened() as opened:
+        opened.store.fence("a test wants it")
+        own = policy.decode(opened.home.policy.read_bytes())
+        mallory = policy.Log(Signer(opened.origin, b"m" * 32).key)
+    states = Path(trail.environment["XDG_STATE_HOME"], "deploytrail")
+    (kept,) = states.iterdir()
+    kept.unlink()
+    changed = policy.Policy((mallory,), own.witnesses, {}, own.quorum)
+    (trail.home / "policy").write_bytes(policy.encode(changed))
+    with pytest.raises(Fenced, match="stays fenced: verification ended with 4"):
+        clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
+    assert (trail.home / "fence").exists()
 
 
 def test_a_log_that_is_not_sound_stays_fenced(trail: Place) -> None:

@@ -13,8 +13,8 @@ import pytest
 from deploytrail.app.exporting import export
 from deploytrail.app.verifying import verify
 from deploytrail.errors import Malformed
-from deploytrail.log import policy
-from deploytrail.log.note import Signer
+from deploytrail.log import checkpoint, note, policy
+from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.trail import Report
 from tests.app.trails import Place, place
 
@@ -47,6 +47,27 @@ def test_nobody_witnesses_a_log_by_its_own_word(exported: Path, tmp_path: Path) 
             assert (report.exit_code, report.anchoring) == (0, "UNANCHORED")
         report = verify(path, policy=given, state=tmp_path / "none", environment={})
         assert (report.exit_code, report.anchoring, report.witnesses) == (0, "UNANCHORED", ())
+
+
+def test_a_witness_that_came_with_the_log_is_nobody_s(exported: Path, tmp_path: Path) -> None:
+    """Mallory names a witness of her own making, has it cosign, and asks for its signature."""
+    bob = Signer("bob.example/witness", b"b" * 32, COSIGNATURE_V1)
+    head = dict(members(exported))
+    own = policy.decode(head["policy"])
+    asked = policy.encode(policy.Policy(own.logs, {b"bob": policy.Witness(bob.key)}, {}, b"bob"))
+    line = checkpoint.cosign(note.decode(head["checkpoint"]).text, bob, 1_800_000_000)
+    files = replaced(members(exported), "policy", asked)
+    cosigned = head["checkpoint"] + note.encode_signature(line).encode()
+    path = written(tmp_path / "x.tar", replaced(files, "checkpoint", cosigned))
+    # The second look finds what was kept at the first: her keys, and not whom she asks for.
+    for key_from in ("directory", "state"):
+        report = verify(path, state=tmp_path / "state", environment={})
+        assert (report.exit_code, report.key_from) == (0, key_from)
+        assert report.anchoring == "UNANCHORED"
+    given = tmp_path / "policy"
+    given.write_bytes(asked)
+    report = verify(path, policy=given, state=tmp_path / "none", environment={})
+    assert (report.exit_code, report.anchoring, report.witnesses) == (0, "WITNESSED", ("bob",))
 
 
 def test_another_log_s_policy_is_unmet_and_no_tampering(exported: Path, tmp_path: Path) -> None:

@@ -100,6 +100,24 @@ def test_an_export_verifies_elsewhere(exported: Path, tmp_path: Path) -> None:
     assert report.disclosures == 1200
 
 
+def test_an_export_has_the_paths_of_c2sp_and_says_its_format(
+    trail: Place, exported: Path, tmp_path: Path
+) -> None:
+    """What stands here stands in files that others keep."""
+    with tarfile.open(exported) as tar:
+        assert tar.getnames() == [
+            "format", "policy", "checkpoint",
+            "tile/entries/000", "tile/entries/001", "tile/entries/002.p/88",
+            "tile/0/000", "tile/0/001", "tile/0/002.p/88", "tile/1/000.p/2",
+            "disclosures.jsonl",
+        ]  # fmt: skip
+    assert _member(exported, "format") == b"deploytrail-export/1\n"
+    with trail.opened() as opened:
+        export(opened, tmp_path / "bare.tar", disclosures=False)
+        assert _member(exported, "checkpoint") == opened.publish().note.encode()
+    assert _member(tmp_path / "bare.tar", "format") == b"deploytrail-export/1 concealed\n"
+
+
 def test_the_same_log_gives_the_same_bytes(trail: Place, exported: Path, tmp_path: Path) -> None:
     with trail.opened() as opened:
         export(opened, tmp_path / "again.tar")

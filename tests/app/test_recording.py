@@ -66,6 +66,21 @@ def test_a_receipt_is_a_function_of_entry_and_index(trail: DirectoryTrail) -> No
         )
 
 
+def test_every_entry_has_a_nonce_of_its_own(trail: DirectoryTrail, clock: FakeClock) -> None:
+    """Else whoever keeps a leaf could guess at the entry once its bundle is gone."""
+    told = delivered("d-1")
+    record(trail, told, event(), event())
+    clock.advance(seconds=-5)
+    trail.record([event(), structs.replace(told, outcome="denied")])
+    trail.record([structs.replace(told, outcome="failure")])
+    entries = verified(trail.store)
+    actions = [entry.fields(octets)["action"] for octets in entries]
+    assert {"audit.clock.behind", "audit.delivery.conflicted"} < set(actions)
+    nonces = {entry.unbase64url(entry.fields(octets)["nonce"]) for octets in entries}
+    assert (len(nonces), {len(each) for each in nonces}) == (7, {16})
+    assert all(any(each) for each in nonces)
+
+
 def test_what_was_recorded_is_shown_as_it_was_sent(trail: DirectoryTrail) -> None:
     told = event(on_behalf_of=BOB)
     record(trail, told)

@@ -10,7 +10,10 @@ from backports import zstd
 from deploytrail.app.exporting import export
 from deploytrail.errors import EvidenceError, Tampered
 from deploytrail.event import EventId
+from deploytrail.log import checkpoint, note
+from deploytrail.log.note import Signer
 from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle
+from deploytrail.trail import Attachment
 from tests.app.doctored import doctored
 from tests.app.trails import Place, place
 
@@ -51,6 +54,38 @@ def test_a_changed_entry_is_neither_shown_nor_proven(trail: Place) -> None:
                 ask(first)
         # Another bundle is not concerned.
         assert opened.show(EventId(str(last.event["id"]))).index == COUNT - 1
+
+
+def test_a_checkpoint_that_the_log_did_not_sign_vouches_for_nothing(trail: Place) -> None:
+    """A signature by a key of Mallory's, under the log's own name and over what is true."""
+    with trail.opened() as opened, opened.store.reading() as reader:
+        newest = reader.checkpoint()
+        assert newest is not None
+        said = checkpoint.decode(note.decode(newest.note).text)
+    forged = note.encode(checkpoint.sign(said, [Signer(said.origin, b"M" * 32)]))
+    with doctored(trail.home) as connection:
+        connection.execute("UPDATE checkpoint SET note = ?", (forged,))
+    with trail.opened() as opened:
+        for ask in (lambda: opened.show(0), lambda: list(opened.entries())):
+            with pytest.raises(Tampered, match="not signed by this log's key"):
+                ask()
+
+
+def test_what_is_attached_to_a_changed_entry_is_not_given_out(tmp_path: Path) -> None:
+    there = place(tmp_path)
+    told = there.event(0)
+    with there.opened() as opened:
+        opened.record([told], attachments={told.id: [Attachment(type="output", data=b"ok")]})
+        opened.publish()
+        evidence = opened.show(0).event["evidence"]
+        assert isinstance(evidence, list)
+        assert opened.attachment(0, evidence[0]["id"]) == b"ok"
+        with doctored(there.home) as connection:
+            ((data,),) = connection.execute("SELECT data FROM segment")
+            row = (data.replace(b'"argocd"', b'"brgocd"'),)
+            connection.execute("UPDATE segment SET data = ?", row)
+        with pytest.raises(Tampered, match="entry 0: its bytes"):
+            opened.attachment(0, evidence[0]["id"])
 
 
 def test_a_list_ends_at_an_entry_that_was_changed(trail: Place) -> None:

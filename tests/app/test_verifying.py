@@ -163,6 +163,17 @@ def test_an_older_copy_is_found_by_the_kept_state(trail: Place) -> None:
     assert any(one.state == "MISSING" and one.until == COUNT + 10 for one in report.found)
 
 
+@pytest.mark.parametrize("table", ["tile", "bundle", "segment"])
+def test_of_what_failed_nothing_is_kept(trail: Place, tmp_path: Path, table: str) -> None:
+    """Else what is wrong today would be what tomorrow's log is held against."""
+    connection = apsw.Connection(str(trail.home / "log.db"))
+    connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+    connection.close()
+    states = tmp_path / "none"
+    assert trail.verified(state=states).exit_code == 3
+    assert not states.exists()
+
+
 NO_RECEIPTS: dict[str, tuple[dict[str, Any], str]] = {
     "an index below none": ({"index": -1, "size": 0}, "size is its index"),
     "a size that does not fit": ({"size": 5}, "size is its index"),

@@ -113,6 +113,18 @@ def test_evidence_that_a_sender_claims_is_refused(trail: Place) -> None:
         assert opened.size() == COUNT
 
 
+@pytest.mark.parametrize("action", ["audit.subject.erased", "audit.retention.executed"])
+def test_an_account_of_the_trail_itself_is_taken_from_no_sender(trail: Place, action: str) -> None:
+    """Entered, it would be signed, and would excuse whatever she takes away."""
+    with trail.opened() as opened:
+        claim = {"action": action, "source": {"tool": "deploytrail", "instance": "local"}}
+        like = msgspec.to_builtins(trail.event(0)) | claim
+        (answer,) = opened.record_json([msgspec.json.encode(like)])
+        assert isinstance(answer, Malformed)
+        assert str(answer).startswith("action: expected one of your own")
+        assert opened.size() == COUNT
+
+
 BROKEN: dict[str, dict[str, Any]] = {
     "targets that are a number": {"action": "audit.subject.erased", "targets": 5},
     "a target's id of 5,000 digits": {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -10,8 +12,10 @@ from typing import Any, Final
 import apsw
 import msgspec
 
+from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.home import Home
 from deploytrail.app.verifying import verify
+from deploytrail.stores.sqlite.examined import ExaminedLog, examined
 from tests.app.trails import place
 
 COUNT: Final = 600
@@ -32,6 +36,25 @@ def test_more_checkpoints_than_are_read_at_once(tmp_path: Path) -> None:
         "cosignature 260: there is no checkpoint of this size",
         "published: expected the frontier of size 1000, found none",
     }
+
+
+def test_of_many_checkpoints_few_are_held_in_memory(tmp_path: Path) -> None:
+    """There may be as many as there are entries."""
+    there = place(tmp_path)
+    there.record(1)
+    with apsw.Connection(str(Home(there.home).log)) as connection:
+        connection.execute(
+            "WITH RECURSIVE sizes(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM sizes WHERE n < 5000)"
+            "INSERT INTO checkpoint SELECT n, zeroblob(1000) FROM sizes"
+        )
+    with examined(Home(there.home).log) as connection, closing(ExaminedLog(connection)) as log:
+        evidence = StoredEvidence(log)
+        tracemalloc.start()
+        many = sum(1 for _ in evidence.notes())
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert many == 5000
+    assert held < 1_000_000
 
 
 def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 
 from tests.cli.program import Program, error_of
@@ -50,3 +51,21 @@ def test_a_key_kept_elsewhere_is_not_written(program: Program) -> None:
     made = program.json("init", "--json", environ={"DEPLOYTRAIL_KEY": f"file:{key}"})
     assert made["key"] == f"file:{key}"
     assert not (program.home / "key").exists()
+
+
+def test_a_trail_goes_on_after_the_checkpoint_that_was_kept_of_a_lost_one(
+    recorded: Program,
+) -> None:
+    old = recorded.json("verify", "--json")["origin"]
+    (kept,) = (recorded.folder / "state" / "deploytrail").iterdir()
+    shutil.rmtree(recorded.home)
+    reason = "the disk died, password=hunter2-hunter2"
+    made = recorded.json("init", "--continue", kept, "--reason", reason, "--json")
+    assert made["origin"] == f"{old.removesuffix('1')}2"
+    (first,) = recorded.lines("log", "--json")
+    assert first["event"]["action"] == "audit.trail.continued"
+    assert first["event"]["targets"][0]["id"].startswith(f"{old}\n3\n")
+    assert first["event"]["reason"]["text"].startswith("the disk died")
+    assert "hunter2" not in str(first)
+    # Published: whoever has this checkpoint can tell what the new log begins with.
+    assert recorded.json("verify", "--json")["size_signed"] == 1
