@@ -94,7 +94,8 @@ class _LogDeep:
         disclosures, unread = readable_rows("disclosure", self._log.disclosures, keys)
         by_digest: dict[bytes, VaultRow | Tampered] = {
             **{keys[key]: error for key, error in unread.items()},
-            **{keys[key]: row for key, row in disclosures.items()},
+            # A broken page may give a row that was not asked for.
+            **{keys[key]: row for key, row in disclosures.items() if key in keys},
         }
         for at, one in enumerate(looked, first):
             if one is None:
