@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import apsw
-from backports import zstd
 from msgspec import Struct
+
+from deploytrail.zstd import zstd
 
 _PACKAGES: Final = ("deploytrail", "msgspec", "cryptography", "apsw")
 _FSYNCS: Final = 200

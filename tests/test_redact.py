@@ -107,6 +107,12 @@ HOLDING = {
     "a URL with a question mark in it": "postgres://alice:p?{}@db.example.org/x",
     "a URL with a slash in it": "postgres://alice:p/{}@db.example.org/x",
     "an indexed name": "secrets[prod]={}",
+    "an auth": "https://api.example.org/x?auth={}&x=1",
+    "an auth with blanks": 'auth = "{} x"',
+    "a variable in two words": "psql: PGPASSWORD {} was refused",
+    "a variable of a Dockerfile": "Step 3/9 : ENV PGPASSWORD {}",
+    "a variable of csh": "setenv DB_TOKEN {}",
+    "a variable of fish": "set -gx API_KEY '{} x'",
 }
 
 
@@ -118,7 +124,31 @@ def test_the_value_is_masked_in(text: str) -> None:
     assert "[masked:" in masked
 
 
+CODES = {
+    "a PIN": "pin={}",
+    "a PIN in JSON": '{{"card": 1, "pin": "{}"}}',
+    "a PIN in JSON in a string": '{{\\"pin\\": \\"{}\\"}}',
+    "a one-time password": "login_otp={} x",
+    "another name of it": "TOTP: {}",
+    "a flag": "npm publish --otp {}",
+    "a flag with its value": "npm publish --otp={}",
+}
+
+
+@pytest.mark.parametrize("code", ["1234", "826405", "JBSWY3DPEHPK3PXP"])
+@pytest.mark.parametrize("text", CODES.values(), ids=CODES.keys())
+def test_a_code_is_masked_in(text: str, code: str) -> None:
+    assert mask(text.format(code)) == text.format("[masked:value]")
+
+
 HARMLESS = {
+    "how one signs in": "auth=basic, auth = oauth2; ?auth=iam&x auth=true auth == x pg_auth: x",
+    "a word that ends in auth": "oauth=x reauth=x upauth=hunter2",
+    "pins of other kinds": "pin=13 pin: 4 spin=1234 pinned=1234 pin=1.2.3456 pin=v1234",
+    "releases of Erlang": "OTP 26 otp=26.2.5 otp: 2.6.1234 erlang-otp 1234",
+    "prose about a variable": "PGPASSWORD is not set; the TOKEN expired, set GITHUB_TOKEN to it",
+    "a variable that is tested": "DB_PASSWORD = (sensitive value) and $DB_PASSWORD hunter2",
+    "a place and a time": "PWD /srv/live in 3 s",
     "a resource that is being created": "aws_secretsmanager_secret.token: Creating...",
     "a resource that takes long": "aws_x_secret.token: Still creating... [10s elapsed]",
     "a resource that is done": "random_password.token: Creation complete after 0s [id=none]",
@@ -178,7 +208,7 @@ def test_a_repetition_that_may_backtrack_is_noticed(pattern: str) -> None:
 
 def test_no_repetition_of_the_pattern_may_backtrack_without_a_bound() -> None:
     # So the time at one place has a bound, or the text that took it is not looked at again.
-    assert [_unbounded(one.pattern()) for one in redact._PASSES] == [[]] * 10
+    assert [_unbounded(one.pattern()) for one in redact._PASSES] == [[]] * 13
 
 
 @pytest.mark.parametrize(("kind", "shape"), redact._TOKENS)

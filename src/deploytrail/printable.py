@@ -1,6 +1,6 @@
 """Foreign text on a terminal: what would move the cursor or turn the reading order is shown.
 
-Pure. `--json` needs none of this; every table, sentence and message of the CLI does.
+Pure. Every table, sentence and message of the CLI passes through this; JSON in escapes of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ def printable(text: str, *, keep: str = "") -> str:
     backslash that was there stays single: this is for reading, not for decoding.
     """
     return _unprintable.sub(lambda found: _spelled(found[0], keep), text)
+
+
+def printable_json(text: str) -> str:
+    """JSON that says the same, with such characters as escapes: they only stand in its strings."""
+    return _unprintable.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    if character in "\n\t\r":
+        # Between values, where JSON allows them.
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _spelled(character: str, keep: str) -> str:

@@ -113,6 +113,29 @@ _FLAG: Final = (
     rf"(?!-stdin|-file|-path)[A-Za-z0-9-]{{0,40}}+[ \t]{{1,8}}+)"
     rf"{_TELLS_NOTHING}(?!--?[A-Za-z]){_VALUE}"
 )
+# `auth=…`, unless it says no more than how.
+_AUTH: Final = (
+    r"(?P<name>(?<![A-Za-z0-9-])(?i:auth)[ \t]{0,8}+=(?!=)[ \t]{0,8}+)"
+    rf"{_TELLS_NOTHING}(?![\"']?(?i:none|basic|digest|bearer|oauth2?|oidc|sso|saml|ldap|iam|jwt|token"
+    r"|kerberos|ntlm|md5|plain|scram-sha-256|password|cert(?:ificate)?|mtls|anonymous|required"
+    rf"|optional|enabled|disabled|yes|no|on|off|[01])(?:[\s\"',;&)}}\]]|$)){_VALUE}"
+)
+# A PIN or a one-time password in digits, or the seed of such: versions and pins of chips are
+# shorter or have dots.
+_CODE: Final = (
+    r"(?P<name>(?<![A-Za-z0-9])(?i:pin|t?otp)"
+    r"(?:\\{0,3}[\"'])?+[ \t]{0,8}+[=:][ \t]{0,8}+(?:\\{0,3}[\"'])?+"
+    r"|(?<![A-Za-z0-9_-])--?(?:[A-Za-z-]{0,40}?-)?(?i:pin|t?otp)[ \t]{1,8}+)"
+    r"(?:[0-9]{4,12}(?![\w.])|[A-Z2-7]{16,}+)"
+)
+# A variable and its value as two words: after what sets one, or where the value has a digit, since
+# prose goes on after such a name, too.
+_VARIABLE: Final = (
+    r"(?P<name>"
+    r"(?:(?<![A-Za-z0-9_-])(?P<set>ENV|setenv|set[ ]-g?x)[ \t]{1,8}+|(?<![A-Za-z0-9_$%{-]))"
+    r"[A-Z0-9_]{0,40}?(?:PASS(?:WORD|WD|PHRASE)?|PWD|TOKEN|SECRET|API_?KEY|ACCESS_?KEY)[ \t]{1,8}+)"
+    rf"(?![=:|-]){_TELLS_NOTHING}(?(set)|(?=[^\s]{{0,80}}[0-9])(?=[^\s]{{6}})){_VALUE}"
+)
 _BEARER: Final = r"(?P<name>(?i:bearer)[ \t]{1,8}+)[A-Za-z0-9+/_.=~-]{16,}+"
 
 
@@ -129,6 +152,7 @@ _NAME_PARTS: Final = (
     "access", "account", "auth", "credential", "cookie", "connection", "client",
     "encryption", "master", "license", "bearer", "basic",
 )  # fmt: skip
+_VARIABLES: Final = ("PASS", "PWD", "TOKEN", "SECRET", "API", "ACCESS")
 
 
 class _Pass(NamedTuple):
@@ -218,6 +242,9 @@ _PASSES: Final = (
     _Pass(lambda: _LINE, rf"\g<name>{HIDDEN}", _is_named),
     _Pass(lambda: _ASSIGNMENT, rf"\g<name>{HIDDEN}", _is_named),
     _Pass(lambda: _FLAG, rf"\g<name>{HIDDEN}", _is_flagged),
+    _Pass(lambda: _AUTH, rf"\g<name>{HIDDEN}", lambda text, lower: "auth" in lower and "=" in text),
+    _Pass(lambda: _CODE, rf"\g<name>{HIDDEN}", lambda _, lower: "pin" in lower or "otp" in lower),
+    _Pass(lambda: _VARIABLE, rf"\g<name>{HIDDEN}", lambda text, _: _has_any(_VARIABLES, text)),
 )
 
 

@@ -214,10 +214,15 @@ def _plan(event: Mapping[str, Any], *, is_done: bool = False) -> str | None:
     plan = event.get("plan")
     if not isinstance(plan, Mapping):
         return None
+    counts = {word: count for word in _COUNTS if isinstance(count := plan.get(word), int)}
+    replaced = counts.get("replace", 0)
+    for word in ("add", "destroy"):
+        # Terraform counts each replacement as both; told beside it, it would seem to be a third.
+        counts[word] = max(counts.get(word, 0) - replaced, 0)
     said = [
-        f"{count} {done if is_done else f'to {word}'}"
-        for word, done in _COUNTS.items()
-        if isinstance(count := plan.get(word), int) and count
+        f"{count} {_COUNTS[word] if is_done else f'to {word}'}"
+        for word in _COUNTS
+        if (count := counts.get(word, 0))
     ]
     return ", ".join(said) or "no changes"
 

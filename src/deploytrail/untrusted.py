@@ -352,7 +352,7 @@ def _found(raw: bytes, where: str) -> str:
         return _ascii(repr(value)) if len(value) <= 64 else f"{len(value)} characters"
     if isinstance(value, list):
         return f"{len(value)} of them"
-    return str(value) if isinstance(value, int | float) else _kind(value)
+    return str(value)[:40] if isinstance(value, int | float) else _kind(value)
 
 
 def _allowed(where: str) -> tuple[Any, ...]:

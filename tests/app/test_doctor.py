@@ -130,6 +130,29 @@ def test_a_log_that_is_not_sound_stays_fenced(trail: Place) -> None:
     assert (trail.home / "fence").exists()
 
 
+@pytest.mark.parametrize("loss", ["DELETE FROM disclosure", "DELETE FROM delivery"])
+def test_a_log_whose_vault_or_deliveries_are_gone_stays_fenced(trail: Place, loss: str) -> None:
+    with trail.opened() as opened:
+        opened.store.fence("a test wants it")
+    connection = apsw.Connection(str(trail.home / "log.db"))
+    connection.execute(loss)
+    connection.close()
+    with pytest.raises(Fenced, match="stays fenced: verification ended with 3"):
+        clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
+    assert (trail.home / "fence").exists()
+
+
+def test_a_fence_stands_again_where_nobody_could_enter_that_it_fell(trail: Place) -> None:
+    with trail.opened() as opened:
+        opened.store.fence("a test wants it")
+    # Nobody's account: what the event says of itself is too long to be entered.
+    nobody = Actor(type="user", id="x" * 600)
+    with pytest.raises(Malformed):
+        clear_fence(trail.home, actor=nobody, reason=None, clock=trail.clock)
+    assert "could not be entered" in (trail.home / "fence").read_text()
+    assert trail.verified().size == 3
+
+
 def test_a_clock_that_jumped_ahead_refuses_appends_until_it_is_accepted(trail: Place) -> None:
     jumped = trail.clock.now()
     trail.clock.advance(seconds=3_600)

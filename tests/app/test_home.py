@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app import home as homes
+from deploytrail.app.directory import open_directory
 from deploytrail.app.home import Home
-from deploytrail.errors import Conflict, DeploytrailError, Misconfigured, NotFound
+from deploytrail.errors import (
+    Conflict,
+    DeploytrailError,
+    Incomplete,
+    Malformed,
+    Misconfigured,
+    NotFound,
+)
 from deploytrail.log import policy
 from deploytrail.stores.sqlite.database import Guard
 from tests.fakes import FakeClock
@@ -80,11 +88,38 @@ def test_a_trail_is_never_made_over_another(home: Home) -> None:
     with pytest.raises(Conflict, match="expected no trail, found one"):
         homes.create(home, clock=FakeClock(), environment={})
     home.log.unlink()
-    with pytest.raises(Conflict, match=r"keys\.db but no log\.db; restore log\.db from a backup"):
+    with pytest.raises(Incomplete, match=r"log\.db beside keys\.db, found none: .*from a backup"):
         homes.create(home, clock=FakeClock(), environment={})
     assert {path: path.read_bytes() for path in home.directory.iterdir()} == {
         path: octets for path, octets in before.items() if path != home.log
     }
+
+
+ORIGINS = {
+    "nothing": "",
+    "a blank": "example.org/a b/1",
+    "a plus": "example.org/a+b/1",
+    "a line end": "example.org/a\n/1",
+    "half a character": "example.org/\ud800/1",
+    "too long": "a" * 254 + "/1",
+}
+
+
+@pytest.mark.parametrize("reason", ORIGINS)
+def test_a_name_that_can_not_be_published_is_refused_before_anything_is_made(
+    home: Home, reason: str
+) -> None:
+    with pytest.raises(Malformed, match=r"origin: expected a name such as .*; name another"):
+        homes.create(home, clock=FakeClock(), environment={}, origin=ORIGINS[reason])
+    assert not home.directory.exists()
+
+
+def test_the_longest_name_can_be_published(home: Home) -> None:
+    origin = "a" * 253 + "/1"
+    assert homes.create(home, clock=FakeClock(), environment={}, origin=origin) == origin
+    environment = {"XDG_STATE_HOME": str(home.directory / "state")}
+    with open_directory(home.directory, clock=FakeClock(), environment=environment) as trail:
+        assert trail.publish().origin == origin
 
 
 def test_what_a_stopped_init_left_is_made_anew_and_the_key_stays(home: Home) -> None:

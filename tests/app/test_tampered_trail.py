@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 from deploytrail.app.exporting import export
 from deploytrail.errors import EvidenceError, Tampered
@@ -14,6 +13,7 @@ from deploytrail.log import checkpoint, note
 from deploytrail.log.note import Signer
 from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle
 from deploytrail.trail import Attachment
+from deploytrail.zstd import zstd
 from tests.app.doctored import doctored
 from tests.app.trails import Place, place
 

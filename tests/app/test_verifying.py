@@ -10,7 +10,6 @@ from typing import Any
 import apsw
 import msgspec
 import pytest
-from backports import zstd
 
 from deploytrail.app.home import Home
 from deploytrail.app.verifying import verify
@@ -18,6 +17,7 @@ from deploytrail.errors import Malformed, NotFound
 from deploytrail.log import note, policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Witness
+from deploytrail.zstd import zstd
 from tests.app.trails import Place, place
 
 COUNT = 600

@@ -75,7 +75,8 @@ def test_an_unsigned_erasure_excuses_nothing(trail: Place) -> None:
     assert (report.exit_code, "REDACTED" in states(report)) == (3, False)
 
 
-def test_anothers_erasure_excuses_no_attachment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["attachment", "disclosure"])
+def test_anothers_erasure_excuses_nothing_else(tmp_path: Path, table: str) -> None:
     there = place(tmp_path)
     told = there.event(0, actor="github:alice")
     with there.opened() as trail:
@@ -97,10 +98,13 @@ def test_anothers_erasure_excuses_no_attachment(tmp_path: Path) -> None:
         trail.publish()
     assert there.verified().exit_code == 0
     with doctored(there.home) as connection:
-        connection.execute("DELETE FROM attachment")
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
     report = there.verified()
     assert report.exit_code == 3
-    assert any("attachment" in found.what for found in report.found if found.state == "MISSING")
+    gone = [found for found in report.found if found.state == "MISSING"]
+    assert any(table in found.what for found in gone)
+    # Bob's own are accounted for, and Alice's are not.
+    assert {found.first for found in gone} <= {0, 2}
 
 
 def test_evidence_that_a_sender_claims_is_refused(trail: Place) -> None:
@@ -264,4 +268,29 @@ def test_a_doctored_file_of_keys_is_found(trail: Place) -> None:
     report = trail.verified()
     assert (report.exit_code, report.disclosures) == (1, None)
     assert "keys.db: expected our tables and nothing else" in report.found[0].what
+    assert trail.verified(disclosures=False).exit_code == 0
+
+
+def test_a_key_that_rotted_and_no_entry_needs_is_found(trail: Place) -> None:
+    with trail.opened() as opened:
+        newcomer = opened.keyring.subjects(["github:newcomer"])["github:newcomer"]
+    connection = apsw.Connection(str(trail.home / "keys.db"))
+    row = (newcomer.id,)
+    connection.execute("UPDATE subject SET wrapped = zeroblob(60) WHERE subject = ?", row)
+    connection.close()
+    report = trail.verified()
+    assert report.exit_code == 1
+    assert [found.what[:9] for found in report.found] == ["keys.db: "]
+
+
+def test_what_only_sqlite_s_own_check_finds_is_found(trail: Place) -> None:
+    """No row is another one; but the file says to have a free page, which it has not."""
+    with trail.opened() as opened:
+        opened.store.sync_all()
+    octets = bytearray((trail.home / "log.db").read_bytes())
+    octets[36:40] = (1).to_bytes(4, "big")
+    (trail.home / "log.db").write_bytes(octets)
+    report = trail.verified()
+    assert report.exit_code == 1
+    assert [found.what[:8] for found in report.found] == ["log.db: "]
     assert trail.verified(disclosures=False).exit_code == 0

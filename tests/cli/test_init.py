@@ -38,11 +38,22 @@ def test_an_origin_is_random_unless_it_is_named(program: Program) -> None:
     assert re.fullmatch(r"deploytrail\.local/[0-9a-f]{16}/1", origin)
 
 
-def test_a_trail_is_not_made_twice(recorded: Program) -> None:
+def test_a_trail_is_not_made_twice_but_explained(recorded: Program) -> None:
+    origin = recorded.lines("log", "--json")[0]["receipt"]["origin"]
     done = recorded("init")
-    assert done.returncode == 2
-    assert "found one" in error_of(done)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"this is a trail in {recorded.home}\norigin  {origin}\n")
+    assert "UNANCHORED" in done.stdout
+    assert recorded.json("init", "--json")["origin"] == origin
+    assert "found one" in error_of(recorded("init", "--origin", "example.org/other/1"))
     assert recorded("log").stdout.count("\n") == 3
+
+
+def test_a_directory_that_is_open_to_others_is_told(program: Program) -> None:
+    program.home.mkdir(mode=0o755)
+    assert f"open to others  chmod go= {program.home}\n" in program("init").stdout
+    program.home.chmod(0o700)
+    assert "open to others" not in program("init").stdout
 
 
 def test_a_key_kept_elsewhere_is_not_written(program: Program) -> None:

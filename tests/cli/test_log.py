@@ -98,13 +98,31 @@ def test_a_filter_that_can_not_be_understood_is_refused(recorded: Program) -> No
         assert advice in told
 
 
-def test_what_happened_earlier_than_it_was_logged_is_found_by_its_own_time(
-    recorded: Program,
-) -> None:
-    words = ("deployment.verified", "--time", "2026-01-02T03:04:05Z")
-    assert recorded("record", *words).returncode == 0
-    assert recorded("log", "--since", "2026-01-03", "--action", "deployment.v").stdout == ""
-    assert recorded("log", "--since", "2026-01-02", "--action", "deployment.v").stdout
+def test_what_came_in_of_late_is_listed_whatever_time_it_claims(recorded: Program) -> None:
+    claimed = '{"action": "approval.granted", "time": "2020-01-01T00:00:00Z"}'
+    assert recorded("record", "--json", "-", input=claimed).returncode == 0
+    assert "2020-01-01" in recorded("log", "--since", "2h", "--action", "approval").stdout
+
+
+def test_outcomes_are_listed_together(recorded: Program) -> None:
+    for outcome in ("failure", "partial", "denied", "unknown"):
+        assert recorded("record", "runtime.command.finished", "--outcome", outcome).returncode == 0
+    asked = ("log", "--action", "runtime", "--json")
+    failed = [line["event"]["outcome"] for line in recorded.lines(*asked, "--failed")]
+    assert failed == ["denied", "partial", "failure"]
+    words = ("--outcome", "unknown", "--outcome", "partial")
+    named = [line["event"]["outcome"] for line in recorded.lines(*asked, *words)]
+    assert named == ["unknown", "partial"]
+
+
+def test_json_on_a_terminal_moves_no_cursor(recorded: Program) -> None:
+    odd = "pr\u009bod\u202e\x7f"
+    assert recorded("record", "code.pushed", "--environment", odd).returncode == 0
+    for words in (("log", "-n", "1", "--json"), ("show", "--index", "3", "--entry")):
+        seen = on_terminal(recorded, *words, columns=200)
+        assert not set(seen) & set("\u009b\u202e\x7f")
+        said = json.loads("".join(seen.split("\n")))
+        assert said.get("event", said)["where"]["environment"] == odd
 
 
 @pytest.mark.parametrize("columns", [40, 59, 60, 72, 80, 120, 200])

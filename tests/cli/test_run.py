@@ -137,7 +137,7 @@ def test_what_a_run_can_do_without_is_not_imported(tmp_path: Path) -> None:
     assert not loaded & {"typer", "click", "rich", "argparse", "typing_extensions"}
     # Each of these takes milliseconds that every command would wait for.
     assert not loaded & {"asyncio", "concurrent.futures", "dataclasses", "inspect", "json"}
-    assert not loaded & {"logging", "subprocess", "backports.zstd", "importlib.metadata"}
+    assert not loaded & {"logging", "subprocess", "deploytrail.zstd", "importlib.metadata"}
     assert not {name for name in loaded if name.startswith("deploytrail.sources")}
 
 

@@ -61,6 +61,27 @@ def test_a_flipped_bit_is_one_and_located(settled: Program) -> None:
     assert any(each["first"] <= 1 < each["until"] for each in report["found"])
 
 
+def test_a_log_that_was_removed_is_three_and_no_fresh_start(settled: Program) -> None:
+    for path in settled.home.glob("log.db*"):
+        path.unlink()
+    for words in (("log",), ("show", "1234"), ("record", "code.pushed"), ("init",)):
+        done = settled(*words)
+        assert done.returncode == 3, words
+        assert "the log was removed" in error_of(done)
+    done = settled("verify")
+    assert done.returncode == 3
+    assert "MISSING: " in done.stdout
+    assert "the log was removed" in done.stdout
+    done = settled("doctor")
+    assert done.returncode == 3
+    assert "the log was removed" in done.stdout
+    ran = settled("run", "--", "true")
+    assert ran.returncode == 0
+    assert "no trail yet" not in ran.stderr
+    assert "the log was removed" in ran.stderr
+    assert not (settled.home / "log.db").exists()
+
+
 def test_an_older_copy_is_three(settled: Program) -> None:
     older = settled.folder / "older"
     shutil.copytree(settled.home, older)

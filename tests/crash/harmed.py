@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import apsw
-from backports import zstd
 
 from deploytrail.app.examining import readable_rows
 from deploytrail.app.verifying import verify
@@ -23,6 +22,7 @@ from deploytrail.errors import DeploytrailError
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
 from deploytrail.trail import Attachment
 from deploytrail.vault.check import DeepCheck
+from deploytrail.zstd import zstd
 from tests.crash import oracle
 from tests.crash.located import Fineness, Places, Rows, Where, Wrong
 from tests.crash.writing import Place, accepted, deployment
@@ -53,8 +53,8 @@ Verdict = Literal["same", "found", "missed"]
 class Judged(NamedTuple):
     """What became of a harm, and how finely it was told where it is; None where it is not.
 
-    `is_of_rows` says that a row was changed, and not only what holds them together: all can be
-    read.
+    `is_of_rows` says that a row is not as it was, and not only what holds them together: no row
+    too many, nor one that can't be read.
     """
 
     verdict: Verdict
@@ -149,7 +149,11 @@ class Original:
         if harm is not None and not harm.changed and harm.is_sound:
             return Judged("same")
         changed = {} if harm is None else {table: harm.rows[table] for table in harm.changed}
-        is_of_rows = harm is not None and not harm.broken.issuperset(harm.changed)
+        is_of_rows = harm is not None and any(
+            {*self.rows[table]} - {*rows}
+            for table, rows in changed.items()
+            if table not in harm.broken
+        )
         fineness: Fineness | None = None
         found: list[Wrong] = []
         for found in self._looks(harm):
@@ -193,9 +197,12 @@ class Original:
         keys = PRIMARY_KEYS[table]
         those = " AND ".join(f"{key} = ?" for key in keys)
         statement = f"{_SELECTED.get(table, 'SELECT * FROM ' + table)} WHERE {those}"  # noqa: S608
-        for row in self.rows[table]:
-            with suppress(*_UNREADABLE):
-                yield from connection.execute(statement, row[: len(keys)])
+        with suppress(*_UNREADABLE):
+            # Where not even the schema can be read, no row is tried.
+            connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608
+            for row in self.rows[table]:
+                with suppress(*_UNREADABLE):
+                    yield from connection.execute(statement, row[: len(keys)])
 
     def _seen_quickly(self, harm: _Harm | None) -> list[Wrong]:
         """What one step of the deeper check objects to, taken alone.

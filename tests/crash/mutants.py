@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -25,8 +26,8 @@ OF_NAMES: Final = {
     ),
     "no sync of small files": Mutant(
         "stores/files.py",
-        "            stream.write(octets)\n        os.fsync(file)\n",
-        "            stream.write(octets)\n",
+        "stream.write(octets)\n        os.fsync(file)\n",
+        "stream.write(octets)\n",
     ),
     "no sync behind a replaced file": Mutant(
         "stores/files.py",
@@ -76,15 +77,24 @@ OF_NAMES: Final = {
     "no sync behind the fence that fell": Mutant(
         "app/doctor.py", "    sync_directory(home.directory)\n", ""
     ),
-    "no sync of an export": Mutant("app/exporting.py", "        os.fsync(file)\n", ""),
+    "no sync of an export": Mutant(
+        "stores/files.py",
+        "            yield stream\n        os.fsync(file)\n",
+        "            yield stream\n",
+    ),
     "no sync behind an export": Mutant(
-        "app/exporting.py", "    sync_directory(target.parent)\n", ""
+        "stores/files.py",
+        "        new.unlink(missing_ok=True)\n    sync_directory(path.parent)\n",
+        "        new.unlink(missing_ok=True)\n",
     ),
     "no sync of what is put aside": Mutant(
         "wrapper/unrecorded.py", "            os.fsync(file.fileno())\n", ""
     ),
     "no sync behind what is put aside": Mutant(
         "wrapper/unrecorded.py", "        _sync(each.parent)\n", "        pass\n"
+    ),
+    "no sync of the folders of what is put aside": Mutant(
+        "wrapper/unrecorded.py", "        os.fsync(descriptor)\n", "        pass\n"
     ),
 }
 OF_COMMITS: Final = {
@@ -99,8 +109,8 @@ OF_COMMITS: Final = {
     ),
     "no truncating checkpoint at open": Mutant(
         "stores/sqlite/database.py",
-        "        self._writer.set_busy_timeout(0)\n        try:\n",
-        "        return True\n        try:\n",
+        "        try:\n            self._writer.wal_checkpoint(",
+        "        return True\n        try:\n            dict(",
     ),
     "no commit at open below an examiner": Mutant(
         "stores/sqlite/database.py",
@@ -108,6 +118,57 @@ OF_COMMITS: Final = {
         "            return True\n        finally:",
     ),
 }
+OF_OTHERS: Final[dict[str, tuple[Mutant, str]]] = {
+    "no sync of repeats": (
+        Mutant("log/commit.py", "            writer.touch()\n", "            pass\n"),
+        "tests/log/test_commit.py::test_nothing_but_repeats_still_commits",
+    ),
+    "no sync of another's key": (
+        Mutant(
+            "stores/sqlite/keys.py",
+            "            self._database.settle()\n        return found",
+            "            pass\n        return found",
+        ),
+        "tests/crash/test_power_loss.py::"
+        "test_a_key_that_another_writer_left_is_synced_before_an_entry_names_its_person",
+    ),
+    "no checkpoint of a long write-ahead log": (
+        Mutant(
+            "stores/sqlite/database.py",
+            "            self._writer.wal_checkpoint(mode=mode)\n",
+            "            pass\n",
+        ),
+        "tests/stores/test_database.py::test_a_write_ahead_log_grows_no_longer_than_it_may",
+    ),
+    "no truncating checkpoint behind an erasure": (
+        Mutant("stores/sqlite/database.py", "        self.sync_all()\n", ""),
+        "tests/contract/test_store_erasing.py::test_after_scrubbing_the_bytes_are_in_no_file",
+    ),
+}
+"""What a test elsewhere notices, and which."""
+_OURS: Final = re.compile(
+    r"os\.fsync\(|(?<!def )sync_directory\(|(?<!def )_sync\(|wal_checkpoint\(|synchronous\b.*FULL"
+    r"|trail\.\w+\.sync_all\(|self\.sync_all\(|(?<!self\._)database\.settle\(|writer\.touch\("
+)
+
+
+def unmutated() -> list[str]:
+    """The lines of our source that sync something and stand in no mutant's text."""
+    mutants = [*OF_NAMES.values(), *OF_COMMITS.values(), *(one for one, _ in OF_OTHERS.values())]
+    found = []
+    for path in sorted((ROOT / "src" / "deploytrail").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        spans = [
+            (text.index(one.old), text.index(one.old) + len(one.old))
+            for one in mutants
+            if path.as_posix().endswith(one.file) and one.old in text
+        ]
+        found += [
+            f"{path.name}: {text[text.rindex(chr(10), 0, sync.start()) :].split(chr(10))[1]}"
+            for sync in _OURS.finditer(text)
+            if not any(first <= sync.start() < until for first, until in spans)
+        ]
+    return found
 
 
 def mutated(mutant: Mutant, into: Path) -> Path:

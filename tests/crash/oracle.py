@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
-from backports import zstd
 
 from deploytrail.errors import DeploytrailError
 from deploytrail.log import checkpoint as checkpoints
@@ -25,6 +24,7 @@ from deploytrail.log import note
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.note import VerifierKey
 from deploytrail.trail import Receipt
+from deploytrail.zstd import zstd
 
 WIDTH = 256
 # A torn row may hold anything, also a value of another type.

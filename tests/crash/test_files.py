@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -110,9 +111,8 @@ def test_a_directory_that_turned_read_only_keeps_what_it_has(tmp_path: Path) -> 
     """Told by the system's answer, because root may write everywhere."""
     place = Place(tmp_path / "place")
     receipts = filled(place, 3)
-    writer = Writer(tmp_path)
-    ran = [writer.run("append", place, Fault("openat", "EROFS", nth)) for nth in range(1, 12)]
-    writer.close()
+    with closing(Writer(tmp_path)) as writer:
+        ran = [writer.run("append", place, Fault("openat", "EROFS", nth)) for nth in range(1, 12)]
     assert any(each.has_fired and each.status != 0 for each in ran)
     oracle.whole(
         place.home / "log.db", [*receipts, *(one for each in ran for one in each.receipts)]

@@ -79,6 +79,10 @@ def _unsynced(*files: str) -> list[str]:
 
 
 _FALLING: Final = "fence: behind it something was written before its fall was synced"
+_PUT_ASIDE: Final = {
+    "put aside": _unnamed("run.jsonl", "unrecorded"),
+    "put aside where nothing is": _unnamed("home", "place", "run.jsonl", "unrecorded"),
+}
 LOST: Final[dict[str, dict[str, list[str]]]] = {
     NOTHING: {},
     "no sync of directories": {
@@ -128,10 +132,8 @@ LOST: Final[dict[str, dict[str, list[str]]]] = {
         "put aside": _early("run.jsonl"),
         "put aside where nothing is": _early("run.jsonl"),
     },
-    "no sync behind what is put aside": {
-        "put aside": _unnamed("run.jsonl", "unrecorded"),
-        "put aside where nothing is": _unnamed("home", "place", "run.jsonl", "unrecorded"),
-    },
+    "no sync behind what is put aside": _PUT_ASIDE,
+    "no sync of the folders of what is put aside": _PUT_ASIDE,
 }
 """By what is missing and what is done; nothing is lost where a scenario is not named."""
 

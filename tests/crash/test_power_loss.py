@@ -24,7 +24,7 @@ from tests.crash.checking import Checker, checked
 from tests.crash.disk import Disk, Sync, after
 from tests.crash.figures import Figures
 from tests.crash.form import SEED, chosen
-from tests.crash.mutants import OF_COMMITS, mutated
+from tests.crash.mutants import OF_COMMITS, OF_OTHERS, Mutant, mutated, unmutated
 from tests.crash.recording import (
     FILES,
     NOW,
@@ -92,22 +92,38 @@ def test_lost_syncs_of_one_kind_of_file_are_noticed(place: Place, name: str) -> 
     assert all(of_a_key) if name.startswith("keys") else not any(of_a_key)
 
 
-@pytest.mark.parametrize("broken", OF_COMMITS)
-def test_a_sync_of_ours_that_is_left_out_is_noticed(broken: str, tmp_path: Path) -> None:
-    source = mutated(OF_COMMITS[broken], tmp_path / "source")
-    environment = {**os.environ, "PYTHONPATH": str(source), "DEPLOYTRAIL_CRASH": ""}
-    # Without a sync there is no last one, before which the publisher could be killed.
-    which = "power_loss_keeps" + ("" if "synchronous" in broken else " or killed_publisher")
-    run = subprocess.run(
+def run_mutated(mutant: Mutant, path: Path, *which: str) -> subprocess.CompletedProcess[str]:
+    """Tests over our source with a mutant's change."""
+    source = mutated(mutant, path / "source")
+    return subprocess.run(
         [
             sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist",
-            f"--basetemp={tmp_path / 'base'}", "-k", which,
-            str(Path(__file__)),
+            f"--basetemp={path / 'base'}", *which,
         ],
-        env=environment, cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(source), "DEPLOYTRAIL_CRASH": ""},
+        cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", OF_COMMITS)
+def test_a_sync_of_ours_that_is_left_out_is_noticed(broken: str, tmp_path: Path) -> None:
+    # Without a sync there is no last one, before which the publisher could be killed.
+    which = "power_loss_keeps" + ("" if "synchronous" in broken else " or killed_publisher")
+    run = run_mutated(OF_COMMITS[broken], tmp_path, "-k", which, str(Path(__file__)))
     assert run.returncode == 1, run.stdout
     assert re.search(r"^power loss: .* [1-9]\d* lost", run.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("broken", OF_OTHERS)
+def test_a_sync_of_ours_that_is_left_out_is_noticed_elsewhere(broken: str, tmp_path: Path) -> None:
+    mutant, noticing = OF_OTHERS[broken]
+    run = run_mutated(mutant, tmp_path, noticing)
+    assert run.returncode == 1, run.stdout
+    assert "1 failed" in run.stdout
+
+
+def test_every_sync_of_ours_is_left_out_once() -> None:
+    assert unmutated() == []
 
 
 def assert_settled(place: Place, disk: Disk, figures: Figures) -> None:

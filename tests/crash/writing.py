@@ -5,6 +5,7 @@ Knows the real stores, clocks and files; nothing is stood in for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,8 @@ class Place(NamedTuple):
 def scratch_directory() -> Iterator[Path]:
     """A new directory, in memory where that is possible: nobody has to wait for a disk there."""
     memory = Path("/dev/shm")
-    with TemporaryDirectory(prefix="deploytrail-", dir=memory if memory.is_dir() else None) as made:
+    is_usable = memory.is_dir() and os.access(memory, os.W_OK)
+    with TemporaryDirectory(prefix="deploytrail-", dir=memory if is_usable else None) as made:
         yield Path(made)
 
 

@@ -32,3 +32,14 @@ def test_a_line_without_end_is_cut_and_the_next_one_is_whole() -> None:
 
 def test_colours_titles_and_broken_bytes_leave_text() -> None:
     assert plain(b"\x1b[1m\x1b[31ma\x1b[0m \x1b]0;title\x07b\xff  ") == "a b\ufffd"
+
+
+def test_a_line_end_in_two_chunks_is_taken_off() -> None:
+    lines = Lines()
+    assert lines.feed(b"a\r") == []
+    assert lines.feed(b"\nb") == [b"a"]
+
+
+def test_long_lines_in_one_chunk_are_cut() -> None:
+    chunk = b"x" * (LINE_BYTES_MAX + 9) + b"\n" + b"y" * (LINE_BYTES_MAX + 9) + b"\nz\n"
+    assert [len(line) for line in Lines().feed(chunk)] == [LINE_BYTES_MAX, LINE_BYTES_MAX, 1]

@@ -179,6 +179,19 @@ def test_secrets_of_variables_and_outputs_are_dropped_by_their_declaration() -> 
         assert found.secrets.is_in(secret)
 
 
+NAMED = frozenset({"password", "db_password", "apiToken", "client-secret"})
+UNNAMED = frozenset({"password_length", "secret", "token_url", "secret_name"})
+
+
+@pytest.mark.parametrize("name", sorted(NAMED | UNNAMED))
+def test_what_a_name_gives_away_as_a_secret_is_found_wherever_else_it_stands(name: str) -> None:
+    copies = {"input": {name: "hunter2-long", "other": "x-hunter2-long"}}
+    in_attribute = document(plan(resource_changes=[resource(after=copies)]))
+    in_variable = document(plan(variables={name: {"value": "hunter2-long"}}))
+    for found in (in_attribute, in_variable):
+        assert found.secrets.is_in("postgres://app:hunter2-long@db") == (name in NAMED)
+
+
 def test_a_fingerprint_shows_equality_at_one_path_only() -> None:
     change = resource(
         after={"p": "x", "q": "x"}, before={"p": "x"}, after_sensitive={"p": True, "q": True}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploytrail.formats.terraform_lines import plain
 from deploytrail.formats.terraform_run import (
@@ -221,3 +223,62 @@ def test_a_line_made_to_be_slow_is_passed_over(name: str) -> None:
     line = plain(SLOW[name].encode())
     assert [type(told) for told in read("Error: slow", line, "x")] == [Diagnostic]
     assert read(line, "x") == []
+
+
+LOGGED = (
+    b"2026-11-23T06:17:38.480Z [TRACE] statemgr.Filesystem: not making a backup",
+    b"2026-11-23T06:17:38.480Z [TRACE] aws_instance.a: Creating...",
+    b"2026-11-23T06:17:38.480Z",
+    b"    terraform_data.a (expand) - *terraform.nodeExpandPlannableResource",
+    b"   # aws_instance.a will be created",
+    b"  ------",
+    b"  + o = 1",
+    b"   ",
+)
+SAID = (
+    b"aws_instance.a: Creating...",
+    b"aws_instance.a: Creation complete after 1s [id=i-1]",
+    b"  # aws_instance.a will be created",
+    b" # aws_instance.a has changed",
+    b"  \x1b[1m# aws_instance.a must be replaced\x1b[0m",
+    b"\x1b[1m  # aws_instance.b has moved to aws_instance.c\x1b[0m",
+    b"  # (moved from aws_instance.z)",
+    b'  # (imported from "i-1")',
+    b'  + resource "aws_instance" "a" {',
+    "╷".encode(),
+    "│ Error: no".encode(),
+    "╵".encode(),
+    b"Error: no",
+    b"Warning: beware",
+    b"  on main.tf line 3:",
+    b"",
+    b"Changes to Outputs:",
+    b"  + o = 1",
+    b"Outputs:",
+    b"o = 1",
+    b"o = <<EOT",
+    b"EOT",
+    b"Plan: 1 to add, 0 to change, 0 to destroy.",
+    b"Apply complete! Resources: 1 added, 0 changed, 0 destroyed.",
+    b"No changes. Your infrastructure matches the configuration.",
+)
+WITHIN = (b"  +", b"  on ")
+"""How lines begin that say something only within others."""
+
+
+@given(st.lists(st.sampled_from(LOGGED + SAID), max_size=30))
+def test_what_is_passed_over_would_have_said_nothing(lines: list[bytes]) -> None:
+    patient, hasty = Text(), Text()
+    found = [told for line in lines for told in patient.feed(plain(line))]
+    short = [
+        told for line in lines if not hasty.passes_over(line) for told in hasty.feed(plain(line))
+    ]
+    assert short + hasty.finish() == found + patient.finish()
+
+
+def test_a_log_is_passed_over_where_nothing_is_open() -> None:
+    assert all(Text().passes_over(line) for line in LOGGED)
+    assert not any(Text().passes_over(line) for line in SAID if not line.startswith(WITHIN))
+    text = Text()
+    text.feed("  # aws_instance.a will be created")
+    assert not text.passes_over(LOGGED[0])

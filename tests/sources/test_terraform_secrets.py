@@ -53,6 +53,24 @@ def test_every_recorded_file_translates(fixtures: Path) -> None:
     assert found["resource.replaced"] > 100
 
 
+def test_what_a_resource_is_that_is_a_secret_is_no_name_of_it() -> None:
+    lines = [
+        "random_password.db: Creation complete after 0s [id=hunter2]",
+        'module.a["x.y"].random_id.b["p.q"]: Creation complete after 0s [id=hunter2]',
+        "random_password.db (deposed object 1a2b3c4d): Destroying... [id=hunter2]",
+        "random_password.db: Destruction complete after 0s",
+        "aws_instance.random_one: Creation complete after 0s [id=i-1]",
+        "module.random_two.aws_instance.a: Creation complete after 0s [id=i-2]",
+    ]
+    events = run("\n".join(lines).encode() + b"\n")[1]
+    names = {target.id: target.name for event in events for target in event.targets}
+    assert names.pop("aws_instance.random_one") == "i-1"
+    assert names.pop("module.random_two.aws_instance.a") == "i-2"
+    assert len(names) >= 2
+    assert set(names.values()) == {None}
+    assert b"hunter2" not in msgspec.json.encode(events)
+
+
 def marked(value: Any, mask: Any) -> Iterator[Any]:
     """The leaves that a mask marks, by a walk of its own."""
     if mask is True:

@@ -74,6 +74,19 @@ def test_every_commit_is_synced_and_no_checkpoint_comes_by_itself(
     assert path.with_name("words.db-wal").stat().st_size > 20_000_000
 
 
+@pytest.mark.parametrize("truncate", [8, 1_000], ids=["emptied", "begun anew"])
+def test_a_write_ahead_log_grows_no_longer_than_it_may(path: Path, truncate: int) -> None:
+    guard = Guard(path.parent, wal_pages_passive=8, wal_pages_truncate=truncate)
+    guard.settle()
+    with closing(Database(path, guard, SHAPE)) as database:
+        for at in range(100):
+            put(database, f"word {at}")
+        assert len(words(database)) == 101
+    guard.close()
+    # Nine commits of a page or two each, with what a page costs besides.
+    assert path.with_name("words.db-wal").stat().st_size < 20 * (4_096 + 24)
+
+
 def test_a_database_is_for_its_owner_alone(database: Database, path: Path) -> None:
     put(database, "second")
     modes = {each.stat().st_mode & 0o777 for each in path.parent.glob("words.db*")}

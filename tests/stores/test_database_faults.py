@@ -10,9 +10,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from deploytrail.errors import CommitUnknown, Fenced, NotPermitted
+from deploytrail.errors import CommitUnknown, Fenced, Misconfigured, NotPermitted
 from deploytrail.stores.sqlite.database import PAGE_BYTES, Database, Guard
-from deploytrail.stores.sqlite.shape import Shape
+from deploytrail.stores.sqlite.shape import Shape, refuse_sqlite
 
 SHAPE = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT) STRICT;")
 
@@ -161,6 +161,14 @@ def test_the_write_ahead_log_is_used_again_and_cut_only_above_its_limit(path: Pa
         put(database, "after")
         assert wal.stat().st_size < 10 * PAGE_BYTES
         assert count(database) == 62
+
+
+def test_an_sqlite_that_may_lose_its_write_ahead_log_is_refused() -> None:
+    for lossy in ("3.7.0", "3.40.1", "3.51.2"):
+        with pytest.raises(Misconfigured, match=f"found {lossy}"):
+            refuse_sqlite(lossy)
+    for sound in ("3.51.3", "3.52.0", "4.0.0"):
+        refuse_sqlite(sound)
 
 
 @pytest.mark.parametrize("truncate", [4, 1000])

@@ -48,6 +48,8 @@ COMMANDS = {
     "a key of make": "make deploy key=hunter2",
     "an input of aws": 'aws ssm put-parameter --cli-input-json {"Value":"hunter2"}',
     "a flag of a script": "deploy -t hunter2",
+    "a variable and its value": "setenv PGPASSWORD hunter2",
+    "a variable of a secret's store": "fly secrets set DB_TOKEN hunter2",
     "a value like a flag": "mysql --password -hunter2",
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, tool
 from tests.wrapper.terminal import Terminal
-from tests.wrapper.test_run import Wrapped
+from tests.wrapper.test_run import PRINTING_ON, Wrapped
 
 MODES: dict[str, dict[str, Any]] = {"nothing is read": {}, "read": {"is_output_kept": True}}
 
@@ -163,6 +163,22 @@ def test_a_killed_wrapper_ends_neither_the_command_nor_its_output(wrapped: Wrapp
         terminal.type(b"\n")
         assert terminal.wait() == 0
     assert (wrapped.folder / "finished").read_text() == "done\n"
+
+
+def test_a_background_process_prints_on_after_the_run(wrapped: Wrapped) -> None:
+    # A shell above it, as a person has one: who leads the session takes all with it.
+    shell = ["sh", "-c", '"$@"; echo shell $?; read v', "sh"]
+    arguments = wrapped.arguments("sh", "-c", f"seq 1 9000; {PRINTING_ON} & exit 4")
+    with Terminal([*shell, *arguments], cwd=wrapped.folder) as terminal:
+        terminal.expect(rb"\r\n9000\r\n")
+        terminal.expect(rb"shell 4\r\n", seconds_max=5)
+        assert not (wrapped.folder / "finished").exists()
+        terminal.expect(rb"\d+\r\n")
+        (wrapped.folder / "stop").touch()
+        terminal.expect(rb"last\r\n")
+        assert (wrapped.folder / "finished").read_text() == "done\n"
+        terminal.type(b"\n")
+        assert terminal.wait() == 0
 
 
 def test_the_size_is_the_terminals_and_follows_it(wrapped: Wrapped) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from deploytrail.wrapper.child import Ending
-from deploytrail.wrapper.terraform import Invocation, invocation, workspace
+from deploytrail.clock import Uptime
+from deploytrail.errors import Incomplete, NotFound
+from deploytrail.wrapper.child import Ending, Mask
+from deploytrail.wrapper.terraform import PLAN_SECONDS_MAX, Invocation, invocation, shown, workspace
+from tests.fakes import FakeClock
 
 HERE = Path("/srv/live")
 NOT_READ = {
@@ -88,3 +92,64 @@ def test_the_workspace_is_that_of_terraform(tmp_path: Path) -> None:
     assert workspace({}, tmp_path) == "staging"
     assert workspace({"TF_WORKSPACE": "prod"}, tmp_path) == "prod"
     assert workspace({"TF_DATA_DIR": "elsewhere"}, tmp_path) == "default"
+
+
+class Late(FakeClock):
+    """A clock that is late as soon as the program says, in a pipe, that it is there."""
+
+    def __init__(self, pipe: Path) -> None:
+        super().__init__()
+        self._pipe = pipe
+        self._is_asked = False
+
+    def uptime(self) -> Uptime:
+        if self._is_asked:
+            self._pipe.read_text()
+            self.advance(seconds=PLAN_SECONDS_MAX + 1)
+        self._is_asked = True
+        return super().uptime()
+
+
+def program(folder: Path, script: str) -> Invocation:
+    """A call of a program of that name that does something else."""
+    path = folder / "terraform"
+    path.write_text(f"#!/bin/sh\ncd {folder}\n{script}\n")
+    path.chmod(0o755)
+    return called(f"{path} -chdir=live apply tf.plan")
+
+
+def test_a_plan_is_shown_by_the_same_program_without_the_users_arguments(tmp_path: Path) -> None:
+    call = program(tmp_path, 'echo "$@"; env | grep -E "^(TF_|AWS_)" | sort')
+    environ = {
+        "PATH": os.environ["PATH"],
+        "TF_CLI_ARGS": "-no-such-flag",
+        "TF_CLI_ARGS_show": "-no-such-flag",
+        "TF_LOG": "TRACE",
+        "TF_LOG_PATH": "/nowhere/trace",
+        "TF_DATA_DIR": "data",
+        "AWS_PROFILE": "prod",
+    }
+    told = shown(call, "tf.plan", environ, mask=Mask(frozenset()), clock=FakeClock())
+    assert told.decode().splitlines() == [
+        "-chdir=live show -json -no-color tf.plan",
+        "AWS_PROFILE=prod",
+        "TF_DATA_DIR=data",
+    ]
+
+
+def test_a_program_that_is_slow_to_show_a_plan_is_ended(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    call = program(tmp_path, "trap '' TERM\necho here > pipe\nsleep 2\ntouch survived")
+    with pytest.raises(Incomplete, match="within 60 seconds"):
+        shown(call, "tf.plan", os.environ, mask=Mask(frozenset()), clock=Late(pipe))
+    # It was waited for: from now on it does nothing more.
+    assert not (tmp_path / "survived").exists()
+
+
+def test_a_plan_that_can_not_be_shown_is_told(tmp_path: Path) -> None:
+    mask, clock = Mask(frozenset()), FakeClock()
+    with pytest.raises(Incomplete, match=r"expected tf\.plan as JSON, found exit code 3"):
+        shown(program(tmp_path, "exit 3"), "tf.plan", os.environ, mask=mask, clock=clock)
+    with pytest.raises(NotFound, match="command not found"):
+        shown(called("/nowhere/terraform apply"), None, os.environ, mask=mask, clock=clock)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from deploytrail.errors import DiskFull, Malformed
 from deploytrail.event import Actor, Event, Source
 from deploytrail.trail import Attachment
 from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
+from tests.conftest import ROOT, tool
 from tests.fakes import FakeClock, FakeTrail
 
 BROKEN: dict[str, Callable[[bytes], bytes]] = {
@@ -26,6 +30,17 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
     ),
     "not UTF-8": lambda raw: raw.replace(b"success", b"succes\xff", 1),
     "empty": lambda raw: raw[:0],
+    "an erasure that the trail never entered": lambda raw: raw.replace(
+        b"runtime.command.finished", b"audit.subject.erased", 1
+    ).replace(b'"wrapper"', b'"deploytrail"', 1),
+    "somebody better proven than an account": lambda raw: raw.replace(
+        b'"id":"os:alice@laptop"',
+        b'"id":"os:alice@laptop","auth":{"method":"sso","assurance":3}',
+        1,
+    ),
+    "evidence that did not come with it": lambda raw: raw.replace(
+        b'"outcome"', b'"evidence":[{"id":"A","type":"plan","size":1,"digest":"d"}],"outcome"', 1
+    ),
 }
 
 
@@ -112,6 +127,31 @@ def test_a_refused_event_keeps_its_file(tmp_path: Path) -> None:
 def test_nothing_left_is_nothing_done(tmp_path: Path) -> None:
     assert append_unrecorded(FakeTrail(), tmp_path).events == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_durable_before_it_has_its_name_and_so_is_the_name(tmp_path: Path) -> None:
+    home, trace = tmp_path / "home", tmp_path / "trace"
+    script = (
+        "import sys; from pathlib import Path; from tests.wrapper.test_unrecorded import left; "
+        "left(Path(sys.argv[1]))"
+    )
+    strace = [tool("strace"), "-y", "-e", "trace=write,fsync,rename", "-o", str(trace)]
+    subprocess.run(
+        [*strace, sys.executable, "-c", script, str(home)],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+    )
+    folder = home / "unrecorded"
+    calls = re.findall(rf"(\w+)\((?:\d+<|\"){home}(/[^>\"]*)?[>\"]", trace.read_text())
+    partial = f"/{folder.name}/.run-1.partial"
+    assert calls == [
+        ("write", partial),
+        ("fsync", partial),
+        ("rename", partial),
+        ("fsync", f"/{folder.name}"),
+        ("fsync", ""),
+    ]
 
 
 def test_a_pipe_is_set_aside_and_holds_nobody(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ def claimed(event: Event) -> Event:
     for name, actor in actors.items():
         if actor is not None and actor.auth is not None and actor.auth != _CLAIMED:
             changed[name] = structs.replace(actor, auth=_CLAIMED)
+    if event.observed is not None:
+        # When we heard of it is ours to say.
+        changed["observed"] = None
     if event.source.instance != LOCAL_INSTANCE:
         changed["source"] = structs.replace(event.source, instance=LOCAL_INSTANCE)
     return structs.replace(event, **changed) if changed else event

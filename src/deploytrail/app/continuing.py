@@ -75,7 +75,8 @@ def continue_after(
     found = note.decode(kept.note_in(octets))
     old = checkpoints.decode(found.text)
     _hold_against_seen(found, old, environment)
-    new_origin = origin or successor(old.origin)
+    new_origin = successor(old.origin) if origin is None else origin
+    homes.refuse_origin(new_origin)
     event = _checked(_event(found, old, actor, reason, clock), clock)
     home = homes.find(directory, environment)
     with ExitStack() as opened:

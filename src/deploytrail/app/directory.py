@@ -56,6 +56,8 @@ def open_directory(
     clock = SystemClock() if clock is None else clock
     home = homes.find(directory, environment)
     if not home.exists:
+        if home.has_lost_its_log:
+            raise homes.lost_log(home)
         if not create:
             raise NotFound(
                 f"{home.directory}: expected a trail, found none; 'deploytrail init' makes one, "

@@ -35,17 +35,21 @@ from deploytrail.log import plan
 from deploytrail.log.plan import Moment
 from deploytrail.sentence import counted
 from deploytrail.stores.sqlite.examined import ExaminedKeys, examined
-from deploytrail.stores.sqlite.place import filesystem, sync_directory
+from deploytrail.stores.sqlite.place import filesystem, raise_fence, sync_directory
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """One thing looked at. `advice` says what to do where it is not well."""
+    """One thing looked at. `advice` says what to do where it is not well.
+
+    `exit_code` is that of the verification which found it, 0 where there was none.
+    """
 
     what: str
     state: Literal["ok", "note", "bad"]
     found: str
     advice: str = ""
+    exit_code: int = EXIT_OK
 
 
 def examine(
@@ -54,6 +58,8 @@ def examine(
     """Everything that can be looked at without changing anything."""
     environment = os.environ if environment is None else environment
     home = homes.find(directory, environment)
+    if not home.exists:
+        return [_nothing(home)]
     checks = [_place(home), _modes(home), _key(home, environment), _fence(home)]
     checks.extend(_verification(home, environment))
     checks.extend(_unrecorded(home))
@@ -75,7 +81,7 @@ def clear_fence(
     clock = SystemClock() if clock is None else clock
     environment = os.environ if environment is None else environment
     home = homes.find(directory, environment)
-    report = verify(home.directory, clock=clock, environment=environment)
+    report = verify(home.directory, disclosures=True, clock=clock, environment=environment)
     # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
     is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
     if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE}:
@@ -93,10 +99,15 @@ def clear_fence(
         trail.keyring.sync_all()
     home.fence.unlink(missing_ok=True)
     sync_directory(home.directory)
-    with open_directory(
-        home.directory, create=False, clock=clock, environment=environment
-    ) as trail:
-        return _enter(trail, clock, "audit.fence.cleared", actor, reason)
+    try:
+        with open_directory(
+            home.directory, create=False, clock=clock, environment=environment
+        ) as trail:
+            return _enter(trail, clock, "audit.fence.cleared", actor, reason)
+    except BaseException as error:
+        # Nobody may find the fence gone and no entry that says who cleared it.
+        raise_fence(home.fence, f"cleared, but that could not be entered: {error}")
+        raise
 
 
 def accept_clock(
@@ -136,6 +147,19 @@ def _enter(
     return answer
 
 
+def _nothing(home: Home) -> Check:
+    """What there is to say of a directory without a log."""
+    if home.has_lost_its_log:
+        found = str(homes.lost_log(home))
+        return Check(what="trail", state="bad", found=found, advice="restore it from a backup")
+    return Check(
+        what="trail",
+        state="bad",
+        found=f"{home.directory}: expected a trail, found none",
+        advice="'deploytrail init' makes one; --home or DEPLOYTRAIL_HOME says where one is",
+    )
+
+
 def _place(home: Home) -> Check:
     kind = filesystem(home.directory) if home.directory.exists() else ""
     return Check(what="place", state="ok", found=f"{home.directory} on {kind or 'a local disk'}")
@@ -162,6 +186,9 @@ def _key(home: Home, environment: Mapping[str, str]) -> Check:
         wrapping = homes.wrapping_key(home, environment)
     except DeploytrailError as error:
         return Check(what="key", state="bad", found=str(error), advice="restore the key")
+    if not home.keys.exists():
+        found = "keys.db is gone: names, reasons and values can't be read any more"
+        return Check(what="keys", state="bad", found=found, advice="restore keys.db from a backup")
     try:
         with examined(home.keys) as connection:
             ExaminedKeys(connection, wrapping)
@@ -189,8 +216,14 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
     try:
         report = verify(home.directory, environment=environment)
     except DeploytrailError as error:
-        state: Literal["bad", "note"] = "bad" if isinstance(error, Tampered) else "note"
-        yield Check(what="log", state=state, found=str(error), advice="see the message")
+        is_bad = isinstance(error, Tampered)
+        yield Check(
+            what="log",
+            state="bad" if is_bad else "note",
+            found=str(error),
+            advice="see the message",
+            exit_code=error.exit_code if is_bad else EXIT_OK,
+        )
         return
     if report.exit_code:
         first = report.found[0].what if report.found else "; ".join(report.not_checked)
@@ -199,6 +232,7 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
             state="bad",
             found=f"verification ended with {report.exit_code}: {first}",
             advice="deploytrail verify --disclosures",
+            exit_code=report.exit_code,
         )
     else:
         yield Check(what="log", state="ok", found=f"{counted(report.size, 'entry')}, all verified")
@@ -220,11 +254,21 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
 
 
 def _unrecorded(home: Home) -> Iterator[Check]:
-    waiting = sorted((home.directory / "unrecorded").glob("*.jsonl"))
+    folder = home.directory / "unrecorded"
+    waiting = len(list(folder.glob("*.jsonl")))
     if waiting:
         yield Check(
             what="unrecorded",
             state="note",
-            found=f"{counted(len(waiting), 'run')} to be appended",
+            found=f"{counted(waiting, 'run')} to be appended",
             advice="the next command that appends takes them in",
+        )
+    refused = sorted(folder.glob("*.refused"))
+    if refused:
+        yield Check(
+            what="refused",
+            state="bad",
+            found=f"{counted(len(refused), 'run')} that the log did not take: {refused[0]}",
+            advice="look into the file, record what is true of it ('deploytrail record --json'), "
+            "then remove it",
         )

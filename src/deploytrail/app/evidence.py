@@ -90,7 +90,11 @@ class StoredEvidence:
 
     def _whole(self, size: int, octets: bytes) -> bytes:
         """A checkpoint with its cosignatures."""
-        whole = octets + b"".join(self._log.cosignatures(size))
+        if not isinstance(octets, bytes):
+            raise Tampered(f"checkpoint {size}: expected bytes, found another value")
+        with unreadable(f"cosignature {size}"):
+            lines = b"".join(self._log.cosignatures(size))
+        whole = octets + lines
         if len(whole) > _NOTE_BYTES_MAX:
             raise Tampered(f"checkpoint {size}: expected at most {_NOTE_BYTES_MAX} bytes")
         return whole
@@ -205,8 +209,10 @@ class StoredEvidence:
             yield f"cosignature {size}: there is no checkpoint of this size"
 
 
-def _key_id(line: bytes) -> bytes | None:
-    """Whose a signature says to be; None for what can't be read."""
+def _key_id(line: object) -> bytes | None:
+    """Whose a signature says to be, nobody's where it is no bytes; None for what can't be read."""
+    if not isinstance(line, bytes):
+        return b""
     with suppress(DeploytrailError, UnicodeDecodeError):
         return notes.decode_signature(line.decode()).key_id
     return None

@@ -94,7 +94,8 @@ class _LogDeep:
         disclosures, unread = readable_rows("disclosure", self._log.disclosures, keys)
         by_digest: dict[bytes, VaultRow | Tampered] = {
             **{keys[key]: error for key, error in unread.items()},
-            **{keys[key]: row for key, row in disclosures.items()},
+            # A broken page may give a row that was not asked for.
+            **{keys[key]: row for key, row in disclosures.items() if key in keys},
         }
         for at, one in enumerate(looked, first):
             if one is None:
@@ -195,11 +196,8 @@ class _ExportDeep:
         self._absent: State = "WITHHELD" if export.is_concealed else "MISSING"
         self._own: list[Finding] = []
         self._size = export.size
-        try:
-            self._disclosures = export.disclosures()
-        except DeploytrailError as error:
-            self._disclosures = {}
-            self._own.append(Finding("CORRUPT", 0, export.size, str(error)))
+        self._disclosures, broken = export.disclosures()
+        self._own += [Finding("CORRUPT", 0, 0, what) for what in broken]
         self._check = DeepCheck(export.origin)
 
     @property

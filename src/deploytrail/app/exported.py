@@ -39,6 +39,7 @@ _SMALL: Final = frozenset({"format", "checkpoint", "policy"})
 _SMALL_BYTES_MAX: Final = 1024 * 1024
 _BUNDLE_BYTES_MAX: Final = WIDTH * (2 + ENTRY_BYTES_MAX)
 _LINE_BYTES_MAX: Final = 1024 * 1024
+_BROKEN_MAX: Final = 20
 _FAULTS: Final = (tarfile.TarError, OSError, ValueError, OverflowError, EOFError)
 _is_tile: Final = re.compile(r"tile/[0-9]").match
 
@@ -103,18 +104,21 @@ class ExportedEvidence:
             if name not in _SMALL and name != _DISCLOSURES and not self._belongs(name):
                 yield "CORRUPT", f"{name[:80]!r}: not part of {whole}"
 
-    def disclosures(self) -> dict[bytes, bytes]:
-        """The disclosures that came along: the JSON by its digest as claimed. Raises Tampered."""
+    def disclosures(self) -> tuple[dict[bytes, bytes], list[str]]:
+        """The disclosures that came along, the JSON by its digest as claimed; and what is none."""
         member = self._members.get(_DISCLOSURES)
         stream = None if member is None else self._tar.extractfile(member)
         found: dict[bytes, bytes] = {}
+        broken: list[str] = []
+        number = 0
         while stream is not None and (line := stream.readline(_LINE_BYTES_MAX)):
+            number += 1
             try:
                 digest, text = msgspec.json.decode(line, type=tuple[str, str])
                 found[unbase64url(digest)] = unbase64url(text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DeploytrailError):
-                raise Tampered(f"{_DISCLOSURES}: expected [digest, disclosure] a line") from None
-        return found
+                broken.append(f"{_DISCLOSURES} line {number}: expected [digest, disclosure]")
+        return found, broken[:_BROKEN_MAX]
 
     def close(self) -> None:
         self._tar.close()

@@ -14,7 +14,7 @@ from deploytrail.app import home as homes
 from deploytrail.app.exported import ExportedEvidence
 from deploytrail.app.home import Home
 from deploytrail.app.reading import Opened, StoredVault, Vault, attached
-from deploytrail.errors import NotFound, NotPermitted
+from deploytrail.errors import NotFound, NotPermitted, Tampered
 from deploytrail.log.store import LogReader
 from deploytrail.log.tiles import WIDTH
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
@@ -94,7 +94,10 @@ class _ExportedVault:
 
     def opened(self, reader: ExportReader, fields: Iterable[dict[str, Any]]) -> Opened:
         if self._found is None:
-            self._found = self._export.disclosures()
+            found, broken = self._export.disclosures()
+            if broken:
+                raise Tampered(broken[0])
+            self._found = found
         return Opened(self._found.get)
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from deploytrail.clock import Clock
-from deploytrail.errors import Conflict, Misconfigured, NotFound
+from deploytrail.errors import Conflict, Incomplete, Malformed, Misconfigured, NotFound
+from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import policy
-from deploytrail.log.note import COSIGNATURE_V1, Signer
+from deploytrail.log.checkpoint import ORIGIN_BYTES_MAX, Checkpoint
+from deploytrail.log.merkle import EMPTY_ROOT
+from deploytrail.log.note import COSIGNATURE_V1, ED25519, Signer, VerifierKey
 from deploytrail.log.policy import NO_QUORUM, Log, Policy, Witness
 from deploytrail.log.publish import Signers
 from deploytrail.stores.files import make_directory, replace_file
@@ -63,6 +66,17 @@ class Home(NamedTuple):
     def exists(self) -> bool:
         return self.log.exists()
 
+    @property
+    def has_lost_its_log(self) -> bool:
+        """Whether there was a trail: its keys are made before the log, and get their name first."""
+        # In this order, whoever is making one at this moment is not mistaken for that.
+        return self.keys.exists() and not (self.new_log.exists() or self.exists)
+
+    @property
+    def new_log(self) -> Path:
+        """The log while it is made."""
+        return self.directory / "log.db.new"
+
 
 def find(given: Path | None, environment: Mapping[str, str]) -> Home:
     """The directory that was named, else DEPLOYTRAIL_HOME, else the user's data directory."""
@@ -88,11 +102,14 @@ def create(
     mounts: Path = MOUNTS,
     patience: Patience = PATIENT,
 ) -> str:
-    """Make a trail; returns its origin. Raises Conflict where there is one.
+    """Make a trail; returns its origin. Raises Conflict where there is one, Incomplete where only
+    its log is gone, Malformed for an origin that can't be one.
 
     Stopped at any point, the next call goes on: the key stays, and what has no final name yet is
     made anew.
     """
+    if origin is not None:
+        refuse_origin(origin)
     make_directory(home.directory)
     refuse_network(home.directory, mounts=mounts)
     lock = FileLock(home.directory / "log.lock")
@@ -112,13 +129,10 @@ def _create(
     origin: str | None,
     patience: Patience,
 ) -> str:
-    new_keys, new_log = (home.directory / f"{name}.new" for name in ("keys.db", "log.db"))
+    new_keys, new_log = home.directory / "keys.db.new", home.new_log
+    if home.has_lost_its_log:
+        raise lost_log(home)
     if home.keys.exists():
-        if not new_log.exists():
-            raise Conflict(
-                f"{home.directory}: found keys.db but no log.db; restore log.db from a backup, "
-                "or move the directory away to begin anew"
-            )
         # Stopped between the two renames: both files are whole, and nothing was logged yet.
         made = policy.decode(home.policy.read_bytes()).logs[0].key.name
         if origin not in {None, made}:
@@ -129,7 +143,7 @@ def _create(
         new_log.rename(home.log)
         sync_directory(home.directory)
         return made
-    origin = origin or new_origin(clock)
+    origin = new_origin(clock) if origin is None else origin
     if not _has_outside_key(environment) and not home.key.exists():
         replace_file(home.key, clock.random(32).hex().encode() + b"\n")
     wrapping = wrapping_key(home, environment, patience=patience)
@@ -146,6 +160,26 @@ def _create(
     # acknowledged meanwhile.
     sync_directory(home.directory)
     return origin
+
+
+def refuse_origin(origin: str) -> None:
+    """Raise Malformed for a name under which no checkpoint could ever be published."""
+    try:
+        checkpoints.encode(Checkpoint(origin, 0, EMPTY_ROOT))
+        policy.encode(Policy((Log(VerifierKey(origin, ED25519, bytes(32))),), {}, {}, NO_QUORUM))
+    except Malformed as error:
+        raise Malformed(
+            f"origin: expected a name such as example.org/team/1, without blanks and +, of at most "
+            f"{ORIGIN_BYTES_MAX} bytes, found {origin[:80]!a} ({error}); name another"
+        ) from None
+
+
+def lost_log(home: Home) -> Incomplete:
+    """What is to be raised where `has_lost_its_log`."""
+    return Incomplete(
+        f"{home.directory}: expected log.db beside keys.db, found none: the log was removed. "
+        "Restore it from a backup, or move the directory away to begin anew"
+    )
 
 
 def _has_outside_key(environment: Mapping[str, str]) -> bool:

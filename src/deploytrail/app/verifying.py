@@ -133,6 +133,8 @@ def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -
         return Examination(export, export.policy, export.origin, deep_of_export(export))
     if path.is_file():
         home = Home(path.parent)
+    if home.has_lost_its_log:
+        raise homes.lost_log(home)
     if not home.exists:
         raise NotFound(
             f"{path}: expected a trail's directory or an export, found "

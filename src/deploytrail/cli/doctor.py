@@ -37,7 +37,8 @@ def doctor(
 ) -> int:
     """Examine a trail, and decide what only its operator may.
 
-    Exit codes: 0 where nothing is bad, else 3. A decision is recorded, with its reason.
+    Exit codes: 0 where nothing is bad, that of verify where the log is, else 3. A decision is
+    recorded, with its reason.
     """
     if clear_fence and accept_clock:
         raise Malformed("doctor: expected one decision at a time, found two; clear the fence first")
@@ -55,7 +56,9 @@ def doctor(
             say_json(check)
         else:
             _say_check(check)
-    return EXIT_INCOMPLETE if any(check.state == "bad" for check in checks) else EXIT_OK
+    bad = [check.exit_code or EXIT_INCOMPLETE for check in checks if check.state == "bad"]
+    # The gravest: tampering has the lowest number.
+    return min(bad, default=EXIT_OK)
 
 
 def _is_fenced(home: Path | None) -> bool:

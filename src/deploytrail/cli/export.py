@@ -67,12 +67,19 @@ def export(
             size = export_events(trail, file, partial(_line, trail.origin), told=progress)
     if json:
         say_json({"file": str(file), "entries": size, "proofs": proofs})
-    elif proofs:
-        entries = counted(size, "entry")
-        tell(f"wrote {entries} to {file}; anybody can check it: deploytrail verify {file}")
     else:
+        tell(_done(file, size, is_proving=proofs, is_concealed=concealed))
+
+
+def _done(file: Path, size: int, *, is_proving: bool, is_concealed: bool) -> str:
+    if not is_proving:
         events = counted(size, "event")
-        tell(f"wrote {events} to {file} as JSON lines; --proofs writes one that verifies")
+        return f"wrote {events} to {file} as JSON lines; --proofs writes one that verifies"
+    names = "left out" if is_concealed else "included"
+    return (
+        f"wrote {counted(size, 'entry')} to {file}, names and reasons {names}; anybody can check "
+        f"it: deploytrail verify {file}"
+    )
 
 
 def _line(origin: str, shown: Shown) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, reading
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
 from deploytrail.printable import printable
 
@@ -26,8 +26,13 @@ _ADVICE: Final = (
     (
         "backup",
         "cp -a {directory} BACKUP",
-        "While nothing is being recorded. Keep the key apart from it. 'deploytrail export' writes "
-        "a copy for others to verify.",
+        "While nothing is being recorded. Keep the key apart from it.",
+    ),
+    (
+        "auditors",
+        "deploytrail export --proofs FILE, and {directory}/policy",
+        "Give them both, by two ways: the file is the log, the policy has the key by which they "
+        "verify it. Names and reasons are in the file, unless you add --concealed.",
     ),
     (
         "UNANCHORED",
@@ -37,6 +42,9 @@ _ADVICE: Final = (
         "export or a checkpoint that is kept elsewhere would give that away.",
     ),
 )
+
+
+_OPEN: Final = "Its files are yours alone, but the directory was there before, with wider rights."
 
 
 def init(
@@ -59,25 +67,44 @@ def init(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a trail, and say what its owner has to know."""
+    """Make a trail, and say what its owner has to know.
+
+    Where there is one already, only the latter.
+    """
     from deploytrail.app.home import find
 
     place = find(home, os.environ)
-    name = _created(place, origin, continue_, reason)
+    is_known = place.exists and origin is None and continue_ is None
+    name = _origin(place) if is_known else _created(place, origin, continue_, reason)
     key = os.environ.get("DEPLOYTRAIL_KEY") or f"file:{place.key.absolute()}"
     directory = place.directory.absolute()
     if json:
         say_json({"origin": name, "home": str(directory), "key": key})
         return
-    say(f"{styled('made a trail', 'bold')} in {printable(str(directory))}")
+    done = "this is a trail" if is_known else "made a trail"
+    say(f"{styled(done, 'bold')} in {printable(str(directory))}")
     say(f"{styled('origin', 'bold')}  {printable(name)}")
-    for topic, fact, text in _ADVICE:
-        filled = fact.format(key=key.removeprefix("file:"), directory=directory)
+    _say_advice(directory, key.removeprefix("file:"))
+
+
+def _say_advice(directory: Path, key: str) -> None:
+    advice = [
+        (topic, fact.format(key=key, directory=directory), text) for topic, fact, text in _ADVICE
+    ]
+    if directory.stat().st_mode & 0o077:
+        advice.append(("open to others", f"chmod go= {directory}", _OPEN))
+    for topic, fact, text in advice:
         say()
-        say(f"{styled(topic, 'bold')}  {printable(filled)}")
+        say(f"{styled(topic, 'bold')}  {printable(fact)}")
         say_wrapped(text)
     say()
     say("Next: deploytrail run -- terraform apply")
+
+
+def _origin(place: Home) -> str:
+    """The name of the log that is there, as whoever opens it finds it."""
+    with reading(place.directory) as trail:
+        return trail.origin
 
 
 def _created(place: Home, origin: str | None, old: Path | None, reason: str | None) -> str:

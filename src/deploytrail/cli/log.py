@@ -17,6 +17,7 @@ from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.cli.log_filter import Filter
+    from deploytrail.clock import Clock
     from deploytrail.trail import Shown, TrailReader
 
 _BEGIN = """\
@@ -41,7 +42,8 @@ _Unit = Annotated[str | None, typer.Option(metavar="NAME", help="Only what conce
 _Since = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="Only what happened since: 2h, 7d, 2026-11-22, 2026-11-22T10:11:12Z."
+        metavar="TIME",
+        help="Only what happened or came in since: 2h, 7d, 2026-11-22, 2026-11-22T10:11:12Z.",
     ),
 ]
 _Action = Annotated[
@@ -49,8 +51,16 @@ _Action = Annotated[
     typer.Option(metavar="PREFIX", help="Only actions whose names begin so, e.g. deployment."),
 ]
 _Outcome = Annotated[
-    str | None, typer.Option(metavar="OUTCOME", help="Only what went so, e.g. failure.")
+    list[str] | None,
+    typer.Option(
+        metavar="OUTCOME",
+        help="Only what went so: success, failure, denied, pending, partial, unknown; repeatable.",
+    ),
 ]
+_Failed = Annotated[
+    bool, typer.Option("--failed", help="Only what did not go well: failure, partial or denied.")
+]
+_FAILED: Final = ("failure", "partial", "denied")
 
 
 def log(
@@ -61,6 +71,7 @@ def log(
     since: _Since = None,
     action: _Action = None,
     outcome: _Outcome = None,
+    failed: _Failed = False,
     json: JsonOption = False,
     home: ReadHomeOption = None,
 ) -> int:
@@ -75,13 +86,14 @@ def log(
     from deploytrail.cli.log_filter import filter_of
     from deploytrail.clock import SystemClock
 
+    clock = SystemClock()
     wanted = filter_of(
         environment=environment,
         unit=unit,
         since=since,
         action=action,
-        outcome=outcome,
-        now=SystemClock().now(),
+        outcomes=[*(outcome or ()), *(_FAILED if failed else ())],
+        now=clock.now(),
     )
     place = find(home, os.environ)
     if not is_there(place):
@@ -91,7 +103,7 @@ def log(
     with reading(home) as trail:
         size = trail.size()
         limit = size if all else min(size, count or _COUNT)
-        events = _newest(trail, wanted, size=size, limit=limit)
+        events = _newest(trail, wanted, size=size, limit=limit, clock=clock)
         said = _say_events(events, origin=trail.origin, is_json=json)
     if size == 0:
         _say_begin()
@@ -100,13 +112,26 @@ def log(
     return EXIT_OK
 
 
-def _newest(trail: TrailReader, wanted: Filter, *, size: int, limit: int) -> Iterator[Shown]:
+def _newest(
+    trail: TrailReader, wanted: Filter, *, size: int, limit: int, clock: Clock
+) -> Iterator[Shown]:
     """As many as asked for, of those that pass."""
     from deploytrail.cli.log_filter import matching
 
     if wanted.is_open:
         return trail.newest(count=limit)
-    return islice(matching(trail.newest(count=size), wanted), limit)
+    looked_at = _counting(trail.newest(count=size), size, clock)
+    return islice(matching(looked_at, wanted), limit)
+
+
+def _counting(events: Iterator[Shown], size: int, clock: Clock) -> Iterator[Shown]:
+    """The same, while whoever waits sees how far it is."""
+    from deploytrail.cli.progress import Progress
+
+    with Progress("looking back", clock) as progress:
+        for shown in events:
+            progress(size - shown.index, size)
+            yield shown
 
 
 def _say_begin() -> None:

@@ -6,7 +6,7 @@ that senders claim may stand anywhere within a day of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
@@ -24,13 +24,16 @@ _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What all listed events have in common; None is anything. `since` is of their own time."""
+    """What all listed events have in common; None is anything, and so are no outcomes.
+
+    `since` is of their own time or of when they were logged, whichever is later.
+    """
 
     environment: str | None = None
     unit: str | None = None
     since: datetime | None = None
     action: str | None = None
-    outcome: str | None = None
+    outcomes: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -44,17 +47,18 @@ def filter_of(
     unit: str | None,
     since: str | None,
     action: str | None,
-    outcome: str | None,
+    outcomes: Sequence[str],
     now: datetime,
 ) -> Filter:
     """The words of the command line as a filter; raises Malformed, naming the option."""
     for name, value in (("--environment", environment), ("--unit", unit)):
         if value == "":
             raise Malformed(f"{name}: expected a name, found nothing; leave it out")
-    if outcome is not None and outcome not in get_args(Outcome):
-        raise Malformed(
-            f"--outcome: expected one of {', '.join(get_args(Outcome))}, found {outcome[:60]!r}"
-        )
+    for outcome in outcomes:
+        if outcome not in get_args(Outcome):
+            raise Malformed(
+                f"--outcome: expected one of {', '.join(get_args(Outcome))}, found {outcome[:60]!r}"
+            )
     if action is not None and not (action and any(name.startswith(action) for name in CATALOGUE)):
         raise Malformed(
             "--action: expected the beginning of an action's name such as deployment, "
@@ -65,7 +69,7 @@ def filter_of(
         unit=unit,
         since=None if since is None else _moment(since, now),
         action=action,
-        outcome=outcome,
+        outcomes=tuple(outcomes),
     )
 
 
@@ -78,7 +82,9 @@ def matching(events: Iterable[Shown], wanted: Filter) -> Iterator[Shown]:
         event = shown.event
         if logged_min is not None and str(event.get("logged")) < logged_min:
             return
-        if (since is None or str(event.get("time")) >= since) and _passes(event, wanted):
+        # Whoever claims another time than now can't hide from who asks what came in of late.
+        moment = max(str(event.get("time")), str(event.get("logged")))
+        if (since is None or moment >= since) and _passes(event, wanted):
             yield shown
 
 
@@ -87,7 +93,7 @@ def _passes(event: dict[str, Any], wanted: Filter) -> bool:
     return (
         (wanted.environment is None or place.get("environment") == wanted.environment)
         and (wanted.unit is None or place.get("unit") == wanted.unit)
-        and (wanted.outcome is None or event.get("outcome") == wanted.outcome)
+        and (not wanted.outcomes or event.get("outcome") in wanted.outcomes)
         and (wanted.action is None or str(event.get("action")).startswith(wanted.action))
     )
 

@@ -62,7 +62,7 @@ def reading(home: Path | None) -> Iterator[TrailReader]:
 def is_there(place: Home) -> bool:
     """Whether `reading` finds something, or at least has something better to say than that not."""
     try:
-        return place.directory.is_file() or place.exists
+        return place.directory.is_file() or place.exists or place.has_lost_its_log
     except PermissionError:
         return True
 
@@ -120,7 +120,7 @@ def appending(home: Path | None) -> Iterator[Trail]:
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
     place = find(home, os.environ)
-    if not place.exists:
+    if not (place.exists or place.has_lost_its_log):
         tell(f"{place.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
     with open_directory(home) as trail:
         appended = append_unrecorded(trail, place.directory)

@@ -231,7 +231,7 @@ def _surroundings(given: Given) -> Surroundings:
     def open_trail(patience: Patience) -> Trail:
         from deploytrail.app import open_directory
 
-        if home is not None and not (home / "log.db").exists():
+        if home is not None and not ((home / "log.db").exists() or (home / "keys.db").exists()):
             _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
         return open_directory(home, patience=patience)
 

@@ -10,7 +10,7 @@ import typer
 from deploytrail.cli.opening import JsonOption, ReadHomeOption, reading
 from deploytrail.cli.terminal import is_terminal, say, say_json, styled, write_bytes
 from deploytrail.errors import NotFound
-from deploytrail.printable import printable
+from deploytrail.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from deploytrail.trail import Shown, TrailReader
@@ -40,7 +40,11 @@ def show(
     id: IdArgument = None,
     index: IndexOption = None,
     entry: Annotated[
-        bool, typer.Option("--entry", help="Prints the entry's bytes, exactly as they are hashed.")
+        bool,
+        typer.Option(
+            "--entry",
+            help="Prints the entry's bytes, exactly as they are hashed, to a file or a program.",
+        ),
     ] = False,
     receipt: Annotated[
         bool,
@@ -68,7 +72,9 @@ def show(
 
     with reading(home) as trail:
         shown = find(trail, wanted)
-        if entry:
+        if entry and is_terminal(sys.stdout):
+            say(printable_json(shown.entry.decode()))
+        elif entry:
             write_bytes(shown.entry)
         elif receipt:
             say_json(receipt_of(shown, trail.origin))

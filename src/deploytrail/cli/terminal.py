@@ -11,7 +11,7 @@ import sys
 from io import StringIO, TextIOWrapper
 from typing import Final, TextIO
 
-from deploytrail.printable import printable
+from deploytrail.printable import printable, printable_json
 
 _STYLES: Final = {
     "bold": "1",
@@ -79,10 +79,10 @@ def say_wrapped(text: str, *, indent: int = 2) -> None:
 
 
 def say_json(value: object) -> None:
-    """A JSON document in one line, in UTF-8."""
+    """A JSON document in one line, in UTF-8, with escapes for what would move a cursor."""
     import msgspec
 
-    write_bytes(msgspec.json.encode(value) + b"\n")
+    write_bytes(printable_json(msgspec.json.encode(value).decode()).encode() + b"\n")
 
 
 def write_bytes(data: bytes) -> None:

@@ -182,8 +182,8 @@ def _say_found(found: Found) -> None:
     """A range as people count it: first to last."""
     is_failure = found.state in {"MISSING", "CORRUPT"}
     count = found.until - found.first
-    place = {0: f"at {found.first}", 1: f"entry {found.first}"}.get(
-        count, f"entries {found.first} to {found.until - 1}"
+    place = {0: "", 1: f" entry {found.first}"}.get(
+        count, f" entries {found.first} to {found.until - 1}"
     )
     state = styled(found.state, "red" if is_failure else "yellow")
-    say(f"  {state} {place}: {printable(found.what)}")
+    say(f"  {state}{place}: {printable(found.what)}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -81,6 +82,16 @@ def is_secret_name(name: str) -> bool:
         return False
     last = _NO_LETTER.split(name.lower())[-1]
     return last in _SECRET_ENDS or any(word in plain for word in _SECRET_WORDS)
+
+
+@lru_cache(maxsize=4096)
+def is_name_of_secret(name: str) -> bool:
+    """As `is_secret_name`, where nothing follows the word: `db_password`, not `password_length`.
+
+    What such a name holds is a secret wherever else it stands; `secret` alone often names one.
+    """
+    plain = _NO_LETTER.sub("", name.lower())
+    return plain != "secret" and plain.endswith(_SECRET_WORDS)
 
 
 def provider_keys(configuration: Untrusted | None) -> dict[str, str]:

@@ -27,15 +27,21 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that end in this chunk, without their ends."""
-        *ended, rest = chunk.split(b"\n")
-        lines = []
-        for piece in ended:
-            self._take(piece)
-            lines.append(bytes(self._open).removesuffix(b"\r"))
-            self._open.clear()
-            self._is_passing = False
+        if b"\n" not in chunk:
+            self._take(chunk)
+            return []
+        first, *lines = chunk.split(b"\n")
+        rest = lines.pop()
+        self._take(first)
+        first = bytes(self._open).removesuffix(b"\r")
+        self._open.clear()
+        self._is_passing = False
         self._take(rest)
-        return lines
+        if len(chunk) > LINE_BYTES_MAX:
+            lines = [line[:LINE_BYTES_MAX] for line in lines]
+        if b"\r" in chunk:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        return [first, *lines]
 
     def rest(self) -> list[bytes]:
         """What came after the last line's end, if anything."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 from deploytrail.errors import Malformed
 from deploytrail.formats.terraform_configuration import (
     Provider,
+    is_name_of_secret,
     provider_keys,
     providers,
     secret_variables,
@@ -253,6 +254,8 @@ def _resource(body: Untrusted, keys: dict[str, str], secrets: Secrets) -> Resour
     if not actions:
         raise Malformed(f"{change.path}.actions: is missing")
     before, after = _sides(change, address, (), secrets)
+    for side in (before, after):
+        _remember_named(side, secrets)
     paths = change.raw("replace_paths") or []
     if not isinstance(paths, list):
         raise Malformed(f"{change.path}.replace_paths: expected an array")
@@ -284,6 +287,19 @@ def _sides(
     return before, masked(change.raw("after"), masks, unknown, path=address, secrets=secrets)
 
 
+def _remember_named(value: Value, secrets: Secrets) -> None:
+    """Remember what a name gives away as a secret that nobody marked, to find its copies."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if isinstance(below, str) and is_name_of_secret(name):
+                secrets.add(below)
+            else:
+                _remember_named(below, secrets)
+    elif isinstance(value, list):
+        for below in value:
+            _remember_named(below, secrets)
+
+
 def _outputs(body: Untrusted, hidden: frozenset[str], secrets: Secrets) -> Iterator[OutputChange]:
     changes = body.optional_block("output_changes")
     for name in changes.names() if changes else ():
@@ -310,7 +326,7 @@ def _variables(
     return {
         name: masked(
             given.block(name).raw("value"),
-            (name in hidden,),
+            (name in hidden or is_name_of_secret(name),),
             None,
             path=f"var.{name}",
             secrets=secrets,

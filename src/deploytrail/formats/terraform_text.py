@@ -102,6 +102,12 @@ _on: Final = re.compile(
 _duration: Final = re.compile(
     r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9})s)?$", re.ASCII
 ).match
+_FIRST_WORDS: Final = (
+    *("Plan", "Apply", "Destroy", "Saved the plan to: ", "No changes. ", "You can apply this "),
+)
+"""One of them begins each line about the run as a whole: most lines are told from it by this."""
+# Of a line as it came. What is written to a log begins with its time, and has lines of its own.
+_is_aside: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:| (?! ?# )[^\x1b]*+\Z").match
 _PHRASES: Final[dict[str, Told]] = {
     "Planning failed. ": Failed(),
     "Apply cancelled.": Declined(),
@@ -142,6 +148,16 @@ class Text:
             return [*self.finish(), *told]
         self._take(line)
         return []
+
+    def passes_over(self, line: bytes) -> bool:
+        """Whether a line, as it came, is seen at a glance to give nothing and to change nothing.
+
+        Not every such line, only what comes in masses: with `TF_LOG=TRACE`, a thousand for each
+        other one.
+        """
+        if self._heading or self._section or self._heredoc:
+            return False
+        return (self._box is None or self._is_framed) and _is_aside(line) is not None
 
     def finish(self) -> list[Told]:
         """What is still open, as if the output ended here."""
@@ -256,6 +272,8 @@ def _hooked(line: str) -> list[Told]:
 
 def _told(line: str) -> list[Told]:
     """A line about the run as a whole."""
+    if not line.startswith(_FIRST_WORDS):
+        return []
     summary = _summary(line)
     if summary:
         return [_summed(_OPERATIONS[summary[1]], line)]

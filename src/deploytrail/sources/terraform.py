@@ -118,12 +118,17 @@ class Reading:
     def feed(self, chunk: bytes, now: datetime | None = None) -> None:
         """Take the next bytes; `now` is when they came, for lines that tell no time."""
         self._now = now or self._now
-        for line in self._lines.feed(chunk):
-            self._take_line(line)
+        lines = self._lines.feed(chunk)
+        self._line_count += len(lines)
+        passes_over = self._text.passes_over
+        for line in lines:
+            if not passes_over(line):
+                self._take_line(line)
 
     def finish(self) -> Facts:
         """What the whole output says. More may be fed afterwards; then ask again."""
         for line in self._lines.rest():
+            self._line_count += 1
             self._take_line(line)
         self._take(self._text.finish())
         return self._facts()
@@ -138,7 +143,6 @@ class Reading:
         return _events(self._drafts(context), context)
 
     def _take_line(self, line: bytes) -> None:
-        self._line_count += 1
         message = terraform_stream.message(line)
         if message is None:
             self._take(self._text.feed(plain(line)))

@@ -37,7 +37,7 @@ def seal(data: bytes, *, type: str, wrapping_key: bytes, random: bytes) -> Seale
     if len(data) > BYTES_MAX:
         raise TooLarge(f"attachment: expected at most {BYTES_MAX} bytes, found {len(data)}")
     # Few events carry one; a wrapped command waits for each import.
-    from backports import zstd
+    from deploytrail.zstd import zstd
 
     id, salt, key = random[:16], random[16:32], random[32:64]
     wrap_nonce, nonce = random[64:76], random[76:88]
@@ -64,7 +64,7 @@ def unseal(
 
 
 def _decompressed(packed: bytes) -> bytes:
-    from backports import zstd
+    from deploytrail.zstd import zstd
 
     unpacking = zstd.ZstdDecompressor()
     octets = unpacking.decompress(packed, BYTES_MAX)

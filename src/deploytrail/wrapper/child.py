@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from deploytrail.wrapper.sentinel import Legacy, Sentinel
+from deploytrail.wrapper.sentinel import TELL_SECONDS_MAX, Legacy, Sentinel
 
 EXIT_NOT_FOUND: Final = 127
 EXIT_NOT_EXECUTABLE: Final = 126
@@ -196,7 +196,7 @@ def wait(
     forwarded = _FORWARDED - _ignored()
     asked: int | None = None
     while (ending := child.ending()) is None:
-        number = signal.sigwait({*forwarded, signal.SIGCHLD, signal.SIGWINCH})
+        number = _received({*forwarded, signal.SIGCHLD, signal.SIGWINCH}, sentinel)
         if number in _CANCELLING:
             asked = number
         if number in forwarded and not sentinel.is_sent_to_all(number):
@@ -205,6 +205,15 @@ def wait(
             resized()
             child.send(number)
     return replace(ending, asked=asked)
+
+
+def _received(numbers: Collection[int], sentinel: Sentinel) -> int:
+    if sentinel.is_unsettled:
+        received = signal.sigtimedwait(numbers, TELL_SECONDS_MAX)
+        if received is not None:
+            return received.si_signo
+        sentinel.settle()
+    return signal.sigwait(numbers)
 
 
 def _ignored() -> frozenset[signal.Signals]:

@@ -98,6 +98,10 @@ _SHOWN_BY_FLAG: Final[Mapping[str, frozenset[str]]] = {
 }
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "busybox"})
 _SWITCH: Final = frozenset({"true", "false", "yes", "no", "on", "off", "auto", "none"})
+_ENDS_OF_SECRETS: Final = (
+    *("PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PWD", "TOKEN", "SECRET"),
+    *("API_KEY", "APIKEY", "ACCESS_KEY"),
+)
 _name: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,127}+").fullmatch
 _bundle: Final = re.compile(r"-(?:[A-Za-z]{1,3}|[jlvO]\d{1,4})").fullmatch
 
@@ -105,16 +109,18 @@ _bundle: Final = re.compile(r"-(?:[A-Za-z]{1,3}|[jlvO]\d{1,4})").fullmatch
 def _masked_words(argv: Sequence[str]) -> Iterator[str]:
     tool = ""
     before = ""  # The flag that the next word may be the value of.
+    is_named = False  # `setenv PGPASSWORD value`: the word before is a secret's variable.
     since_set = 0  # `pulumi config set name value`: 1 at `set`, 2 at the name, then values.
     for at, word in enumerate(argv):
         if word.startswith("-") and word != "-":
             before, shown = _flag(word, tool)
+            is_named = False
             yield shown
             continue
         since_set += 1 if since_set or word == "set" else 0
         if before and not _is_shown(before, tool):
             yield _value(before, word, tool)
-        elif since_set > 2:
+        elif since_set > 2 or is_named:
             yield HIDDEN
         else:
             base = word.rpartition("/")[2]
@@ -122,7 +128,12 @@ def _masked_words(argv: Sequence[str]) -> Iterator[str]:
             tool = base if at == 0 or base in _SHOWN_BY_TOOL or base in _SHELLS else tool
             # A whole line as the name of a command is found nowhere, but is told.
             yield _script(word) if at == 0 and " " in word.strip() else _word(word)
-        before = ""
+        before, is_named = "", _is_secrets_name(word)
+
+
+def _is_secrets_name(word: str) -> bool:
+    """Whether a word is the name of a variable for a secret, by its end."""
+    return word.endswith(_ENDS_OF_SECRETS) and word.replace("_", "").isalnum()
 
 
 def _flag(word: str, tool: str) -> tuple[str, str]:

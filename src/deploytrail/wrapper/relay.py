@@ -4,13 +4,16 @@ One channel per place that the child's output goes to: a pseudo-terminal where t
 so that the child colours, asks and wraps as always, else a pipe. Only output passes through it:
 input, keys and job control stay with the real terminal. Standard output and error that go to the
 same place share a channel, so their order stays. A place that is gone (`| head`) never stops the
-child; the rest of its output is still read. Nor does our own end: `legacy` says how it goes on.
+child; the rest of its output is still read. Nor does our own end: `legacy` says how it goes on,
+where we are killed, and where a background process prints on after the child has ended.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
+import sys
 import termios
 import threading
 from collections.abc import Callable, Iterable
@@ -20,7 +23,7 @@ from deploytrail.wrapper.sentinel import Legacy
 
 CHUNK_BYTES_MAX: Final = 65_536
 LINGER_SECONDS_MAX: Final = 0.5
-"""How long a silent background process of the child may keep us after the child has ended."""
+"""How long we still read what background processes print after the child has ended."""
 
 Reader = Callable[[int, bytes], None]
 """Is given the descriptor that the bytes went to (1 or 2) and the bytes; may raise."""
@@ -54,6 +57,15 @@ class Channel:
             except OSError:
                 self._is_open = False
 
+    def held(self) -> int:
+        """At least as many bytes as wait to be read: of a pseudo-terminal, only a part is told."""
+        size = bytearray(4)
+        try:
+            fcntl.ioctl(self.source, termios.FIONREAD, size)
+        except OSError:
+            return CHUNK_BYTES_MAX
+        return max(int.from_bytes(size, sys.byteorder), CHUNK_BYTES_MAX)
+
     def read(self) -> bytes:
         """The next bytes; empty at the end, which a pseudo-terminal tells by an error (EIO)."""
         try:
@@ -74,9 +86,11 @@ class Relay:
         self.stdout, self.stderr = output.inner, error.inner
         self.failure: BaseException | None = None
         self._channels = (output,) if error is output else (output, error)
+        self._open = list(self._channels)
         self._reader: Reader | None = reader
         self._ended, self._end = os.pipe()
-        self._thread = threading.Thread(target=self._pump_and_close, name="relay", daemon=True)
+        self._is_caught_up = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def start(self) -> bool:
         """True. Raises RuntimeError where no thread can be had; then all is let go."""
@@ -94,17 +108,36 @@ class Relay:
         """To be called once the child holds its ends: ours are closed, so that an end shows."""
         self._close(channel.inner for channel in self._channels)
 
-    def finish(self, is_given_up: Callable[[], bool]) -> None:
-        """Hands on what is left. A place that takes nothing holds us, until we are told off."""
+    def finish(self, is_given_up: Callable[[], bool]) -> bool:
+        """Hands on what the child has printed, and what comes soon after it.
+
+        True where a background process still holds the output: it needs the legacy. A place that
+        takes nothing holds us, until we are told off.
+        """
+        os.write(self._end, b"!")
+        while not self._is_caught_up.wait(0.05):
+            if is_given_up():
+                # What told us off may have ended the child, too: what it said last is on its way.
+                self._is_caught_up.wait(LINGER_SECONDS_MAX)
+                break
+        self._thread.join(timeout=0 if is_given_up() else LINGER_SECONDS_MAX)
         self._close([self._end])
+        self._thread.join(timeout=0.05)
         while self._thread.is_alive() and not is_given_up():
             self._thread.join(timeout=0.05)
+        if self._thread.is_alive():
+            return False
+        self._close([self._ended])
+        return bool(self._open)
 
     def abandon(self) -> None:
         """Lets go of everything and ends the thread; for a child that could not be started."""
         self.hand_over()
         self._close([self._end])
         self._thread.join()
+        self._close([self._ended])
+        if self._open:
+            self._close(channel.source for channel in self._channels)
 
     def resize(self) -> None:
         for channel in self._channels:
@@ -120,38 +153,48 @@ class Relay:
         self._reader = None
         self._pump(None)
 
-    def _pump_and_close(self) -> None:
+    def _run(self) -> None:
         try:
             self._pump(self._ended)
         except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
             # Once more without a reader: who is not read any more waits for ever, or dies of it.
             self.failure, self._reader = error, None
+            self._is_caught_up.set()
             self._pump(self._ended)
-        self._close([self._ended, *(channel.source for channel in self._channels)])
+        finally:
+            if not self._open:
+                self._close(channel.source for channel in self._channels)
+            self._is_caught_up.set()
 
     def _pump(self, ended: int | None) -> None:
-        """Passes on until all sources have ended, or until `ended` and then a silence."""
+        """Passes on until all sources have ended, or until we are to stop."""
         with selectors.DefaultSelector() as selector:
-            for channel in self._channels:
+            for channel in self._open:
                 selector.register(channel.source, selectors.EVENT_READ, channel)
             if ended is not None:
                 selector.register(ended, selectors.EVENT_READ, None)
-            open_sources = len(self._channels)
-            timeout: float | None = None
-            while open_sources:
-                ready = selector.select(timeout)
-                if not ready:
-                    break
-                for key, _ in ready:
+            while self._open:
+                for key, _ in selector.select():
                     if key.data is None:
-                        timeout = LINGER_SECONDS_MAX
-                        selector.unregister(key.fileobj)
-                    elif not self._pass_on(key.data):
-                        selector.unregister(key.data.source)
-                        open_sources -= 1
+                        if not os.read(key.fd, 1):
+                            return
+                        self._catch_up()
+                        # What else is ready has been read meanwhile.
+                        break
+                    if not self._pass_on(key.data):
+                        selector.unregister(key.fd)
+                        self._open.remove(key.data)
 
-    def _pass_on(self, channel: Channel) -> bool:
-        """The user first, then the reader; a reader that fails is heard no more."""
+    def _catch_up(self) -> None:
+        """Passes on all that the child itself has printed, however much others print meanwhile."""
+        for channel in self._open:
+            left = channel.held()
+            while left > 0 and _is_readable(channel.source) and (passed := self._pass_on(channel)):
+                left -= passed
+        self._is_caught_up.set()
+
+    def _pass_on(self, channel: Channel) -> int:
+        """How many bytes; the user first, then the reader; one that fails is heard no more."""
         data = channel.read()
         channel.write(data)
         if self._reader is not None and data:
@@ -159,7 +202,7 @@ class Relay:
                 self._reader(channel.outer, data)
             except BaseException as error:  # noqa: BLE001 (our fault must not become the user's)
                 self.failure, self._reader = error, None
-        return bool(data)
+        return len(data)
 
     @staticmethod
     def _close(descriptors: Iterable[int]) -> None:
@@ -182,6 +225,12 @@ def _is_same_place(first: int, second: int) -> bool:
     except OSError:
         return False
     return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def _is_readable(descriptor: int) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))
 
 
 def _wait_until_writable(descriptor: int) -> None:

@@ -63,7 +63,8 @@ def _executed(command: Sequence[str], reader: Recording | None, mask: Mask, tell
         guarded(relay.hand_over, "the output has no end", tell)
         ending = _waited(started, sentinel, relay.resize, tell)
         finish = partial(relay.finish, lambda: child.pending_cancellation() is not None)
-        guarded(finish, "the end of the output was not read", tell)
+        if guarded(finish, "the end of the output was not read", tell):
+            guarded(sentinel.bequeath, "what is still printed is lost", tell)
     if relay.failure is not None:
         tell(f"the rest of the command's output was not read: {relay.failure}")
     return ending

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from deploytrail.actions import OWN_TOOL
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.trail import Attachment, AttachmentType, Trail
@@ -145,10 +146,26 @@ def _read(path: Path) -> tuple[list[Event], dict[EventId, list[Attachment]]]:
             of, attachment = _attachment(line)
             attachments.setdefault(of, []).append(attachment)
         else:
-            events.append(parse_event(line))
+            events.append(_own(parse_event(line)))
     if attachments.keys() - {event.id for event in events}:
         raise Malformed(f"{path.name}: expected each attachment behind its event, found one alone")
     return events, attachments
+
+
+def _own(event: Event) -> Event:
+    """The event, if it is one that a run leaves; whoever can write here may have put another.
+
+    Raises Malformed for what only the trail enters, and for what no run says of itself: forged, an
+    erasure would make a lost disclosure look accounted for.
+    """
+    actors = (event.actor, event.on_behalf_of)
+    is_own = event.source.tool != OWN_TOOL and not event.evidence
+    if is_own and all(one is None or one.auth is None or one.auth.assurance <= 1 for one in actors):
+        return event
+    raise Malformed(
+        f"{event.action[:64]}: expected an event of a run, found one that no run leaves: of the "
+        "trail itself, with evidence, or of somebody better proven than an account; look into it"
+    )
 
 
 def _attachment(line: bytes) -> tuple[EventId, Attachment]:

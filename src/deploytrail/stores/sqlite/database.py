@@ -30,7 +30,7 @@ from deploytrail.stores.sqlite.place import (
     refuse_fenced,
     refuse_network,
 )
-from deploytrail.stores.sqlite.shape import Shape, refuse_foreign
+from deploytrail.stores.sqlite.shape import Shape, refuse_foreign, refuse_sqlite
 
 WAL_PAGES_PASSIVE: Final = 16_384
 WAL_PAGES_TRUNCATE: Final = 131_072
@@ -297,6 +297,7 @@ class Database:
         self._lock.close()
 
     def _connect(self, flags: int) -> apsw.Connection:
+        refuse_sqlite(apsw.sqlite_lib_version())
         if not self.path.exists():
             raise NotFound(f"{self.path}: expected a database, found nothing")
         try:

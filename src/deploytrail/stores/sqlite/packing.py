@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from backports import zstd
-
 from deploytrail.errors import Tampered
+from deploytrail.zstd import zstd
 
 BUNDLE_BYTES_MAX: Final = 256 * (2 + 65_535)
 # Against level 1, a bundle is an eighth smaller and takes 10 µs an entry instead of 2, outside the

@@ -1,4 +1,4 @@
-"""What a database must be: its mark, its version and its tables, to the letter.
+"""What a database must be: its mark, its version and its tables, to the letter; and what reads it.
 
 Read from a connection that somebody else opened. Knows no table.
 """
@@ -17,6 +17,9 @@ _FOUND_SCHEMA: Final = (
     "SELECT type, name, sql FROM sqlite_schema "
     "WHERE sql IS NOT NULL OR name NOT LIKE 'sqlite_autoindex_%'"
 )
+
+
+SQLITE_MIN: Final = (3, 51, 3)
 
 
 class Shape(NamedTuple):
@@ -64,3 +67,16 @@ def refuse_foreign(connection: apsw.Connection, shape: Shape, path: Path) -> Non
 def _name(statement: str) -> str:
     """Of the table that a statement makes."""
     return statement.removeprefix("CREATE TABLE ").partition("(")[0]
+
+
+def refuse_sqlite(version: str) -> None:
+    """Raise Misconfigured for an SQLite that may lose its write-ahead log (3.7.0 to 3.51.2).
+
+    apsw brings its own, unless somebody linked it to the system's.
+    """
+    if tuple(map(int, version.split("."))) < SQLITE_MIN:
+        least = ".".join(map(str, SQLITE_MIN))
+        raise Misconfigured(
+            f"SQLite: expected {least} or newer, found {version}, which may lose what was "
+            "committed; install apsw from its own wheel"
+        )
