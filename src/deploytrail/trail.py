@@ -112,6 +112,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     `size` entries were there, the newest good checkpoint covers `size_signed` of them; `key_from`
     says who vouched for the log's key: `directory` means that the log attests itself.
+    `why` tells what a policy lacks, or how old the newest signature is, where that is not enough.
     `cosigned` is the newest time, in POSIX seconds, at which a cosigner vouched for it. Of a proof,
     `proven` is the index of the one entry that it is about, and nothing else was looked at.
     """
@@ -131,6 +132,7 @@ class Report(Struct, frozen=True, kw_only=True):
     disclosures: int | None
     seconds: float
     exit_code: int
+    why: str = ""
     proven: int | None = None
 
 

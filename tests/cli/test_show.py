@@ -73,6 +73,14 @@ def test_a_person_sees_sentence_meaning_event_and_receipt(recorded: Program) -> 
     assert shown["leaf"] in text
 
 
+def test_what_went_wrong_stands_at_the_top_in_lines_of_its_own(program: Program) -> None:
+    failed = '{"action": "deployment.failed", "error": {"text": "no\\n\\nroom \\u001b[2J left"}}'
+    assert program("record", "--json", "-", input=failed).returncode == 0
+    lines = program("show", "--index", "0").stdout.splitlines()
+    assert lines[2:5] == ["  no", "  room \\e[2J left", ""]
+    assert not any(line.startswith("error.text") for line in lines)
+
+
 def test_a_proof_verifies_with_the_policy_and_the_entry_alone(recorded: Program) -> None:
     id = recorded.lines("log", "--json")[1]["id"]
     done = recorded("proof", id, "-o", "proof", "--entry", "entry")

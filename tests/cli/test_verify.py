@@ -116,6 +116,7 @@ def test_a_policy_of_another_is_not_met(recorded: Program, tmp_path: Path) -> No
     done = recorded("verify", "--policy", tmp_path / "other" / "policy")
     assert done.returncode == 4
     assert done.stdout.startswith("POLICY UNMET")
+    assert "  policy: expected a signature by a listed log" in done.stdout
 
 
 def test_a_state_directory_that_is_named_is_read_and_kept_up_to_date(

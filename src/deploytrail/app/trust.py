@@ -38,10 +38,10 @@ class Vouched(NamedTuple):
 
 
 class Age(NamedTuple):
-    """How old a signature is found to be: an exit code, and what could not be told."""
+    """How old a signature is found to be: an exit code, and why it is not a yes."""
 
     exit_code: int
-    not_checked: str = ""
+    why: str = ""
 
 
 def trust_in(origin: str, *, given: Path | None, states: Path, own: bytes | None) -> Trust:
@@ -92,9 +92,12 @@ def _outside(evaluation: Evaluation, policy: Policy, origin: str) -> list[bytes]
 def aged(cosigned: int | None, seconds_max: int, now: datetime) -> Age:
     """Whether a cosignature of that time (POSIX seconds) is young enough."""
     if cosigned is None:
-        return Age(EXIT_STALE)
+        return Age(EXIT_STALE, "no cosigner says when it last saw this log")
     seconds = microseconds(now) // 1_000_000 - cosigned
     if seconds < -_AHEAD_SECONDS_MAX:
-        what = f"how old it is: it was cosigned {-seconds} s in the future, by one clock or another"
-        return Age(EXIT_STALE, what)
-    return Age(EXIT_OK if seconds <= seconds_max else EXIT_STALE)
+        why = f"it was cosigned {-seconds:,} s in the future, by one clock or another"
+        return Age(EXIT_STALE, why)
+    if seconds > seconds_max:
+        why = f"it was last cosigned {seconds:,} s ago, expected at most {seconds_max:,} s"
+        return Age(EXIT_STALE, why)
+    return Age(EXIT_OK)

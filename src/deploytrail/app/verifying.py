@@ -164,6 +164,7 @@ class _Judgement(NamedTuple):
 
     exit_code: int
     seen: Vouched = Vouched()
+    why: str = ""
 
 
 class _Verification:
@@ -236,18 +237,17 @@ class _Verification:
         try:
             evaluation = self._trust.policy.evaluate(notes.decode(self._newest))
         except PolicyUnmet as error:
-            outcome.not_checked.append(str(error))
-            return _Judgement(code or EXIT_POLICY_UNMET)
+            return _Judgement(code or EXIT_POLICY_UNMET, why=str(error))
         except DeploytrailError as error:
             outcome.find(Finding("CORRUPT", 0, 0, f"newest checkpoint: {error}"))
             return _Judgement(EXIT_TAMPERED)
         seen = vouched(evaluation, self._trust, self._examination.origin, is_sound=code == EXIT_OK)
         if seen.cosigned is None:
             outcome.not_checked.append("no cosigner says when it last saw this log")
+        why = ""
         if age_max is not None and code == EXIT_OK:
-            code, unknown = aged(seen.cosigned, age_max, self._clock.now())
-            outcome.not_checked += [unknown] if unknown else []
-        return _Judgement(code, seen)
+            code, why = aged(seen.cosigned, age_max, self._clock.now())
+        return _Judgement(code, seen, why)
 
     def _report(
         self, outcome: Outcome, judgement: _Judgement, seconds: float, disclosures: int | None
@@ -293,6 +293,7 @@ class _Verification:
             disclosures=disclosures,
             seconds=seconds,
             exit_code=judgement.exit_code,
+            why=judgement.why,
         )
 
     def keep(self, states: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
@@ -33,7 +34,7 @@ _GONE: Final = {
     "sealed": "concealed: this trail's key is not at hand",
     "missing": "MISSING",
 }
-_SAID_ELSEWHERE: Final = {"id", "logged", "v", "origin", "schema", "nonce"}
+_SAID_ELSEWHERE: Final = {"id", "logged", "v", "origin", "schema", "nonce", "error.text"}
 
 
 def show(
@@ -111,6 +112,8 @@ def _say_event(shown: Shown, origin: str) -> None:
     say(styled(sentence(shown.event), "bold"))
     if action is not None:
         say(styled(action.meaning, "dim"))
+    for line in _error(shown.event):
+        say(f"  {styled(line, 'red')}")
     say()
     facts = [(path, value) for path, value in _leaves(shown.event) if path not in _SAID_ELSEWHERE]
     column = min(max((len(path) for path, _ in facts), default=0), 32)
@@ -130,6 +133,14 @@ def _say_event(shown: Shown, origin: str) -> None:
         ("logged", str(shown.event.get("logged"))),
     ):
         say(f"  {styled(name.ljust(6), 'cyan')}  {printable(text)}")
+
+
+def _error(event: Mapping[str, Any]) -> list[str]:
+    """What went wrong in the tool's own words, without the empty lines."""
+    error = event.get("error")
+    text = error.get("text") if isinstance(error, Mapping) else None
+    lines = printable(text, keep="\n").split("\n") if isinstance(text, str) else []
+    return [line for line in lines if line.strip()]
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:

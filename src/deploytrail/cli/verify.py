@@ -140,6 +140,8 @@ def _age_seconds(text: str) -> int:
 def _say_report(report: Report) -> None:
     verdict, colour = _VERDICTS.get(report.exit_code, _VERDICTS[EXIT_TAMPERED])
     say(styled(verdict, colour))
+    if report.why:
+        say_wrapped(printable(report.why))
     say(f"  {printable(report.origin)}")
     say(f"  {_extent(report)}")
     say(f"  root {report.root}")
