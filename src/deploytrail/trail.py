@@ -67,11 +67,13 @@ class Published(Struct, frozen=True, kw_only=True):
 class Withheld(Struct, frozen=True, kw_only=True):
     """A part of an event that can't be shown, and why.
 
-    `redacted`: its subject was erased, and the log says so. `missing`: it should be there.
+    `redacted`: its subject was erased, and the log says so. `withheld`: it was left out of an
+    export on purpose. `sealed`: it is there, and the trail's key is not at hand. `missing`: it
+    should be there.
     """
 
     pointer: str
-    state: Literal["redacted", "missing"]
+    state: Literal["redacted", "withheld", "sealed", "missing"]
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -134,15 +136,60 @@ class Report(Struct, frozen=True, kw_only=True):
     proven: int | None = None
 
 
-class Trail(Protocol):
-    """A trail, local or remote. Not safe for use from several threads; cheap to open anew.
+class TrailReader(Protocol):
+    """The half of a trail that reads: also of an export, and where nothing may be written.
 
-    Every method raises Fenced once the log refuses writers, Busy when another process held the
-    log for longer than the time allowed, and NotFound where there is no such entry.
+    Every method raises NotFound where there is no such entry, and Tampered at one that is not what
+    the newest checkpoint signs.
     """
 
     @property
     def origin(self) -> str: ...
+
+    def size(self) -> int:
+        """How many entries the log has, published or not."""
+        ...
+
+    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
+        """The last `count` entries below index `before`, newest first."""
+        ...
+
+    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
+        """Entries from index `first` up to, not including, `until`; oldest first."""
+        ...
+
+    def show(self, event: EventId | int) -> Shown:
+        """One event by its id or index; raises NotFound.
+
+        Of several that bear one id, the first that was logged at its time; each has an index.
+        """
+        ...
+
+    def proof(self, event: EventId | int) -> bytes:
+        """A c2sp.org/tlog-proof for one event under the newest checkpoint.
+
+        Where the trail may be written, one is published if needed.
+        """
+        ...
+
+    def attachment(self, event: EventId | int, evidence: str) -> bytes:
+        """The bytes behind an event's `evidence[].id`.
+
+        Raises NotFound where the event has no such evidence, and once it was erased.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and locks. Nothing is pending: what was acknowledged is durable."""
+        ...
+
+
+class Trail(TrailReader, Protocol):
+    """A trail, local or remote. Not safe for use from several threads; cheap to open anew.
+
+    Every method raises Fenced once the log refuses writers, and Busy when another process held the
+    log for longer than the time allowed.
+    """
 
     def record(
         self,
@@ -169,41 +216,4 @@ class Trail(Protocol):
 
     def publish(self) -> Published:
         """Sign the log as it stands and hand the checkpoint out; idempotent for one size."""
-        ...
-
-    def size(self) -> int:
-        """How many entries the log has, published or not."""
-        ...
-
-    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
-        """The last `count` entries below index `before`, newest first.
-
-        Raises Tampered at one that is not what the newest checkpoint signs, as all that read do.
-        """
-        ...
-
-    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
-        """Entries from index `first` up to, not including, `until`; oldest first."""
-        ...
-
-    def show(self, event: EventId | int) -> Shown:
-        """One event by its id or index; raises NotFound.
-
-        Of several that bear one id, the first that was logged at its time; each has an index.
-        """
-        ...
-
-    def proof(self, event: EventId | int) -> bytes:
-        """A c2sp.org/tlog-proof for one event under the newest checkpoint, publishing if needed."""
-        ...
-
-    def attachment(self, event: EventId | int, evidence: str) -> bytes:
-        """The bytes behind an event's `evidence[].id`.
-
-        Raises NotFound where the event has no such evidence, and once it was erased.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let go of files and locks. Nothing is pending: what was acknowledged is durable."""
         ...

@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import typer
 
 from deploytrail import errors
-from deploytrail.cli.program import VERBS, exit_code
+from deploytrail.cli.program import VERBS, app, exit_code
 from deploytrail.errors import DeploytrailError
 from tests.cli.program import PROGRAM, Answer, Program, error_of
 
@@ -273,3 +274,16 @@ def test_a_home_is_named_by_option_before_variable(recorded: Program, tmp_path: 
     assert recorded("init", "--home", other).returncode == 0
     assert recorded("log", "--home", other).stdout == ""
     assert recorded("log").stdout.count("\n") == 3
+
+
+def test_what_may_not_be_read_is_told_by_us_and_not_as_misuse() -> None:
+    """The framework would look first, and exit with 2."""
+    commands = typer.main.get_group(app).commands
+    paths = {
+        f"{verb} {option.name}": option.type
+        for verb, command in commands.items()
+        for option in command.params
+        if hasattr(option.type, "readable")
+    }
+    assert len(paths) > 10
+    assert [name for name, kind in paths.items() if kind.readable] == []

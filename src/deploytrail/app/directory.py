@@ -14,19 +14,18 @@ from pathlib import Path
 from deploytrail.app import home as homes
 from deploytrail.app.claimed import claimed
 from deploytrail.app.home import Home
-from deploytrail.app.reading import Showing, find_event
+from deploytrail.app.listing import Listing
+from deploytrail.app.reading import Showing, StoredVault, attached, find_event
 from deploytrail.app.recording import Recorder, Submission, submission
 from deploytrail.app.signed import Signed, inclusion
 from deploytrail.clock import Clock, SystemClock, microseconds
-from deploytrail.entry import fields, unbase64url
-from deploytrail.errors import Conflict, EvidenceError, Incomplete, NotFound, SenderError
+from deploytrail.errors import Conflict, Incomplete, NotFound, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note, proof
 from deploytrail.log.publish import Publisher, refuse_fork
-from deploytrail.log.reading import bundle_entries, hashes_of
+from deploytrail.log.reading import hashes_of
 from deploytrail.log.store import Checkpoint
-from deploytrail.log.tiles import WIDTH
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
@@ -36,7 +35,6 @@ from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.trail import PATIENT, Attachment, Patience, Published, Receipt, Shown
 from deploytrail.untrusted import parse_event
-from deploytrail.vault import attachment
 from deploytrail.vault.keys import project_fingerprint_key
 from deploytrail.xdg import state_directory
 
@@ -102,8 +100,8 @@ class DirectoryTrail:
         self._recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
         signers = homes.signers(self._origin, self.keyring.secrets)
         self._publisher = Publisher(self.store, signers)
-        self._signed = Signed(signers.log.key)
-        self._showing = Showing(self.store, self.keyring, self._origin)
+        self._showing = Showing(StoredVault(self.keyring.subject, self._origin))
+        self._listing = Listing(self.store.reading, Signed([signers.log.key]), self._showing)
 
     @property
     def origin(self) -> str:
@@ -143,46 +141,16 @@ class DirectoryTrail:
         return _published(self._origin, published)
 
     def size(self) -> int:
-        with self.store.reading() as reader:
-            return reader.tree().size
+        return self._listing.size()
 
     def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
-        until = self.size() if before is None else min(before, self.size())
-        first = max(0, until - count)
-        for number in reversed(_bundles(first, until)):
-            yield from self._of_bundle(number, _within(number, first, until)[::-1])
+        return self._listing.newest(count=count, before=before)
 
     def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
-        until = self.size() if until is None else min(until, self.size())
-        for number in _bundles(first, until):
-            yield from self._of_bundle(number, _within(number, first, until))
-
-    def _of_bundle(self, number: int, wanted: range) -> Iterator[Shown]:
-        """These of a bundle's entries, in order, up to one that is not what was signed."""
-        fault: EvidenceError | None = None
-        found: list[tuple[int, bytes]] = []
-        with self.store.reading() as reader:
-            entries = bundle_entries(reader, number, reader.tree().size)
-            is_whole = self._signed.are_whole(reader, number, entries)
-            for index in wanted:
-                octets = entries[index % WIDTH]
-                try:
-                    if not is_whole:
-                        self._signed.check(reader, index, octets)
-                except EvidenceError as error:
-                    fault = error
-                    break
-                found.append((index, octets))
-            shown = self._showing.shown(reader, found)
-        yield from shown
-        if fault is not None:
-            raise fault
+        return self._listing.entries(first=first, until=until)
 
     def show(self, event: EventId | int) -> Shown:
-        with self.store.reading() as reader:
-            index, octets = find_event(reader, event)
-            self._signed.check(reader, index, octets)
-            return self._showing.shown(reader, [(index, octets)])[0]
+        return self._listing.show(event)
 
     def proof(self, event: EventId | int) -> bytes:
         with self.store.reading() as reader:
@@ -200,24 +168,8 @@ class DirectoryTrail:
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
         with self.store.reading() as reader:
-            index, octets = find_event(reader, event)
-            self._signed.check(reader, index, octets)
-            listed = {each["id"]: each["digest"] for each in fields(octets).get("evidence", ())}
-            if evidence not in listed:
-                raise NotFound(
-                    f"attachment {evidence[:60]!r}: expected one of entry {index}, which has "
-                    f"{', '.join(listed) or 'none'}"
-                )
-            row = reader.attachment(unbase64url(evidence))
-        if row is None:
-            raise NotFound(f"attachment {evidence}: not in the vault any more; it was erased")
-        return attachment.unseal(
-            row.id,
-            row.wrapped_key,
-            row.sealed,
-            wrapping_key=self.keyring.secrets.attachment,
-            digest=listed[evidence],
-        )
+            index, octets = self._listing.found(reader, event)
+            return attached(reader, index, octets, evidence, self.keyring.secrets.attachment)
 
     def close(self) -> None:
         self.store.close()
@@ -264,16 +216,6 @@ class DirectoryTrail:
         parsed = checkpoints.decode(note.decode(published.note).text)
         own = homes.own_policy(self._origin, self.keyring.secrets)
         kept.replace(self._states, Kept(parsed, published.note, own))
-
-
-def _bundles(first: int, until: int) -> range:
-    """The numbers of the bundles that hold the entries from `first` up to `until`."""
-    return range(first // WIDTH, -(-until // WIDTH))
-
-
-def _within(number: int, first: int, until: int) -> range:
-    """Those of the indexes that lie in a bundle."""
-    return range(max(first, number * WIDTH), min(until, (number + 1) * WIDTH))
 
 
 def _found(size: int, size_seen: int) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from deploytrail.entry import unbase64url
-from deploytrail.errors import DeploytrailError, Malformed, Tampered
+from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, Tampered
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log.checkpoint import Checkpoint
@@ -50,6 +50,11 @@ class ExportedEvidence:
     def __init__(self, path: Path) -> None:
         try:
             self._tar = tarfile.open(path, "r:")  # noqa: SIM115 (closed by `close`)
+        except PermissionError:
+            raise NotPermitted(
+                f"{path}: expected to read it, but you may not; ask its owner for an export, or "
+                "for the right to read this one"
+            ) from None
         except _FAULTS as error:
             raise Malformed(f"{path}: expected a trail's directory or export; {error}") from None
         try:

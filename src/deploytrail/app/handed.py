@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from deploytrail.errors import Malformed, NotFound, SenderError
+from deploytrail.errors import Malformed, NotFound, NotPermitted, SenderError
 from deploytrail.log.evidence import LeafClaim
 from deploytrail.trail import Receipt
 from deploytrail.untrusted import parse_json
@@ -63,6 +63,10 @@ def bytes_of(path: Path, what: str) -> bytes:
     try:
         with path.open("rb") as stream:
             octets = stream.read(_FILE_BYTES_MAX + 1)
+    except PermissionError:
+        raise NotPermitted(
+            f"{path}: expected {what}, but you may not read it; ask its owner for a copy"
+        ) from None
     except OSError as error:
         raise NotFound(f"{path}: expected {what}, but {error.strerror}") from None
     if len(octets) > _FILE_BYTES_MAX:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.opening import HomeOption, JsonOption
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from deploytrail.trail import Shown
 
 
+_File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", readable=False, help="A file that is not there yet."),
+]
+
+
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],
+    file: _File,
     proofs: Annotated[
         bool,
         typer.Option(
@@ -38,6 +44,7 @@ def export(
 
     Events as JSON lines, oldest first; with --proofs a file that 'deploytrail verify' takes.
     """
+    from deploytrail.app import open_directory
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 
@@ -48,7 +55,8 @@ def export(
             "FILE: expected the name of a file, found -; 'deploytrail log --all --json' prints "
             "events, and ./- is a file of that name"
         )
-    with reading(home) as trail, Progress("writing", SystemClock()) as progress:
+    clock = SystemClock()
+    with open_directory(home, create=False) as trail, Progress("writing", clock) as progress:
         if proofs:
             from deploytrail.app.exporting import export as export_proofs
 

@@ -12,7 +12,7 @@ from deploytrail.errors import Malformed, NotFound
 from deploytrail.event import EventId
 
 if TYPE_CHECKING:
-    from deploytrail.trail import Shown, Trail
+    from deploytrail.trail import Shown, TrailReader
 
 SHORT: Final = 8
 """How many characters of an id's end `log` shows."""
@@ -33,7 +33,7 @@ def asked(id: str | None, index: int | None) -> str | int:
     )
 
 
-def find(trail: Trail, wanted: str | int) -> Shown:
+def find(trail: TrailReader, wanted: str | int) -> Shown:
     """The event of that id or index, or the only one of the newest whose id begins or ends so.
 
     Raises Malformed for what is no part of an id or of several, NotFound where there is none.
@@ -41,7 +41,7 @@ def find(trail: Trail, wanted: str | int) -> Shown:
     return trail.show(wanted) if isinstance(wanted, int) else _named(trail, wanted)
 
 
-def _named(trail: Trail, text: str) -> Shown:
+def _named(trail: TrailReader, text: str) -> Shown:
     wanted = text.strip().lower()
     if _whole(wanted):
         return trail.show(EventId(wanted))

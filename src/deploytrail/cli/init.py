@@ -57,6 +57,7 @@ def init(
         typer.Option(
             "--continue",
             metavar="NOTE",
+            readable=False,
             help="Goes on after a log that was lost or set back, by its newest checkpoint.",
         ),
     ] = None,

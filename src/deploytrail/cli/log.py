@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.opening import JsonOption, ReadHomeOption, is_there, reading
 from deploytrail.cli.terminal import complain, is_terminal, say, say_json, tell
 from deploytrail.errors import EXIT_OK, EXIT_USAGE, Malformed
 from deploytrail.sentence import counted
@@ -18,7 +18,7 @@ from deploytrail.sentence import counted
 if TYPE_CHECKING:
     from deploytrail.cli.log_filter import Filter
     from deploytrail.clock import Clock
-    from deploytrail.trail import Shown, Trail
+    from deploytrail.trail import Shown, TrailReader
 
 _BEGIN = """\
 Nothing is recorded here yet. To begin:
@@ -73,7 +73,7 @@ def log(
     outcome: _Outcome = None,
     failed: _Failed = False,
     json: JsonOption = False,
-    home: HomeOption = None,
+    home: ReadHomeOption = None,
 ) -> int:
     """List what happened, newest first, by when it was logged.
 
@@ -96,7 +96,7 @@ def log(
         now=clock.now(),
     )
     place = find(home, os.environ)
-    if not (place.exists or place.has_lost_its_log):
+    if not is_there(place):
         complain(f"{place.directory}: expected a trail, found none; --home says where one is")
         _say_begin()
         return EXIT_USAGE
@@ -113,7 +113,7 @@ def log(
 
 
 def _newest(
-    trail: Trail, wanted: Filter, *, size: int, limit: int, clock: Clock
+    trail: TrailReader, wanted: Filter, *, size: int, limit: int, clock: Clock
 ) -> Iterator[Shown]:
     """As many as asked for, of those that pass."""
     from deploytrail.cli.log_filter import matching

@@ -6,32 +6,105 @@ Every verb that appends publishes before it ends; without a server, nobody else 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploytrail.cli.terminal import tell, warn
+from deploytrail.errors import NotFound, NotPermitted
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.directory import DirectoryTrail
-    from deploytrail.trail import Trail
+    from deploytrail.app.home import Home
+    from deploytrail.trail import Trail, TrailReader
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", metavar="DIR", envvar="DEPLOYTRAIL_HOME", help="Where the trail is."),
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        envvar="DEPLOYTRAIL_HOME",
+        # Who may not read it is told so by us, with what to do.
+        readable=False,
+        help="Where the trail is.",
+    ),
+]
+ReadHomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="PATH",
+        envvar="DEPLOYTRAIL_HOME",
+        readable=False,
+        help="Where the trail is: its directory, or an export of it.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")]
 
 
-def reading(home: Path | None) -> DirectoryTrail:
-    """A trail that is there already, to be read; raises NotFound where there is none."""
-    from deploytrail.app import open_directory
+@contextmanager
+def reading(home: Path | None) -> Iterator[TrailReader]:
+    """A trail to be read: a directory, or an export; raises NotFound where there is neither.
 
-    return open_directory(home, create=False)
+    What can't be seen of it, and why, is told on standard error.
+    """
+    with ExitStack() as stack:
+        trail, told = _opened(home)
+        stack.callback(trail.close)
+        for text in told:
+            tell(text)
+        yield trail
+
+
+def is_there(place: Home) -> bool:
+    """Whether `reading` finds something, or at least has something better to say than that not."""
+    try:
+        return place.directory.is_file() or place.exists or place.has_lost_its_log
+    except PermissionError:
+        return True
+
+
+def _opened(home: Path | None) -> tuple[TrailReader, Sequence[str]]:
+    """As its owner reads it where that can be; else as somebody to whom it was handed over."""
+    from deploytrail.app import open_directory
+    from deploytrail.app.home import Home, find
+
+    place = find(home, os.environ)
+    is_export = False
+    try:
+        if place.directory.is_file():
+            is_export = place.directory.name != place.log.name
+            place = place if is_export else Home(place.directory.parent)
+        is_readable = is_export or not place.exists or os.access(place.log, os.R_OK)
+    except PermissionError:
+        is_readable = False
+    if not is_readable:
+        raise NotPermitted(
+            f"{place.directory}: expected to read this trail, but you may not; ask its owner for "
+            "an export ('deploytrail export --proofs FILE'), which --home FILE reads"
+        )
+    if not is_export and (_may_be_written(place) or not place.exists):
+        try:
+            return open_directory(place.directory, create=False), ()
+        except NotFound:
+            # Where there is a log, what is not there is its key.
+            if not place.exists:
+                raise
+    from deploytrail.app.examined_trail import open_examined, open_export
+
+    trail = (
+        open_export(place.directory, os.environ) if is_export else open_examined(place, os.environ)
+    )
+    return trail, trail.told
+
+
+def _may_be_written(place: Home) -> bool:
+    """Whether locks may be taken there; also where nothing is there yet."""
+    files = [*place.directory.glob("*.lock"), *place.directory.glob("*.db*")]
+    return all(os.access(each, os.W_OK) for each in (place.directory, *files) if each.exists())
 
 
 @contextmanager

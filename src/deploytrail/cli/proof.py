@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.opening import JsonOption, ReadHomeOption, reading
 from deploytrail.cli.show import IdArgument, IndexOption
 from deploytrail.cli.terminal import say_json, tell, write_bytes
 
@@ -17,14 +17,18 @@ def proof(
     index: IndexOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Writes the proof there."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", readable=False, help="Writes the proof there."
+        ),
     ] = None,
     entry: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Writes the entry's bytes, which it proves, there."),
+        typer.Option(
+            metavar="FILE", readable=False, help="Writes the entry's bytes, which it proves, there."
+        ),
     ] = None,
     json: JsonOption = False,
-    home: HomeOption = None,
+    home: ReadHomeOption = None,
 ) -> None:
     """Prove that an event is in the log.
 

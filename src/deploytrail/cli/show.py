@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.opening import JsonOption, ReadHomeOption, reading
 from deploytrail.cli.terminal import is_terminal, say, say_json, styled, write_bytes
 from deploytrail.errors import NotFound
 from deploytrail.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from deploytrail.trail import Shown, Trail
+    from deploytrail.trail import Shown, TrailReader
 
 IdArgument = Annotated[
     str | None,
@@ -28,6 +28,12 @@ IndexOption = Annotated[
         "--index", metavar="N", min=0, help="The entry at that index instead, as 'verify' names it."
     ),
 ]
+_GONE: Final = {
+    "redacted": "erased, as the log says",
+    "withheld": "left out of this export",
+    "sealed": "concealed: this trail's key is not at hand",
+    "missing": "MISSING",
+}
 _SAID_ELSEWHERE: Final = {"id", "logged", "v", "origin", "schema", "nonce", "error.text"}
 
 
@@ -54,7 +60,7 @@ def show(
         ),
     ] = "",
     json: JsonOption = False,
-    home: HomeOption = None,
+    home: ReadHomeOption = None,
 ) -> None:
     """Show one event, whole.
 
@@ -81,7 +87,7 @@ def show(
             _say_event(shown, trail.origin)
 
 
-def _say_attachment(trail: Trail, shown: Shown, wanted: str) -> None:
+def _say_attachment(trail: TrailReader, shown: Shown, wanted: str) -> None:
     """The bytes as they are for a program or a file; on a terminal, what they would do is shown."""
     listed = cast("list[dict[str, str]]", shown.event.get("evidence", []))
     ids = [each["id"] for each in listed if wanted in {each["type"], each["id"]}]
@@ -115,9 +121,8 @@ def _say_event(shown: Shown, origin: str) -> None:
         say(f"{styled(path.ljust(column), 'cyan')}  {printable(value)}")
     for gone in shown.withheld:
         path = (gone.pointer.removeprefix("/").replace("/", ".") or "event").ljust(column)
-        state = "erased, as the log says" if gone.state == "redacted" else "MISSING"
-        colour = "yellow" if gone.state == "redacted" else "red"
-        say(f"{styled(path, 'cyan')}  {styled(state, colour)}")
+        colour = "red" if gone.state == "missing" else "yellow"
+        say(f"{styled(path, 'cyan')}  {styled(_GONE[gone.state], colour)}")
     say()
     say(styled("receipt", "bold"))
     for name, text in (

@@ -52,24 +52,32 @@ _FIRST_SEEN: Final = (
 _Path = Annotated[
     Path | None,
     typer.Argument(
-        metavar="PATH", help="A trail's directory, an export or a proof; default: yours."
+        metavar="PATH",
+        readable=False,
+        help="A trail's directory, an export or a proof; default: yours.",
     ),
 ]
 _Policy = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Whose signatures count (c2sp.org/tlog-policy)."),
+    typer.Option(
+        metavar="FILE", readable=False, help="Whose signatures count (c2sp.org/tlog-policy)."
+    ),
 ]
 _State = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where earlier checkpoints are kept; default: yours."),
+    typer.Option(
+        metavar="DIR", readable=False, help="Where earlier checkpoints are kept; default: yours."
+    ),
 ]
 _Receipt = Annotated[
     list[Path] | None,
-    typer.Option(metavar="FILE", help="Receipts that the log has to honour; repeatable."),
+    typer.Option(
+        metavar="FILE", readable=False, help="Receipts that the log has to honour; repeatable."
+    ),
 ]
 _Entry = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="With a proof: the entry that it is about."),
+    typer.Option(metavar="FILE", readable=False, help="With a proof: the entry that it is about."),
 ]
 _MaxAge = Annotated[
     str | None,

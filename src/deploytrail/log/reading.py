@@ -1,6 +1,6 @@
-"""What a store's rows say, read as one log: entries by index, tiles full and partial.
+"""What rows or files say, read as one log: entries by index, tiles full and partial.
 
-Partial tiles are never stored: they are computed from what lies below them.
+A partial tile that is not stored is computed from what lies below it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from deploytrail.errors import Incomplete, Malformed, NotFound, Tampered
 from deploytrail.log.merkle import HASH_BYTES, HashAt, leaf_hashes
-from deploytrail.log.store import Reader
+from deploytrail.log.store import LogReader
 from deploytrail.log.tiles import (
     WIDTH,
     ReadTile,
@@ -20,7 +20,7 @@ from deploytrail.log.tiles import (
 )
 
 
-def tail_entries(reader: Reader) -> list[bytes]:
+def tail_entries(reader: LogReader) -> list[bytes]:
     """The entries after the last full bundle, at most 255.
 
     Raises Incomplete at a gap, Tampered where a row is not what was written.
@@ -35,7 +35,7 @@ def tail_entries(reader: Reader) -> list[bytes]:
     return entries
 
 
-def bundle_entries(reader: Reader, number: int, size: int) -> list[bytes]:
+def bundle_entries(reader: LogReader, number: int, size: int) -> list[bytes]:
     """The entries of a bundle, full or the last, partial one, of a log of `size` entries."""
     width = min(size - number * WIDTH, WIDTH)
     data = reader.bundle(number)
@@ -59,14 +59,14 @@ def _decoded(data: bytes, width: int, *, what: str) -> list[bytes]:
         raise Tampered(f"{what}: {error}") from None
 
 
-def _tail_of(reader: Reader, number: int) -> list[bytes]:
+def _tail_of(reader: LogReader, number: int) -> list[bytes]:
     """The entries after the last full bundle, if that is what `number` is, and all of them."""
     last, width = divmod(reader.tree().size, WIDTH)
     entries = tail_entries(reader) if number == last else []
     return entries if len(entries) == width else []
 
 
-def entry_at(reader: Reader, index: int) -> bytes:
+def entry_at(reader: LogReader, index: int) -> bytes:
     """The entry at an index. Raises NotFound behind the log's end, Incomplete where it is gone."""
     size = reader.tree().size
     if not 0 <= index < size:
@@ -74,7 +74,7 @@ def entry_at(reader: Reader, index: int) -> bytes:
     return bundle_entries(reader, index // WIDTH, size)[index % WIDTH]
 
 
-def entries_from(reader: Reader, first: int, until: int) -> Iterator[tuple[int, bytes]]:
+def entries_from(reader: LogReader, first: int, until: int) -> Iterator[tuple[int, bytes]]:
     """(index, entry) from `first` up to, not including, `until`."""
     size = reader.tree().size
     for number in range(first // WIDTH, -(-min(until, size) // WIDTH)):
@@ -83,7 +83,7 @@ def entries_from(reader: Reader, first: int, until: int) -> Iterator[tuple[int, 
                 yield at, entry
 
 
-def tile_reader(reader: Reader, size: int) -> ReadTile:
+def tile_reader(reader: LogReader, size: int) -> ReadTile:
     """The tiles of the tree of the first `size` entries, full or partial.
 
     Raises Incomplete where one is missing.
@@ -105,6 +105,6 @@ def tile_reader(reader: Reader, size: int) -> ReadTile:
     return read_tile
 
 
-def hashes_of(reader: Reader, size: int) -> HashAt:
+def hashes_of(reader: LogReader, size: int) -> HashAt:
     """Hashes of complete subtrees of the first `size` entries, for proofs and roots."""
     return hash_reader(tile_reader(reader, size))

@@ -99,13 +99,24 @@ class Inventory(NamedTuple):
     disclosures: int
 
 
-class Reader(Protocol):
-    """Reads of one moment: everything read between `reading()` and its end belongs together.
+class Extent(Protocol):
+    """How far a log, or a part of it, goes."""
 
-    A moment is short: a store may end one after a second (raising Busy at the next read).
-    """
+    @property
+    def size(self) -> int: ...
 
-    def tree(self) -> Tree: ...
+
+class Note(Extent, Protocol):
+    """A published checkpoint: its bytes, and how far they say that it goes."""
+
+    @property
+    def note(self) -> bytes: ...
+
+
+class LogReader(Protocol):
+    """What a log's entries and hashes are read from: a store's moment, or a copy of a log."""
+
+    def tree(self) -> Extent: ...
     def bundle(self, number: int) -> bytes | None:
         """A full bundle in bundle framing, or None where it is not stored. Raises Tampered."""
         ...
@@ -115,9 +126,22 @@ class Reader(Protocol):
         ...
 
     def tile(self, level: int, number: int) -> bytes | None:
-        """A full tile, or None."""
+        """A tile, full or as wide as it is in a tree of that size, or None."""
         ...
 
+    def checkpoint(self) -> Note | None:
+        """The newest published one."""
+        ...
+
+
+class Reader(LogReader, Protocol):
+    """Reads of one moment: everything read between `reading()` and its end belongs together.
+
+    A moment is short: a store may end one after a second (raising Busy at the next read). All of
+    its tiles are full.
+    """
+
+    def tree(self) -> Tree: ...
     def deliveries(self, keys: Iterable[bytes]) -> dict[bytes, Delivery]:
         """Those of `keys` that are known."""
         ...
@@ -127,10 +151,7 @@ class Reader(Protocol):
         ...
 
     def attachment(self, id: bytes) -> AttachmentRow | None: ...
-    def checkpoint(self) -> Checkpoint | None:
-        """The newest published one."""
-        ...
-
+    def checkpoint(self) -> Checkpoint | None: ...
     def notes(self, *, after: int = -1, count: int) -> list[tuple[int, bytes]]:
         """The next `count` published checkpoints above a size, ascending.
 
