@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -13,6 +16,7 @@ from deploytrail.clock import microseconds, uuid7
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId, Source
 from deploytrail.log import proof
+from deploytrail.log.store import LogReader
 from tests.events import event
 from tests.fakes import NOON, FakeClock
 from tests.verified import verified
@@ -25,9 +29,8 @@ def test_every_event_is_found_by_its_id(trail: DirectoryTrail, clock: FakeClock)
         trail.record(told)
         ids += [each.id for each in told]
         clock.advance(seconds=100)
-    with trail.store.reading() as reader:
-        for index in range(0, 600, 7):
-            assert find_event(reader, ids[index])[0] == index
+    for index in range(0, 600, 7):
+        assert find_event(trail.store.reading, ids[index])[0] == index
     verified(trail.store)
 
 
@@ -77,6 +80,38 @@ def test_an_index_that_is_not_there_is_not_found(trail: DirectoryTrail, index: i
         trail.show(index)
 
 
+def test_a_search_of_the_whole_log_is_no_long_moment(trail: DirectoryTrail) -> None:
+    """A moment holds back the write-ahead log, so none may last as long as a log is."""
+    trail.record([event() for _ in range(256 * 70)])
+    moments: list[int] = []
+
+    @contextmanager
+    def moment() -> Iterator[LogReader]:
+        with trail.store.reading() as reader:
+            moments.append(0)
+            yield Counting(reader, moments)
+
+    with pytest.raises(NotFound):
+        find_event(moment, EventId(ABSENT["never made"]))
+    assert max(moments) <= 32
+    assert sum(moments) >= 70
+
+
+class Counting:
+    """A store's moment, and how many bundles are read in it."""
+
+    def __init__(self, reader: LogReader, moments: list[int]) -> None:
+        self._reader = reader
+        self._moments = moments
+
+    def bundle(self, number: int) -> bytes | None:
+        self._moments[-1] += 1
+        return self._reader.bundle(number)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
 ABSENT = {
     "never made": "019ab2f0-7c3e-7a51-8d0e-3f1b2c4d5e6f",
     "no id": "zzzz",
@@ -92,5 +127,5 @@ def test_an_id_that_is_not_there_is_not_found(
     trail: DirectoryTrail, reason: str, count: int
 ) -> None:
     trail.record([event() for _ in range(count)])
-    with trail.store.reading() as reader, pytest.raises(NotFound, match="event"):
-        find_event(reader, EventId(ABSENT[reason]))
+    with pytest.raises(NotFound, match="event"):
+        find_event(trail.store.reading, EventId(ABSENT[reason]))

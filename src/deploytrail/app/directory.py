@@ -100,8 +100,9 @@ class DirectoryTrail:
         self._recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
         signers = homes.signers(self._origin, self.keyring.secrets)
         self._publisher = Publisher(self.store, signers)
-        self._showing = Showing(StoredVault(self.keyring.subject, self._origin))
-        self._listing = Listing(self.store.reading, Signed([signers.log.key]), self._showing)
+        signed = Signed([signers.log.key])
+        self._showing = Showing(StoredVault(self.keyring.subject, self._origin), signed)
+        self._listing = Listing(self.store.reading, signed, self._showing)
 
     @property
     def origin(self) -> str:
@@ -153,8 +154,7 @@ class DirectoryTrail:
         return self._listing.show(event)
 
     def proof(self, event: EventId | int) -> bytes:
-        with self.store.reading() as reader:
-            index, octets = find_event(reader, event)
+        index, octets = find_event(self.store.reading, event)
         published = self.publish()
         signed = checkpoints.Checkpoint(self._origin, published.size, bytes.fromhex(published.root))
         with self.store.reading() as reader:
@@ -167,8 +167,8 @@ class DirectoryTrail:
             return self._showing.disclosures(reader, entries)
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
+        index, octets = self._listing.found(event)
         with self.store.reading() as reader:
-            index, octets = self._listing.found(reader, event)
             return attached(reader, index, octets, evidence, self.keyring.secrets.attachment)
 
     def close(self) -> None:

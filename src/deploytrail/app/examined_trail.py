@@ -72,8 +72,8 @@ class ExaminedTrail(Generic[_Reads]):
         return self._listing.show(event)
 
     def proof(self, event: EventId | int) -> bytes:
+        index, octets = find_event(self._handed.reading, event)
         with self._handed.reading() as reader:
-            index, octets = find_event(reader, event)
             signed = self._signed.newest(reader)
             size = 0 if signed is None else signed.size
             if signed is None or index >= size:
@@ -86,8 +86,8 @@ class ExaminedTrail(Generic[_Reads]):
             return proof.encode(proof.Proof(index, hashes, self._handed.note(reader)))
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
+        index, octets = self._listing.found(event)
         with self._handed.reading() as reader:
-            index, octets = self._listing.found(reader, event)
             return self._handed.attachment(reader, index, octets, evidence)
 
     def close(self) -> None:

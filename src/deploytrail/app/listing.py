@@ -50,13 +50,16 @@ class Listing(Generic[_Reads]):
             yield from self._of_bundle(number, _within(number, first, until))
 
     def show(self, event: EventId | int) -> Shown:
+        found = self.found(event)
         with self._reading() as reader:
-            return self._showing.shown(reader, [self.found(reader, event)])[0]
+            revealed = self._showing.revealed(reader, [found])
+        return self._showing.shown(revealed, self._reading)[0]
 
-    def found(self, reader: _Reads, event: EventId | int) -> tuple[int, bytes]:
-        """(index, entry) of an event as it was signed, within a moment."""
-        index, octets = find_event(reader, event)
-        self._signed.check(reader, index, octets)
+    def found(self, event: EventId | int) -> tuple[int, bytes]:
+        """(index, entry) of an event as it was signed."""
+        index, octets = find_event(self._reading, event)
+        with self._reading() as reader:
+            self._signed.check(reader, index, octets)
         return index, octets
 
     def _of_bundle(self, number: int, wanted: range) -> Iterator[Shown]:
@@ -75,8 +78,8 @@ class Listing(Generic[_Reads]):
                     fault = error
                     break
                 found.append((index, octets))
-            shown = self._showing.shown(reader, found)
-        yield from shown
+            revealed = self._showing.revealed(reader, found)
+        yield from self._showing.shown(revealed, self._reading)
         if fault is not None:
             raise fault
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from deploytrail import entry
+from deploytrail.app.erasures import BUNDLES_A_MOMENT, Erasures
 from deploytrail.app.signed import Signed
 from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.entry import base64url, unbase64url
@@ -22,7 +24,6 @@ from deploytrail.vault.conceal import reveal
 from deploytrail.vault.listed import listed
 from deploytrail.vault.subject import SUBJECT_BYTES, Subject
 
-_ERASED: Final = b'"action":"audit.subject.erased"'
 _SLACK_MICROSECONDS: Final = 60_000_000
 _BUNDLES_BEFORE: Final = 4
 _MOMENT_MAX: Final = 253_402_300_799_000_000
@@ -95,26 +96,45 @@ class StoredVault:
         return disclosure.unseal(subject, row.sealed, origin=self._origin, digest_expected=digest)
 
 
-class Showing(Generic[_Reads]):
-    """Reveals entries of one log. Remembers which subjects the log says were erased.
+class Revealed(NamedTuple):
+    """An entry's event as far as its disclosures could be had.
 
-    Where `signed` is given, only an erasure that is signed excuses what is not there.
+    `withheld` has the blocks that lacked one, by pointer the name of their subject; of those in
+    `sealed`, it is there and can't be opened.
     """
 
-    def __init__(self, vault: Vault[_Reads], signed: Signed | None = None) -> None:
-        self._vault = vault
-        self._signed = signed
-        self._erased: set[str] = set()
-        self._erased_upto = 0
+    entry_index: int
+    entry: bytes
+    event: dict[str, Any]
+    withheld: dict[str, str]
+    sealed: frozenset[str]
 
-    def shown(self, reader: _Reads, found: list[tuple[int, bytes]]) -> list[Shown]:
-        """Each (index, entry) revealed; raises Tampered for a disclosure that doesn't belong."""
+
+class Showing(Generic[_Reads]):
+    """Reveals entries of one log."""
+
+    def __init__(self, vault: Vault[_Reads], signed: Signed) -> None:
+        self._vault = vault
+        self._erasures = Erasures(signed)
+
+    def revealed(self, reader: _Reads, found: list[tuple[int, bytes]]) -> list[Revealed]:
+        """Each (index, entry), within a moment; raises Tampered for a foreign disclosure."""
         fields = [entry.fields(octets) for _, octets in found]
         opened = self._vault.opened(reader, fields)
         return [
-            self._shown(reader, index, octets, each, opened)
+            Revealed(index, octets, *reveal(each, opened.json), opened.sealed)
             for (index, octets), each in zip(found, fields, strict=True)
         ]
+
+    def shown(
+        self,
+        revealed: Sequence[Revealed],
+        moment: Callable[[], AbstractContextManager[_Reads]],
+    ) -> list[Shown]:
+        """As readers see them; after the moment, since to find why something is gone takes long."""
+        if any(not one.sealed.issuperset(one.withheld.values()) for one in revealed):
+            self._erasures.catch_up(moment)
+        return [self._shown(one) for one in revealed]
 
     def disclosures(self, reader: _Reads, entries: Iterable[bytes]) -> dict[bytes, bytes]:
         """The JSON of what these entries list, by digest; what is gone is left out."""
@@ -123,42 +143,22 @@ class Showing(Generic[_Reads]):
         found = {digest: opened.json(digest) for each in fields for digest in listed(each).digests}
         return {digest: octets for digest, octets in found.items() if octets is not None}
 
-    def _shown(
-        self,
-        reader: _Reads,
-        index: int,
-        octets: bytes,
-        fields: dict[str, Any],
-        opened: Opened,
-    ) -> Shown:
-        revealed = reveal(fields, opened.json)
+    def _shown(self, one: Revealed) -> Shown:
         withheld = tuple(
-            Withheld(pointer=pointer, state=self._state(reader, owner, opened))
-            for pointer, owner in revealed.withheld.items()
+            Withheld(pointer=pointer, state=self._state(owner, one.sealed))
+            for pointer, owner in one.withheld.items()
         )
-        leaf = merkle.leaf_hash(octets).hex()
-        return Shown(index=index, leaf=leaf, entry=octets, event=revealed.event, withheld=withheld)
+        leaf = merkle.leaf_hash(one.entry).hex()
+        return Shown(
+            index=one.entry_index, leaf=leaf, entry=one.entry, event=one.event, withheld=withheld
+        )
 
     def _state(
-        self, reader: _Reads, owner: str, opened: Opened
+        self, owner: str, sealed: frozenset[str]
     ) -> Literal["redacted", "withheld", "sealed", "missing"]:
-        if owner in opened.sealed:
+        if owner in sealed:
             return "sealed"
-        return "redacted" if self._is_erased(reader, owner) else self._vault.absent
-
-    def _is_erased(self, reader: _Reads, subject: str) -> bool:
-        """Whether an entry of the log says so. Absence of an entry is never taken for consent."""
-        size = reader.tree().size
-        for number in range(self._erased_upto // WIDTH, -(-size // WIDTH)):
-            entries: Sequence[bytes] = bundle_entries(reader, number, size)
-            if self._signed is not None and any(_ERASED in octets for octets in entries):
-                entries = self._signed.covered(reader, number, entries)
-            for octets in entries:
-                if _ERASED in octets:
-                    targets = entry.fields(octets).get("targets", ())
-                    self._erased |= {each.get("id") for each in targets}
-        self._erased_upto = size
-        return subject in self._erased
+        return "redacted" if owner in self._erasures else self._vault.absent
 
 
 def attached(
@@ -179,14 +179,18 @@ def attached(
     )
 
 
-def find_event(reader: LogReader, event: EventId | int) -> tuple[int, bytes]:
+Moment = Callable[[], AbstractContextManager[LogReader]]
+
+
+def find_event(moment: Moment, event: EventId | int) -> tuple[int, bytes]:
     """(index, entry) of an event, by its id or by that index. Raises NotFound."""
-    if isinstance(event, int):
+    if isinstance(event, str):
+        return _find_id(moment, event)
+    with moment() as reader:
         return event, entry_at(reader, event)
-    return _find_id(reader, event)
 
 
-def _find_id(reader: LogReader, id: EventId) -> tuple[int, bytes]:
+def _find_id(moment: Moment, id: EventId) -> tuple[int, bytes]:
     """By bisection, then by a scan.
 
     A UUIDv7 says when the event was made, which is mostly just before it was logged: the scan
@@ -194,13 +198,14 @@ def _find_id(reader: LogReader, id: EventId) -> tuple[int, bytes]:
     Somebody may send the id of another's event once more, under a delivery of its own: the first
     one since that time is it.
     """
-    size = reader.tree().size
-    start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
+    with moment() as reader:
+        size = reader.tree().size
+        start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
     begin = max(0, start // WIDTH - _BUNDLES_BEFORE)
-    found = _first_of(reader, id, range(begin, -(-size // WIDTH)))
+    found = _first_of(moment, id, range(begin, -(-size // WIDTH)), size)
     if found is None or found[0] < start:
         # Logged before its own time: so may others be, that came before.
-        found = _first_of(reader, id, range(begin)) or found
+        found = _first_of(moment, id, range(begin), size) or found
     if found is None:
         raise NotFound(
             f"event {id}: not in this log of {counted(size, 'entry')}; 'deploytrail log' lists them"
@@ -208,16 +213,24 @@ def _find_id(reader: LogReader, id: EventId) -> tuple[int, bytes]:
     return found
 
 
-def _first_of(reader: LogReader, id: EventId, bundles: Iterable[int]) -> tuple[int, bytes] | None:
-    size = reader.tree().size
+def _first_of(moment: Moment, id: EventId, bundles: range, size: int) -> tuple[int, bytes] | None:
+    """In as many moments as it takes: none may last long."""
+    for at in range(0, len(bundles), BUNDLES_A_MOMENT):
+        with moment() as reader:
+            for number in bundles[at : at + BUNDLES_A_MOMENT]:
+                found = _within(bundle_entries(reader, number, size), id)
+                if found is not None:
+                    return number * WIDTH + found[0], found[1]
+    return None
+
+
+def _within(entries: Sequence[bytes], id: EventId) -> tuple[int, bytes] | None:
     wanted = f'"id":"{id}"'.encode()
-    for number in bundles:
-        entries = bundle_entries(reader, number, size)
-        if wanted not in b"".join(entries):
-            continue
-        for at, octets in enumerate(entries, number * WIDTH):
-            if wanted in octets and entry.fields(octets)["id"] == id:
-                return at, octets
+    if wanted not in b"".join(entries):
+        return None
+    for at, octets in enumerate(entries):
+        if wanted in octets and entry.fields(octets)["id"] == id:
+            return at, octets
     return None
 
 
