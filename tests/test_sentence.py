@@ -24,7 +24,7 @@ UPDATED: dict[str, Any] = {
 PEOPLE: dict[str, tuple[dict[str, Any], str]] = {
     "a name": ({"type": "user", "id": "github:alice", "name": "Alice"}, "Alice"),
     "an id": ({"type": "user", "id": "github:alice"}, "github:alice"),
-    "an erased person": ({"type": "user"}, "somebody whose name is gone"),
+    "an erased person": ({"type": "user"}, "somebody whose name is not shown"),
     "nobody known": ({"type": "unknown"}, "somebody unknown"),
     "anonymous": ({"type": "anonymous"}, "somebody anonymous"),
     "the system": ({"type": "system"}, "the system"),

@@ -164,9 +164,9 @@ _NOBODY: Final = {
     "anonymous": "somebody anonymous",
     "unknown": "somebody unknown",
     "system": "the system",
-    "user": "somebody whose name is gone",
-    "service": "a service whose name is gone",
-    "agent": "an agent whose name is gone",
+    "user": "somebody whose name is not shown",
+    "service": "a service whose name is not shown",
+    "agent": "an agent whose name is not shown",
 }
 
 

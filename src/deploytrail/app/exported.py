@@ -56,7 +56,10 @@ class ExportedEvidence:
                 "for the right to read this one"
             ) from None
         except _FAULTS as error:
-            raise Malformed(f"{path}: expected a trail's directory or export; {error}") from None
+            raise Malformed(
+                f"{path}: expected a trail's directory or export, found another file ({error}); "
+                "name what 'deploytrail export --proofs' or 'deploytrail proof' wrote"
+            ) from None
         try:
             self._strays: list[str] = []
             self._members = self._listed()

@@ -68,7 +68,9 @@ def bytes_of(path: Path, what: str) -> bytes:
             f"{path}: expected {what}, but you may not read it; ask its owner for a copy"
         ) from None
     except OSError as error:
-        raise NotFound(f"{path}: expected {what}, but {error.strerror}") from None
+        raise NotFound(
+            f"{path}: expected {what}, but {error.strerror}; name the file that holds it"
+        ) from None
     if len(octets) > _FILE_BYTES_MAX:
         raise Malformed(f"{path}: expected {what} of at most {_FILE_BYTES_MAX} bytes")
     return octets

@@ -95,10 +95,19 @@ def unwrap(key: bytes, wrapped: bytes, *, purpose: bytes) -> bytes:
     try:
         return AESGCM(key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], purpose)
     except (InvalidTag, ValueError):
+        name = _named(purpose)
         raise Tampered(
-            f"{purpose.decode('ascii', 'replace')}: does not open under this trail's key; "
-            "either the key is another trail's, or its bytes were changed"
+            f"{name}: does not open under this trail's key; either the key is another trail's, or "
+            "its bytes were changed"
         ) from None
+
+
+def _named(purpose: bytes) -> str:
+    """A purpose as people read it: words, and perhaps an id of 16 bytes behind them."""
+    words, id = purpose, b""
+    if purpose.startswith((b"subject", b"attachment")):
+        words, id = purpose[:-16], purpose[-16:]
+    return f"{words.decode('ascii', 'replace')} {id.hex()}".strip()
 
 
 def wrapping_key(octets: bytes, *, whence: str) -> bytes:
