@@ -25,7 +25,7 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note, proof
 from deploytrail.log.publish import Publisher, refuse_fork
 from deploytrail.log.reading import hashes_of
-from deploytrail.log.store import Checkpoint
+from deploytrail.log.store import Checkpoint, Reader
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
@@ -33,7 +33,7 @@ from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
-from deploytrail.trail import PATIENT, Attachment, Patience, Published, Receipt, Shown
+from deploytrail.trail import PATIENT, Attachment, Patience, Published, Receipt
 from deploytrail.untrusted import parse_event
 from deploytrail.vault.keys import project_fingerprint_key
 from deploytrail.xdg import state_directory
@@ -72,7 +72,7 @@ def open_directory(
     return DirectoryTrail(home, clock, environment, patience)
 
 
-class DirectoryTrail:
+class DirectoryTrail(Listing[Reader]):
     """`trail.Trail` over the files of one directory."""
 
     def __init__(
@@ -101,8 +101,8 @@ class DirectoryTrail:
         signers = homes.signers(self._origin, self.keyring.secrets)
         self._publisher = Publisher(self.store, signers)
         signed = Signed([signers.log.key])
-        self._showing = Showing(StoredVault(self.keyring.subject, self._origin), signed)
-        self._listing = Listing(self.store.reading, signed, self._showing)
+        showing = Showing(StoredVault(self.keyring.subject, self._origin), signed)
+        super().__init__(self.store.reading, signed, showing)
 
     @property
     def origin(self) -> str:
@@ -141,18 +141,6 @@ class DirectoryTrail:
             lease.close()
         return _published(self._origin, published)
 
-    def size(self) -> int:
-        return self._listing.size()
-
-    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
-        return self._listing.newest(count=count, before=before)
-
-    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
-        return self._listing.entries(first=first, until=until)
-
-    def show(self, event: EventId | int) -> Shown:
-        return self._listing.show(event)
-
     def proof(self, event: EventId | int) -> bytes:
         index, octets = find_event(self.store.reading, event)
         published = self.publish()
@@ -167,7 +155,7 @@ class DirectoryTrail:
             return self._showing.disclosures(reader, entries)
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
-        index, octets = self._listing.found(event)
+        index, octets = self.found(event)
         with self.store.reading() as reader:
             return attached(reader, index, octets, evidence, self.keyring.secrets.attachment)
 

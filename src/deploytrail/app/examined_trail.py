@@ -6,9 +6,9 @@ that is, `trust` says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from deploytrail.app.handed_over import ExportReader, HandedDirectory, HandedExport, HandedOver
 from deploytrail.app.home import Home
@@ -25,7 +25,6 @@ from deploytrail.log.store import LogReader
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.sqlite.examined import ExaminedLog
-from deploytrail.trail import Shown
 from deploytrail.xdg import state_directory
 
 _BY_ITS_OWN_KEY: Final = (
@@ -35,7 +34,7 @@ _BY_ITS_OWN_KEY: Final = (
 _Reads = TypeVar("_Reads", bound=LogReader)
 
 
-class ExaminedTrail(Generic[_Reads]):
+class ExaminedTrail(Listing[_Reads]):
     """`trail.TrailReader` over what somebody handed over, or lets be read.
 
     `told` is what whoever reads has to know of it, a sentence each. Raises Tampered for what was
@@ -47,9 +46,8 @@ class ExaminedTrail(Generic[_Reads]):
         trust = trust_in(handed.origin, given=None, states=states, own=handed.policy)
         # Whoever verified with a policy of several logs has all of their keys.
         logs = [log.key for log in trust.policy.logs if log.key.name == handed.origin]
-        self._signed = Signed(logs)
-        showing = Showing(handed.vault, self._signed)
-        self._listing = Listing(handed.reading, self._signed, showing)
+        signed = Signed(logs)
+        super().__init__(handed.reading, signed, Showing(handed.vault, signed))
         told = [handed.unseen, self._older_than_seen(states)]
         if trust.key_from == "directory" and not handed.is_live:
             told.append(_BY_ITS_OWN_KEY)
@@ -58,18 +56,6 @@ class ExaminedTrail(Generic[_Reads]):
     @property
     def origin(self) -> str:
         return self._handed.origin
-
-    def size(self) -> int:
-        return self._listing.size()
-
-    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
-        return self._listing.newest(count=count, before=before)
-
-    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
-        return self._listing.entries(first=first, until=until)
-
-    def show(self, event: EventId | int) -> Shown:
-        return self._listing.show(event)
 
     def proof(self, event: EventId | int) -> bytes:
         index, octets = find_event(self._handed.reading, event)
@@ -86,7 +72,7 @@ class ExaminedTrail(Generic[_Reads]):
             return proof.encode(proof.Proof(index, hashes, self._handed.note(reader)))
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
-        index, octets = self._listing.found(event)
+        index, octets = self.found(event)
         with self._handed.reading() as reader:
             return self._handed.attachment(reader, index, octets, evidence)
 

@@ -22,7 +22,10 @@ _Reads = TypeVar("_Reads", bound=LogReader)
 
 
 class Listing(Generic[_Reads]):
-    """The lists of `trail.TrailReader`. `reading` begins a moment, which ends with its block."""
+    """What all trails that are read have in common.
+
+    `reading` begins a moment, which ends with its block.
+    """
 
     def __init__(
         self,
