@@ -204,6 +204,8 @@ def test_a_clock_is_accepted_and_that_is_recorded(recorded: Program) -> None:
     done = recorded("doctor", "--accept-clock")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing was done" in done.stderr
+    for decision in ("--accept-clock", "--clear-fence"):
+        assert recorded.json("doctor", decision, "--json") is None
     with doctored(recorded.home) as connection:
         known = tree(connection)
         hour = 3_600_000_000

@@ -43,7 +43,7 @@ def doctor(
     if clear_fence and accept_clock:
         raise Malformed("doctor: expected one decision at a time, found two; clear the fence first")
     if clear_fence and not _is_fenced(home):
-        tell("there is no fence: writers are let in already, and nothing was done")
+        _say_nothing_done("there is no fence: writers are let in already", is_json=json)
         return EXIT_OK
     if clear_fence or accept_clock:
         _decide(home, is_clock=accept_clock, reason=reason, is_json=json)
@@ -78,12 +78,20 @@ def _decide(home: Path | None, *, is_clock: bool, reason: str | None, is_json: b
     actor = account(is_ci=ci_context(os.environ) is not None)
     receipt = decide(home, actor=actor, reason=mask(reason) if reason else None)
     if receipt is None:
-        tell("the clock follows the time since boot: entries are taken, and nothing was done")
+        what = "the clock follows the time since boot: entries are taken"
+        _say_nothing_done(what, is_json=is_json)
     elif is_json:
         say_json(receipt)
     else:
         done = "the clock is accepted" if is_clock else "the fence is cleared"
         say(f"{styled(done, 'green')}; recorded as entry {receipt.index}, {receipt.id}")
+
+
+def _say_nothing_done(why: str, *, is_json: bool) -> None:
+    """Programs get null where they would get the receipt of what was decided."""
+    tell(f"{why}, and nothing was done")
+    if is_json:
+        say_json(None)
 
 
 def _say_check(check: Check) -> None:

@@ -170,7 +170,7 @@ class Walk:
             self._hold_good(claim)
             return
         self._is_contradicted = True
-        what = f"these entries don't give the root of {claim.whose}"
+        what = f"the bytes there don't give the root of {claim.whose}"
         # Of two signed roots that contradict each other, nothing tells which is the right one.
         for first, until in self._suspected(claim) or [(self._good_upto, claim.size)]:
             self._outcome.find(Finding("CORRUPT", first, until, what))
