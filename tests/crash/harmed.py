@@ -131,7 +131,16 @@ class Original:
         table = self._table_of_page.get(page)
         # The first page tells of the whole file.
         names = [f"page {page + 1}", *(["log.db"] if page == 0 else [])]
-        return Where(self.tables if table is None else [table], names)
+        is_structure = page == 0 or offset % self._page_bytes < self._pointers_end(page)
+        return Where(self.tables if table is None else [table], names, is_structure)
+
+    def _pointers_end(self, page: int) -> int:
+        """Where a page's header and the pointers to its cells end (sqlite.org/fileformat2)."""
+        start = page * self._page_bytes
+        kind, cells = self.octets[start], int.from_bytes(self.octets[start + 3 : start + 5], "big")
+        header = {2: 12, 5: 12, 10: 8, 13: 8}.get(kind)
+        # Another kind of page holds what a row had no room for, behind the number of the next one.
+        return 4 if header is None else header + 2 * cells
 
     def end(self, size: int) -> Where:
         """What is gone of a file that ends there."""

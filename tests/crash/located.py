@@ -46,10 +46,14 @@ class Wrong(NamedTuple):
 
 
 class Where(NamedTuple):
-    """The tables whose rows a harm may have reached, and what else its place may be called."""
+    """The tables whose rows a harm may have reached, and what else its place may be called.
+
+    `is_structure`: no row lies there, only what holds rows together.
+    """
 
     tables: Sequence[str]
     names: Sequence[str] = ()
+    is_structure: bool = False
 
 
 class _Spot(NamedTuple):
@@ -76,7 +80,7 @@ class Places:
         self._spots: dict[str, Callable[[Row, Row | None], _Spot]] = {
             "bundle": self._of_bundle,
             "segment": self._of_segment,
-            "tile": lambda row, _: _Spot(f"tile {row[0]}/{row[1]}", (), ()),
+            "tile": lambda row, _: _Spot(f"tile {row[0]}/{row[1]}|{self._row_of(row)}", (), ()),
             "delivery": lambda row, _: _of_entries({row[1]}),
             "disclosure": lambda row, _: _of_entries(self._of_digest[row[0][_SUBJECT_BYTES:]]),
             "attachment": self._of_attachment_row,
@@ -135,8 +139,12 @@ class Places:
     def _of_attachment_row(self, row: Row, _: Row | None) -> _Spot:
         """Where its id is another one only beside its index, SQLite alone sees and counts it."""
         entries = self._of_attachment[row[0]]
-        number = 1 + self._rows["attachment"].index(row) if row in self._rows["attachment"] else 0
-        return _Spot(f"row {number}", entries, entries)
+        return _Spot(self._row_of(row, "attachment"), entries, entries)
+
+    def _row_of(self, row: Row, table: str = "tile") -> str:
+        """A row as SQLite counts it, in the order in which they came."""
+        number = 1 + self._rows[table].index(row) if row in self._rows[table] else 0
+        return f"row {number}"
 
     def _of_segment(self, row: Row, now: Row | None) -> _Spot:
         """Its entries are read as the tail that they belong to, which is called a bundle."""

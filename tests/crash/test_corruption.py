@@ -79,7 +79,8 @@ class Verdicts:
             self.wrong.append(f"{what}: missed")
         if verdict == "found" and fineness is not None:
             self.counted[fineness] += 1
-            is_vague = fineness == "table" and is_of_rows and where is not None
+            is_told_by_row = is_of_rows and where is not None and not where.is_structure
+            is_vague = fineness == "table" and is_told_by_row
             if fineness == "nowhere" or is_vague:
                 self.wrong.append(f"{what}: not located by {found}")
 
