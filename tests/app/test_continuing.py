@@ -16,7 +16,7 @@ from deploytrail.event import Actor
 from deploytrail.log import checkpoint, note
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.note import COSIGNATURE_V1, Note, Signature, Signer
-from tests.app.trails import Place, place
+from tests.app.trails import Place, recorded
 from tests.verified import verified
 
 BOB = Actor(type="user", id="os:bob@build")
@@ -25,8 +25,7 @@ BOB = Actor(type="user", id="os:bob@build")
 @pytest.fixture
 def old(tmp_path: Path) -> Place:
     """A trail of three entries, published at two and at three."""
-    there = place(tmp_path)
-    there.record(2)
+    there = recorded(tmp_path, 2)
     there.record(1)
     return there
 

@@ -24,16 +24,14 @@ from deploytrail.trail import Attachment, Shown
 from tests.app.doctored import append, doctored, forged
 from tests.app.test_exported import members, replaced, written
 from tests.app.test_recording import erase
-from tests.app.trails import Place, place
+from tests.app.trails import Place, place, recorded
 
 COUNT = 600
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    there = place(tmp_path_factory.mktemp("original"))
-    there.record(COUNT)
-    return there
+    return recorded(tmp_path_factory.mktemp("original"), COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +122,7 @@ def test_reading_changes_no_file(copy: Place, environment: dict[str, str]) -> No
 
 
 def test_a_live_log_shows_what_came_meanwhile(tmp_path: Path, environment: dict[str, str]) -> None:
-    there = place(tmp_path)
-    there.record(250)
+    there = recorded(tmp_path, 250)
     with closing(open_examined(Home(there.home), environment)) as trail, there.opened() as owner:
         assert trail.size() == 250
         owner.record([there.event(at) for at in range(20)])
@@ -180,8 +177,7 @@ def test_without_the_key_all_but_what_is_concealed_is_shown(
 
 
 def test_a_signed_erasure_is_told(tmp_path: Path, environment: dict[str, str]) -> None:
-    there = place(tmp_path)
-    there.record(3)
+    there = recorded(tmp_path, 3)
     with there.opened() as owner:
         erase(owner, "github:alice")
         export(owner, tmp_path / "x.tar", disclosures=False)
@@ -197,8 +193,7 @@ def test_a_signed_erasure_is_told(tmp_path: Path, environment: dict[str, str]) -
 def test_an_erasure_that_nobody_signed_excuses_nothing(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    there = place(tmp_path)
-    there.record(3)
+    there = recorded(tmp_path, 3)
     with there.opened() as owner:
         subject = owner.keyring.subjects(["github:alice"])["github:alice"]
         like = next(owner.entries()).entry
@@ -336,8 +331,7 @@ def test_the_key_that_was_kept_counts_more_than_the_one_that_came_with_it(
 def test_an_older_copy_is_told_and_a_directory_that_went_back_is_refused(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    there = place(tmp_path)
-    there.record(5)
+    there = recorded(tmp_path, 5)
     with there.opened() as owner:
         export(owner, tmp_path / "x.tar")
     shutil.copytree(there.home, tmp_path / "older")
@@ -355,8 +349,7 @@ def test_an_older_copy_is_told_and_a_directory_that_went_back_is_refused(
 def test_a_log_that_grew_otherwise_than_was_seen_is_refused(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    there = place(tmp_path)
-    there.record(5)
+    there = recorded(tmp_path, 5)
     shutil.copytree(there.home, tmp_path / "fork")
     there.record(5)
     assert verify(there.home, environment=environment).exit_code == 0

@@ -16,16 +16,14 @@ from deploytrail.errors import Malformed
 from deploytrail.log import checkpoint, note, policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.trail import Report
-from tests.app.trails import Place, place
+from tests.app.trails import Place, recorded
 
 COUNT = 300
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    there = place(tmp_path_factory.mktemp("original"))
-    there.record(COUNT)
-    return there
+    return recorded(tmp_path_factory.mktemp("original"), COUNT)
 
 
 def states(report: Report) -> set[str]:

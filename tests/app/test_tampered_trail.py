@@ -15,16 +15,14 @@ from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle
 from deploytrail.trail import Attachment
 from deploytrail.zstd import zstd
 from tests.app.doctored import doctored
-from tests.app.trails import Place, place
+from tests.app.trails import Place, place, recorded
 
 COUNT = 300
 
 
 @pytest.fixture
 def trail(tmp_path: Path) -> Place:
-    there = place(tmp_path)
-    there.record(COUNT)
-    return there
+    return recorded(tmp_path, COUNT)
 
 
 def flip(there: Place, index: int = 0) -> None:
@@ -124,8 +122,7 @@ def test_rows_that_are_not_what_was_written_are_told_as_evidence(trail: Place, h
 @pytest.mark.parametrize("count", [1, 255, 256, 257, 512, 700])
 @pytest.mark.parametrize("behind", [0, 1, 300])
 def test_whatever_the_checkpoint_covers_is_listed(tmp_path: Path, count: int, behind: int) -> None:
-    there = place(tmp_path)
-    there.record(count)
+    there = recorded(tmp_path, count)
     there.record(behind, publish=False)
     with there.opened() as opened:
         assert [one.index for one in opened.entries()] == list(range(count + behind))

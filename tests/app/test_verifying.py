@@ -18,7 +18,7 @@ from deploytrail.log import note, policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Witness
 from deploytrail.zstd import zstd
-from tests.app.trails import Place, place
+from tests.app.trails import Place, place, recorded
 
 COUNT = 600
 """Two full bundles and a tail of 88."""
@@ -26,15 +26,12 @@ COUNT = 600
 
 @pytest.fixture
 def trail(tmp_path: Path) -> Place:
-    there = place(tmp_path)
-    there.record(COUNT)
-    return there
+    return recorded(tmp_path, COUNT)
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    there = place(tmp_path_factory.mktemp("original"))
-    there.record(300)
+    there = recorded(tmp_path_factory.mktemp("original"), 300)
     there.record(COUNT - 300)
     return there
 

@@ -24,16 +24,14 @@ from deploytrail.log.policy import Witness
 from deploytrail.log.reading import entry_at
 from deploytrail.trail import Attachment, Report
 from tests.app.doctored import append, doctored, forged, set_tree, tree
-from tests.app.trails import Place, place
+from tests.app.trails import Place, place, recorded
 
 COUNT = 300
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    there = place(tmp_path_factory.mktemp("original"))
-    there.record(COUNT)
-    return there
+    return recorded(tmp_path_factory.mktemp("original"), COUNT)
 
 
 @pytest.fixture

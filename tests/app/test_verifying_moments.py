@@ -16,7 +16,7 @@ from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.home import Home
 from deploytrail.app.verifying import verify
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
-from tests.app.trails import place
+from tests.app.trails import place, recorded
 
 COUNT: Final = 600
 
@@ -40,8 +40,7 @@ def test_more_checkpoints_than_are_read_at_once(tmp_path: Path) -> None:
 
 def test_of_many_checkpoints_few_are_held_in_memory(tmp_path: Path) -> None:
     """There may be as many as there are entries."""
-    there = place(tmp_path)
-    there.record(1)
+    there = recorded(tmp_path, 1)
     with apsw.Connection(str(Home(there.home).log)) as connection:
         connection.execute(
             "WITH RECURSIVE sizes(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM sizes WHERE n < 5000)"
@@ -58,8 +57,7 @@ def test_of_many_checkpoints_few_are_held_in_memory(tmp_path: Path) -> None:
 
 
 def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:
-    there = place(tmp_path)
-    there.record(256 * 40 + 100)
+    there = recorded(tmp_path, 256 * 40 + 100)
     moments: list[int] = []
     left: list[int] = []
     with there.opened() as writer:
@@ -84,8 +82,7 @@ def test_appending_meanwhile_is_no_alarm(tmp_path: Path) -> None:
 def test_a_log_that_may_only_be_read_is_read_with_its_write_ahead_log() -> None:
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        there = place(Path(folder))
-        there.record(COUNT)
+        there = recorded(Path(folder), COUNT)
         assert (there.home / "log.db-wal").stat().st_size > 0
         (there.home / "log.db-shm").unlink()
         for path in there.home.iterdir():

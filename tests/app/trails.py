@@ -69,3 +69,10 @@ def place(directory: Path) -> Place:
         "XDG_DATA_HOME": str(directory / "data"),
     }
     return Place(directory / "home", environment, FakeClock())
+
+
+def recorded(directory: Path, count: int) -> Place:
+    """A place below `directory` with a log of so many entries, all of them signed."""
+    there = place(directory)
+    there.record(count)
+    return there

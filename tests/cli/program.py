@@ -12,8 +12,8 @@ from typing import Any
 from tests.conftest import ROOT
 
 PROGRAM = [sys.executable, "-m", "deploytrail"]
-MANY = """
-import io, json, sys
+ANSWERING = """
+import io, json, os, sys
 from deploytrail.cli.program import main
 
 def answer(words):
@@ -22,7 +22,9 @@ def answer(words):
     for stream in streams:
         stream.flush()
     return [code, *(stream.buffer.getvalue().decode() for stream in streams)]
-
+"""
+"""How a program of Python's begins that gives many commands their answers."""
+MANY = f"""{ANSWERING}
 answers = [answer(words) for words in json.load(sys.stdin)]
 json.dump(answers, sys.__stdout__)
 """

@@ -12,20 +12,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.cli.program import Answer, Program, error_of
+from tests.cli.program import ANSWERING, Answer, Program, error_of
 
 NOBODY = 65_534
-AS_NOBODY = f"""
-import io, json, os, sys
-from deploytrail.cli.program import main
-
-def answer(words):
-    streams = sys.stdout, sys.stderr = [io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in "oe"]
-    code = main(words)
-    for stream in streams:
-        stream.flush()
-    return [code, *(stream.buffer.getvalue().decode() for stream in streams)]
-
+AS_NOBODY = f"""{ANSWERING}
 if os.geteuid() == 0:
     # Nobody may not read where Python lies: what is loaded late is loaded before.
     for words in json.loads(sys.argv[1]):

@@ -6,18 +6,15 @@ could else take anything away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Final
 
 from deploytrail import entry
 from deploytrail.app.signed import Signed
 from deploytrail.log.reading import bundle_entries
-from deploytrail.log.store import LogReader
+from deploytrail.log.store import BUNDLES_A_MOMENT, LogReader, Reading
 from deploytrail.log.tiles import WIDTH
 
-BUNDLES_A_MOMENT: Final = 32
-"""As many are read within one moment of a store, which is to be short."""
 _ERASED: Final = b'"action":"audit.subject.erased"'
 
 
@@ -32,11 +29,11 @@ class Erasures:
     def __contains__(self, subject: str) -> bool:
         return subject in self._subjects
 
-    def catch_up(self, moment: Callable[[], AbstractContextManager[LogReader]]) -> None:
+    def catch_up(self, reading: Reading[LogReader]) -> None:
         """Read on, up to the newest checkpoint; in as many moments as it takes."""
         is_behind = True
         while is_behind:
-            with moment() as reader:
+            with reading() as reader:
                 is_behind = self._read_some(reader)
 
     def _read_some(self, reader: LogReader) -> bool:

@@ -120,8 +120,9 @@ class ExportedEvidence:
                 digest, text = msgspec.json.decode(line, type=tuple[str, str])
                 found[unbase64url(digest)] = unbase64url(text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DeploytrailError):
-                broken.append(f"{_DISCLOSURES} line {number}: expected [digest, disclosure]")
-        return found, broken[:_BROKEN_MAX]
+                if len(broken) < _BROKEN_MAX:
+                    broken.append(f"{_DISCLOSURES} line {number}: expected [digest, disclosure]")
+        return found, broken
 
     def close(self) -> None:
         self._tar.close()

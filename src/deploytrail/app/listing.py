@@ -5,8 +5,7 @@ Where they are read from, a store or a copy of a log, is for others to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from deploytrail.app.reading import Showing, find_event
@@ -14,7 +13,7 @@ from deploytrail.app.signed import Signed
 from deploytrail.errors import EvidenceError
 from deploytrail.event import EventId
 from deploytrail.log.reading import bundle_entries
-from deploytrail.log.store import LogReader
+from deploytrail.log.store import LogReader, Reading
 from deploytrail.log.tiles import WIDTH
 from deploytrail.trail import Shown
 
@@ -22,14 +21,11 @@ _Reads = TypeVar("_Reads", bound=LogReader)
 
 
 class Listing(Generic[_Reads]):
-    """What all trails that are read have in common.
-
-    `reading` begins a moment, which ends with its block.
-    """
+    """What all trails that are read have in common."""
 
     def __init__(
         self,
-        reading: Callable[[], AbstractContextManager[_Reads]],
+        reading: Reading[_Reads],
         signed: Signed,
         showing: Showing[_Reads],
     ) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from deploytrail import entry
-from deploytrail.app.erasures import BUNDLES_A_MOMENT, Erasures
+from deploytrail.app.erasures import Erasures
 from deploytrail.app.signed import Signed
 from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.entry import base64url, unbase64url
@@ -15,7 +14,7 @@ from deploytrail.errors import NotFound
 from deploytrail.event import EventId
 from deploytrail.log import merkle
 from deploytrail.log.reading import bundle_entries, entries_from, entry_at
-from deploytrail.log.store import LogReader, Reader, VaultRow
+from deploytrail.log.store import BUNDLES_A_MOMENT, LogReader, Reader, Reading, VaultRow
 from deploytrail.log.tiles import WIDTH
 from deploytrail.sentence import counted
 from deploytrail.trail import Shown, Withheld
@@ -26,7 +25,7 @@ from deploytrail.vault.subject import SUBJECT_BYTES, Subject
 
 _SLACK_MICROSECONDS: Final = 60_000_000
 _BUNDLES_BEFORE: Final = 4
-_MOMENT_MAX: Final = 253_402_300_799_000_000
+_MICROSECONDS_MAX: Final = 253_402_300_799_000_000
 """The end of the year 9999: a UUIDv7 can name later times, and no calendar of ours does."""
 _Reads = TypeVar("_Reads", bound=LogReader, contravariant=True)
 
@@ -126,14 +125,10 @@ class Showing(Generic[_Reads]):
             for (index, octets), each in zip(found, fields, strict=True)
         ]
 
-    def shown(
-        self,
-        revealed: Sequence[Revealed],
-        moment: Callable[[], AbstractContextManager[_Reads]],
-    ) -> list[Shown]:
+    def shown(self, revealed: Sequence[Revealed], reading: Reading[_Reads]) -> list[Shown]:
         """As readers see them; after the moment, since to find why something is gone takes long."""
         if any(not one.sealed.issuperset(one.withheld.values()) for one in revealed):
-            self._erasures.catch_up(moment)
+            self._erasures.catch_up(reading)
         return [self._shown(one) for one in revealed]
 
     def disclosures(self, reader: _Reads, entries: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -179,18 +174,15 @@ def attached(
     )
 
 
-Moment = Callable[[], AbstractContextManager[LogReader]]
-
-
-def find_event(moment: Moment, event: EventId | int) -> tuple[int, bytes]:
+def find_event(reading: Reading[LogReader], event: EventId | int) -> tuple[int, bytes]:
     """(index, entry) of an event, by its id or by that index. Raises NotFound."""
     if isinstance(event, str):
-        return _find_id(moment, event)
-    with moment() as reader:
+        return _find_id(reading, event)
+    with reading() as reader:
         return event, entry_at(reader, event)
 
 
-def _find_id(moment: Moment, id: EventId) -> tuple[int, bytes]:
+def _find_id(reading: Reading[LogReader], id: EventId) -> tuple[int, bytes]:
     """By bisection, then by a scan.
 
     A UUIDv7 says when the event was made, which is mostly just before it was logged: the scan
@@ -198,14 +190,14 @@ def _find_id(moment: Moment, id: EventId) -> tuple[int, bytes]:
     Somebody may send the id of another's event once more, under a delivery of its own: the first
     one since that time is it.
     """
-    with moment() as reader:
+    with reading() as reader:
         size = reader.tree().size
         start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
     begin = max(0, start // WIDTH - _BUNDLES_BEFORE)
-    found = _first_of(moment, id, range(begin, -(-size // WIDTH)), size)
+    found = _first_of(reading, id, range(begin, -(-size // WIDTH)), size)
     if found is None or found[0] < start:
         # Logged before its own time: so may others be, that came before.
-        found = _first_of(moment, id, range(begin), size) or found
+        found = _first_of(reading, id, range(begin), size) or found
     if found is None:
         raise NotFound(
             f"event {id}: not in this log of {counted(size, 'entry')}; 'deploytrail log' lists them"
@@ -213,10 +205,12 @@ def _find_id(moment: Moment, id: EventId) -> tuple[int, bytes]:
     return found
 
 
-def _first_of(moment: Moment, id: EventId, bundles: range, size: int) -> tuple[int, bytes] | None:
+def _first_of(
+    reading: Reading[LogReader], id: EventId, bundles: range, size: int
+) -> tuple[int, bytes] | None:
     """In as many moments as it takes: none may last long."""
     for at in range(0, len(bundles), BUNDLES_A_MOMENT):
-        with moment() as reader:
+        with reading() as reader:
             for number in bundles[at : at + BUNDLES_A_MOMENT]:
                 found = _within(bundle_entries(reader, number, size), id)
                 if found is not None:
@@ -234,9 +228,9 @@ def _within(entries: Sequence[bytes], id: EventId) -> tuple[int, bytes] | None:
     return None
 
 
-def _first_logged_since(reader: LogReader, size: int, moment: int) -> int:
+def _first_logged_since(reader: LogReader, size: int, since: int) -> int:
     """The first index logged at or after a time in microseconds; `logged` only rises."""
-    text = rfc3339(at_microseconds(min(max(0, moment), _MOMENT_MAX)))
+    text = rfc3339(at_microseconds(min(max(0, since), _MICROSECONDS_MAX)))
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2

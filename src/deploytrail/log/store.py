@@ -5,9 +5,9 @@ Prose and values only. `tests/contract/test_store.py` holds every engine against
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from deploytrail.clock import Uptime
 from deploytrail.log.merkle import Frontier
@@ -132,6 +132,13 @@ class LogReader(Protocol):
     def checkpoint(self) -> Note | None:
         """The newest published one."""
         ...
+
+
+_Reads = TypeVar("_Reads", bound=LogReader)
+Reading = Callable[[], AbstractContextManager[_Reads]]
+"""Begins a moment to read in, which ends with its block."""
+BUNDLES_A_MOMENT: Final = 32
+"""As many at most are read within one moment, which is to be short."""
 
 
 class Reader(LogReader, Protocol):
