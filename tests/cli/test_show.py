@@ -86,10 +86,11 @@ def test_a_proof_verifies_with_the_policy_and_the_entry_alone(recorded: Program)
     done = recorded("proof", id, "-o", "proof", "--entry", "entry")
     assert (done.returncode, done.stdout) == (0, "")
     entry = (recorded.folder / "entry").read_bytes()
-    proven = proof.decode((recorded.folder / "proof").read_bytes())
     trusted = policy.decode((recorded.home / "policy").read_bytes())
-    assert proof.verify(proven, merkle.leaf_hash(entry), trusted).checkpoint.size == 3
-    assert recorded("proof", id).stdout.encode() == (recorded.folder / "proof").read_bytes()
+    # Not compared byte for byte: the cosignature is renewed when it is a minute old.
+    for octets in ((recorded.folder / "proof").read_bytes(), recorded("proof", id).stdout.encode()):
+        verified = proof.verify(proof.decode(octets), merkle.leaf_hash(entry), trusted)
+        assert verified.checkpoint.size == 3
 
 
 def test_an_entry_is_shown_and_proven_by_its_index(recorded: Program) -> None:
