@@ -15,16 +15,14 @@ from deploytrail.app.exporting import export, export_events
 from deploytrail.app.verifying import verify
 from deploytrail.errors import DeploytrailError, Malformed
 from deploytrail.trail import Report, Shown
-from tests.app.trails import Place, place
+from tests.app.trails import Place, recorded
 
 Told = Callable[[int, int], None]
 
 
 @pytest.fixture(scope="module")
 def trail(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    there = place(tmp_path_factory.mktemp("trail"))
-    there.record(600)
-    return there
+    return recorded(tmp_path_factory.mktemp("trail"), 600)
 
 
 @pytest.fixture(scope="module")
@@ -132,32 +130,31 @@ def test_an_existing_file_is_not_replaced(trail: Place, exported: Path) -> None:
     assert not list(exported.parent.glob("*.new"))
 
 
-LEFTOVERS: dict[str, Callable[[Path, Path], object]] = {
-    "a link": lambda new, victim: new.symlink_to(victim),
-    "a hard link": lambda new, victim: new.hardlink_to(victim),
-    "a file that others may read": lambda new, victim: new.write_bytes(victim.read_bytes()),
-}
-
-
-@pytest.mark.parametrize("what", LEFTOVERS)
-def test_what_lies_in_the_way_is_not_written_through(
-    trail: Place, exported: Path, tmp_path: Path, what: str
+def test_the_files_beside_it_stay_as_they_were(
+    trail: Place, exported: Path, tmp_path: Path
 ) -> None:
-    victim, target = tmp_path / "victim", tmp_path / "trail.tar"
-    victim.write_bytes(b"precious")
-    LEFTOVERS[what](tmp_path / "trail.tar.new", victim)
+    beside = {"trail.tar.new": b"mine", "trail.tar~": b"older", ".trail.tar": b"hidden"}
+    for name, octets in beside.items():
+        (tmp_path / name).write_bytes(octets)
+    target = tmp_path / "trail.tar"
     with trail.opened() as opened:
         export(opened, target)
-    assert victim.read_bytes() == b"precious"
-    assert (target.is_symlink(), target.stat().st_mode & 0o777) == (False, 0o600)
-    assert target.read_bytes() == exported.read_bytes()
-    assert {path.name for path in tmp_path.iterdir()} == {"victim", "trail.tar"}
+    assert target.stat().st_mode & 0o777 == 0o600
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == beside | {"trail.tar": exported.read_bytes()}
+
+
+def test_a_link_to_nowhere_is_a_file_that_stands_there(trail: Place, tmp_path: Path) -> None:
+    target = tmp_path / "trail.tar"
+    target.symlink_to(tmp_path / "nowhere")
+    with trail.opened() as opened, pytest.raises(FileExistsError, match=r"trail\.tar"):
+        export(opened, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["trail.tar"]
 
 
 def test_an_export_holds_little_of_the_disclosures_in_memory(tmp_path: Path) -> None:
     """Not all of them, whatever the log's size: they are put aside in a file."""
-    there = place(tmp_path)
-    there.record(512)
+    there = recorded(tmp_path, 512)
 
     def peak() -> int:
         with there.opened() as opened:

@@ -84,8 +84,8 @@ OF_NAMES: Final = {
     ),
     "no sync behind an export": Mutant(
         "stores/files.py",
-        "        new.unlink(missing_ok=True)\n    sync_directory(path.parent)\n",
-        "        new.unlink(missing_ok=True)\n",
+        "        Path(name).unlink(missing_ok=True)\n    sync_directory(path.parent)\n",
+        "        Path(name).unlink(missing_ok=True)\n",
     ),
     "no sync of what is put aside": Mutant(
         "wrapper/unrecorded.py", "            os.fsync(file.fileno())\n", ""

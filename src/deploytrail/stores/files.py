@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,24 +41,47 @@ def new_file(path: Path) -> int:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears when the block ends, whole and durable; where it raises, not at all.
+    """A file (0600) that appears when the block ends, whole and durable; if it raises, not at all.
 
-    Written beside its place. Raises FileExistsError where there is a file of that name.
+    Written beside its place, under a name that nothing else has. Raises FileExistsError where there
+    is a file of that name.
     """
-    if path.exists():
-        raise FileExistsError(errno.EEXIST, "File exists", str(path))
-    new = path.with_name(path.name + ".new")
-    file = new_file(new)
+    if os.path.lexists(path):
+        raise _exists(path)
+    try:
+        file, name = tempfile.mkstemp(prefix=".deploytrail-", dir=path.parent)
+    except OSError as error:
+        # The name that was asked for tells more than the one that was made up.
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
     try:
         with open(file, "wb", closefd=False) as stream:
             yield stream
         os.fsync(file)
-        # Unlike a rename, a link never takes the place of a file that came meanwhile.
-        os.link(new, path)
+        _put(Path(name), path)
     finally:
         os.close(file)
-        new.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def _put(new: Path, path: Path) -> None:
+    # Unlike a rename, a link never takes the place of a file that came meanwhile.
+    try:
+        os.link(new, path)
+    except OSError as error:
+        if error.errno not in WITHOUT_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise _exists(path) from None
+        new.rename(path)
+
+
+# What disks say that know no second name of a file: FAT, and some shares.
+WITHOUT_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, "File exists", str(path))
 
 
 def make_directory(directory: Path) -> None:
