@@ -6,6 +6,9 @@
     │   ├── TooLarge           over a stated limit                          413 · exit 2
     │   ├── Conflict           the same delivery id with another body       409 · exit 2
     │   ├── NotFound           no such entry, file or trail                 404 · exit 2
+    │   ├── Unknown            nobody that we know: no token, or not a live one 401 · exit 77
+    │   ├── TooSlow            a query that took longer than allowed        422 · exit 75
+    │   ├── Overloaded         more at once than can be held; send slower   429 · exit 75
     │   └── NotPermitted       known, but not allowed                       403 · exit 77
     ├── EvidenceError          the evidence is wrong: never retried, never softened
     │   ├── Tampered           bytes that contradict a proof                    · exit 1
@@ -15,6 +18,8 @@
     └── OwnError               we must change something                     5xx
         ├── Misconfigured      a setting that can't work                    500 · exit 2
         ├── Busy               another writer; try again                    503 · exit 75
+        ├── Behind             a view has not read as far as was asked for  503 · exit 75
+        ├── Unreachable        a server or database that does not answer    503 · exit 75
         ├── DiskFull           no room; nothing was stored                  507 · exit 75
         ├── CommitUnknown      a commit failed half-way; look it up         503 · exit 75
         ├── ClockSuspect       the clock jumped ahead; appends are refused  503 · exit 75
@@ -86,6 +91,27 @@ class NotPermitted(SenderError):
     status = 403
 
 
+class Unknown(SenderError):
+    """The caller showed nothing that we know: no token, or none that is live."""
+
+    exit_code = EXIT_NOT_PERMITTED
+    status = 401
+
+
+class TooSlow(SenderError):
+    """A query took longer than allowed; a narrower one may not."""
+
+    exit_code = EXIT_UNDECIDED
+    status = 422
+
+
+class Overloaded(SenderError):
+    """More came in than can be held; nothing was stored, and the same may be sent again later."""
+
+    exit_code = EXIT_UNDECIDED
+    status = 429
+
+
 class EvidenceError(DeploytrailError):
     """The evidence is wrong. Never retried and never softened to a warning."""
 
@@ -126,6 +152,20 @@ class Misconfigured(OwnError):
 
 class Busy(OwnError):
     """Somebody else holds the lock; nothing was stored."""
+
+    exit_code = EXIT_UNDECIDED
+    status = 503
+
+
+class Behind(OwnError):
+    """A view has not read as far as was asked for in the time allowed."""
+
+    exit_code = EXIT_UNDECIDED
+    status = 503
+
+
+class Unreachable(OwnError):
+    """A server or a database does not answer; what was sent may or may not have arrived."""
 
     exit_code = EXIT_UNDECIDED
     status = 503

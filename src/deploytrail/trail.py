@@ -136,6 +136,69 @@ class Report(Struct, frozen=True, kw_only=True):
     proven: int | None = None
 
 
+class Page(Struct, frozen=True, kw_only=True):
+    """One page of what a search found, in the order asked for.
+
+    `next` is the cursor of the page behind it, None at the end. `indexed` of the log's `size`
+    entries were searched; of what came later nothing is known here.
+    """
+
+    items: tuple[Shown, ...]
+    next: str | None
+    indexed: int
+    size: int
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """A value and how many events have it; `value` is None for those that have none."""
+
+    value: str | None
+    count: int
+
+
+class Facet(Struct, frozen=True, kw_only=True):
+    """The values of one field among the matching events, most frequent first.
+
+    Where `is_exact` is False, each count is one at least, and values may be missing.
+    """
+
+    field: str
+    counts: tuple[Counted, ...]
+    is_exact: bool
+
+
+class Bar(Struct, frozen=True, kw_only=True):
+    """The matching events whose time lies in [`since`, `until`), in all and by outcome."""
+
+    since: str
+    until: str
+    count: int
+    outcomes: dict[str, int]
+
+
+class Histogram(Struct, frozen=True, kw_only=True):
+    """Matching events over time, oldest first; bars without events are there, too."""
+
+    bars: tuple[Bar, ...]
+    is_exact: bool
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """How far the log goes, and how far what follows it.
+
+    `followers` gives by name the index of the next entry that each wants.
+    """
+
+    origin: str
+    size: int
+    size_signed: int
+    logged: str | None
+    followers: dict[str, int]
+
+
+Order = Literal["newest", "oldest"]
+
+
 class TrailReader(Protocol):
     """The half of a trail that reads: also of an export, and where nothing may be written.
 
@@ -181,6 +244,61 @@ class TrailReader(Protocol):
 
     def close(self) -> None:
         """Let go of files and locks. Nothing is pending: what was acknowledged is durable."""
+        ...
+
+
+class TrailSearcher(TrailReader, Protocol):
+    """The half of a trail that answers questions, through its index.
+
+    `query` is in the one language of docs/query.md. `after` is the index of an entry that the
+    answer must have taken into account: it is waited for, for a bounded time, else Behind is
+    raised. Every method raises Malformed for a query that can't be read (saying where and what was
+    expected), TooSlow for one that takes too long, and NotFound where there is no index.
+    """
+
+    def search(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        order: Order = "newest",
+        after: int | None = None,
+    ) -> Page:
+        """Matching events by `time`, then index. A cursor belongs to its query and order.
+
+        Pages go on to any depth; an event that comes meanwhile is found once or not at all.
+        """
+        ...
+
+    def facets(
+        self, query: str, fields: Sequence[str], *, limit: int = 20, after: int | None = None
+    ) -> list[Facet]:
+        """For each field, its most frequent values among matching events."""
+        ...
+
+    def histogram(self, query: str, *, bars: int = 60, after: int | None = None) -> Histogram:
+        """At most `bars` bars over the query's time, or over all that matches."""
+        ...
+
+    def suggest(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
+        """Values of a field that begin so, frequent ones first."""
+        ...
+
+    def changes(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
+        """What changed, newest first: deployments, configuration, access, overrides.
+
+        `query` narrows it. What only looked (plans, checks, reads) is left out.
+        """
+        ...
+
+    def stats(self) -> Stats: ...
+    def tail(self, query: str = "", *, after: int | None = None) -> Iterator[Shown]:
+        """Matching events as they are logged, without an end; blocks.
+
+        Behind index `after` where it is given, else from now on. None is left out and none comes
+        twice; whoever goes on behind the index of the last one misses nothing.
+        """
         ...
 
 

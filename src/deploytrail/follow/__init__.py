@@ -1,0 +1,1 @@
+"""Reading the log in order, for whoever derives something from it."""
