@@ -1,0 +1,1 @@
+"""Who may do what, and over which part of the trail."""
