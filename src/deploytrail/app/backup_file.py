@@ -243,9 +243,10 @@ class BackupFile:
 
     def _last(self, name: str) -> bytes:
         if name not in self._members:
+            last = next(reversed(self._members))
             raise Incomplete(
                 f"{self.path}: expected the member {name} at its end, found none: the file was "
-                "cut off, or a name in it was changed. Take a whole copy"
+                f"cut off or changed at or behind its member {last[:80]!r}. Take a whole copy"
             )
         return self._bytes_of(name)
 

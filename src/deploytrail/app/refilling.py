@@ -45,6 +45,7 @@ from deploytrail.log.store import (
     Writer,
 )
 from deploytrail.log.tiles import WIDTH, decode_bundle
+from deploytrail.sentence import counted
 from deploytrail.vault.keys import Keyring, Secrets, SubjectRow, backup_key, unwrap_secrets
 from deploytrail.vault.subject import SUBJECT_BYTES
 
@@ -105,7 +106,7 @@ def opened(log: BackupFile, keys: BackupFile, wrapping_key: bytes) -> Opened:
     if keys.manifest.origin != log.manifest.origin:
         raise Conflict(
             f"{keys.path}: expected the keys of {log.manifest.origin}, found those of "
-            f"{keys.manifest.origin}; name the file that was written beside {log.path.name}"
+            f"{keys.manifest.origin}; name the file that was written beside {log.path}"
         )
     log.refuse_unsealed(backup_key(secrets))
     standing = log.manifest.standing
@@ -182,9 +183,17 @@ class _Entries:
 
     def put(self) -> tuple[Accounts, _Signed]:
         size = self._backup.standing.size
+        with self._store.reading() as reader:
+            there = reader.tree().size
+        if there:
+            raise Conflict(
+                f"restore: expected an empty trail, found {counted(there, 'entry')}; nothing was "
+                "changed"
+            )
         self._put_some([])
-        for entries in self._chunks():
-            self._put_some(entries)
+        for name in self._backup.log.names("log"):
+            # Held by nobody when the next ones are read.
+            self._put_some(decode_bundle(self._backup.log.read(name)))
             if self._told is not None:
                 self._told(self._size(), size)
         with self._store.reading() as reader:
@@ -200,10 +209,6 @@ class _Entries:
     def _size(self) -> int:
         with self._store.reading() as reader:
             return reader.tree().size
-
-    def _chunks(self) -> Iterator[list[bytes]]:
-        for name in self._backup.log.names("log"):
-            yield decode_bundle(self._backup.log.read(name))
 
     def _checkpoints(self) -> Iterator[SignedNote]:
         for rows in self._backup.log.rows("checkpoints", SignedNote):

@@ -138,7 +138,6 @@ def _clear(home: Home) -> None:
     _refuse_trail(home)
     # In this order: keys that stand alone are those of a trail that lost its log.
     home.keys.unlink(missing_ok=True)
-    sync_directory(home.directory)
     for leftover in home.directory.glob("*.db.new*"):
         leftover.unlink()
     folder = home.directory / _FOLDER
@@ -188,9 +187,7 @@ def _named(home: Home, policy: bytes, key: bytes | None) -> None:
     folder.log.rename(home.new_log)
     # Stopped before the next line, the log is a leftover; behind it, both files are whole, and
     # whoever comes next gives the log its name, as after `init`.
-    sync_directory(home.directory)
     folder.keys.rename(home.keys)
-    sync_directory(home.directory)
     home.new_log.rename(home.log)
     sync_directory(home.directory)
     shutil.rmtree(folder.directory)
