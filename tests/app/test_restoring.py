@@ -231,6 +231,15 @@ def test_keys_of_a_trail_that_lost_its_log_are_not_replaced(
     assert home.keys.read_bytes() == before
 
 
+def _write_ahead_log_in_the_way(there: Place, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "log.db-wal").write_bytes(b"the newest entries of a log that was removed")
+    try:
+        restored(there, file, tmp_path)
+    finally:
+        (tmp_path / "home" / "log.db-wal").rename(tmp_path / "home" / "key")
+
+
 def _other_wrapping_key(there: Place, file: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text("ab" * 32)
     restored(there, file, tmp_path, key=tmp_path / "wrong")
@@ -269,6 +278,9 @@ REFUSED: dict[
     ),
     "another trail's key": (_other_wrapping_key, Tampered, r"keys: secret .*another trail's"),
     "another key in its place": (_key_in_the_way, Conflict, "found another; it may be the only"),
+    "a write-ahead log in the way": (
+        _write_ahead_log_in_the_way, Incomplete, r"log\.db-wal: expected log\.db beside it",
+    ),
     "the two files exchanged": (_exchanged, DeploytrailError, "expected the format"),
 }  # fmt: skip
 

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct
 
@@ -31,7 +30,6 @@ from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.stores.sqlite.place import MOUNTS, refuse_network, sync_directory
 from deploytrail.trail import PATIENT, Patience, Report
 
-_FOLDER: Final = "restoring"
 Told = Callable[[int, int], None]
 
 
@@ -131,6 +129,7 @@ def _refuse_trail(home: Home) -> None:
             f"{home.directory}: expected no trail, found the keys of one whose log.db was removed; "
             "move the directory away, and name its key with --key FILE"
         )
+    homes.refuse_stray_logs(home)
 
 
 def _clear(home: Home) -> None:
@@ -140,14 +139,13 @@ def _clear(home: Home) -> None:
     home.keys.unlink(missing_ok=True)
     for leftover in home.directory.glob("*.db.new*"):
         leftover.unlink()
-    folder = home.directory / _FOLDER
-    if folder.exists():
-        shutil.rmtree(folder)
+    if home.restoring.directory.exists():
+        shutil.rmtree(home.restoring.directory)
 
 
 def _made(home: Home, backup: Opened, wrapping: bytes, clock: Clock, told: Told | None) -> Refilled:
     """The two databases in a folder of their own, complete and durable."""
-    folder = Home(home.directory / _FOLDER)
+    folder = home.restoring
     make_directory(folder.directory)
     try:
         SqliteKeyring.create(folder.keys, backup.secrets, clock, wrapping_key=wrapping)
@@ -180,7 +178,7 @@ def _stores(
 
 def _named(home: Home, policy: bytes, key: bytes | None) -> None:
     """Give everything its name; the log is last, since a directory with one has a trail."""
-    folder = Home(home.directory / _FOLDER)
+    folder = home.restoring
     if key is not None:
         replace_file(home.key, key.hex().encode() + b"\n")
     replace_file(home.policy, policy)
