@@ -73,7 +73,8 @@ def test_rows_of_the_vault_may_come_by_themselves(engine: Engine, store: Store) 
     attached = AttachmentRow(b"attachment's id.", ALICE + BOB, b"wrapped", b"sealed")
     with store.reading() as reader:
         before = reader.tree()
-    for vault in ([row], [row, known]):
+    another = row._replace(sealed=b"sealed once more")
+    for vault in ([row], [another, known]):
         with store.writing() as writer:
             writer.add(plan.beside(writer.tree(), vault=vault, attachments=[attached]))
     engine.close()

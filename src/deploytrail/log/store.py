@@ -218,7 +218,11 @@ class Writer(Reader, Protocol):
         ...
 
     def add(self, addition: Addition) -> None:
-        """Write an addition. Raises Fenced if the stored size is not `size_before`."""
+        """Write an addition; of vault rows that are known already, those stay.
+
+        It may have no entries, and rows of the vault alone. Raises Fenced if the stored size is not
+        `size_before`.
+        """
         ...
 
     def erase(self, subject: bytes) -> int:
