@@ -220,7 +220,7 @@ def test_listing_loads_no_library_that_only_draws(recorded: Program) -> None:
 
 
 COMPLETED = {
-    "deploytrail re": ["record"],
+    "deploytrail re": ["record", "restore"],
     "deploytrail log --out": ["--outcome"],
     "deploytrail run --en": ["--environment"],
     "deploytrail run --environment prod --re": ["--reason"],

@@ -63,6 +63,7 @@ def examine(
     checks = [_place(home), _modes(home), _key(home, environment), _fence(home)]
     checks.extend(_verification(home, environment))
     checks.extend(_unrecorded(home))
+    checks.extend(_leftover(home))
     return checks
 
 
@@ -271,4 +272,15 @@ def _unrecorded(home: Home) -> Iterator[Check]:
             found=f"{counted(len(refused), 'run')} that the log did not take: {refused[0]}",
             advice="look into the file, record what is true of it ('deploytrail record --json'), "
             "then remove it",
+        )
+
+
+def _leftover(home: Home) -> Iterator[Check]:
+    folder = home.restoring.directory
+    if folder.exists():
+        yield Check(
+            what="restoring",
+            state="note",
+            found=f"{folder}: a restore was stopped, and what it had made is still there",
+            advice=f"rm -r {folder}",
         )

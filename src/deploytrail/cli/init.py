@@ -25,8 +25,9 @@ _ADVICE: Final = (
     ),
     (
         "backup",
-        "cp -a {directory} BACKUP",
-        "While nothing is being recorded. Keep the key apart from it.",
+        "deploytrail backup FILE",
+        "Also while others record; 'deploytrail restore FILE' makes a trail of it again. The key "
+        "is not in it: keep your copy of that apart.",
     ),
     (
         "auditors",

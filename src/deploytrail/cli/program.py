@@ -31,7 +31,8 @@ from deploytrail.errors import (
 
 VERBS: Final = (
     *("init", "run", "record", "actions"),
-    *("log", "show", "proof", "verify", "export", "doctor"),
+    *("log", "show", "proof", "verify", "export"),
+    *("doctor", "backup", "restore"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
 Asked = Callable[[], int | None]

@@ -124,7 +124,7 @@ def verify(
     if json:
         say_json(report)
     else:
-        _say_report(report)
+        say_report(report)
     return report.exit_code
 
 
@@ -137,7 +137,8 @@ def _age_seconds(text: str) -> int:
     return int(found.total_seconds())
 
 
-def _say_report(report: Report) -> None:
+def say_report(report: Report) -> None:
+    """What was found, for people."""
     verdict, colour = _VERDICTS.get(report.exit_code, _VERDICTS[EXIT_TAMPERED])
     say(styled(verdict, colour))
     if report.why:

@@ -13,7 +13,7 @@ from deploytrail.errors import Tampered
 from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.shape import Shape
 from deploytrail.vault import keys
-from deploytrail.vault.keys import Secrets
+from deploytrail.vault.keys import Secrets, SubjectRow
 from deploytrail.vault.subject import KEY_BYTES, SUBJECT_BYTES, Subject, subject
 
 _SCHEMA: Final = """
@@ -30,6 +30,10 @@ _BY_SUBJECT: Final = "SELECT wrapped FROM subject WHERE subject = ?"
 _PUT_SUBJECT: Final = "INSERT INTO subject VALUES (?, ?, ?)"
 _ERASE_SUBJECT: Final = "DELETE FROM subject WHERE subject = ?"
 _SUBJECTS: Final = "SELECT subject, wrapped FROM subject"
+_SUBJECT_ROWS: Final = (
+    "SELECT lookup, subject, wrapped FROM subject WHERE lookup > ? ORDER BY lookup LIMIT ?"
+)
+_KEEP_SUBJECT: Final = "INSERT OR IGNORE INTO subject VALUES (?, ?, ?)"
 _REMEMBERED_MAX: Final = 100_000
 
 
@@ -42,13 +46,7 @@ class KeyRows:
 
     def secrets(self) -> Secrets:
         rows = dict(self._connection.execute(_SECRETS))
-        if rows.keys() != set(Secrets._fields):
-            raise Tampered(f"keys.db: expected {', '.join(Secrets._fields)}, found {sorted(rows)}")
-        opened = {
-            name: keys.unwrap(self._wrapping_key, wrapped, purpose=_purpose(name))
-            for name, wrapped in rows.items()
-        }
-        return Secrets(**opened)
+        return keys.unwrap_secrets(self._wrapping_key, rows, whence="keys.db")
 
     def subject(self, id: bytes) -> Subject | None:
         row = self._connection.execute(_BY_SUBJECT, (id,)).fetchone()
@@ -89,12 +87,8 @@ class SqliteKeyring:
     @classmethod
     def create(cls, path: Path, secrets: Secrets, clock: Clock, *, wrapping_key: bytes) -> None:
         """Make a keyring with these secrets, durable on return."""
-        rows = []
-        for name, secret in secrets._asdict().items():
-            nonce = clock.random(keys.NONCE_BYTES)
-            wrapped = keys.wrap(wrapping_key, secret, purpose=_purpose(name), nonce=nonce)
-            rows.append((_PUT_SECRET, (name, wrapped)))
-        Database.create(path, SHAPE, rows)
+        wrapped = keys.wrap_secrets(wrapping_key, secrets, clock.random)
+        Database.create(path, SHAPE, [(_PUT_SECRET, row) for row in wrapped.items()])
 
     def subjects(self, identities: Iterable[str]) -> dict[str, Subject]:
         remembered = self._remembered
@@ -139,6 +133,18 @@ class SqliteKeyring:
         with self._database.reading() as connection:
             return KeyRows(connection, self._wrapping_key).identities_checked()
 
+    def wrapped_secrets(self) -> dict[str, bytes]:
+        with self._database.reading() as connection:
+            return dict(connection.execute(_SECRETS))
+
+    def subject_rows(self, *, after: bytes = b"", count: int) -> list[SubjectRow]:
+        with self._database.reading() as connection:
+            return [SubjectRow(*row) for row in connection.execute(_SUBJECT_ROWS, (after, count))]
+
+    def put_subject_rows(self, rows: Iterable[SubjectRow]) -> None:
+        with self._database.writing() as connection:
+            connection.executemany(_KEEP_SUBJECT, rows)
+
     def close(self) -> None:
         self._database.close()
 
@@ -173,7 +179,3 @@ class SqliteKeyring:
 
     def _lookup(self, identity: str) -> bytes:
         return keys.lookup(self.secrets, identity)
-
-
-def _purpose(name: str) -> bytes:
-    return b"secret " + name.encode("ascii")
