@@ -176,7 +176,8 @@ _TLS: Final = ("tls_certificate", "tls_key")
 
 def _read(path: Path) -> _Read:
     try:
-        octets = path.read_bytes()
+        with path.open("rb") as file:
+            octets = file.read(FILE_BYTES_MAX + 1)
     except PermissionError:
         raise NotPermitted(
             f"{path}: expected to read these settings, but you may not; name others with --config, "
@@ -191,10 +192,10 @@ def _read(path: Path) -> _Read:
 
 
 def parsed(octets: bytes, path: Path) -> _Read:
-    """The settings of a file's bytes, each of a known name and of its type; raises Misconfigured."""
+    """The settings of a file's bytes, all of known names and types; raises Misconfigured."""
     if len(octets) > FILE_BYTES_MAX:
         raise Misconfigured(
-            f"{path}: expected at most {FILE_BYTES_MAX} bytes, found {len(octets)}; it says only "
+            f"{path}: expected at most {FILE_BYTES_MAX} bytes, found more; settings say only "
             "where things are"
         )
     try:
@@ -313,7 +314,7 @@ def line_of(text: str, name: str) -> int | None:
     name: so a name within a text of several lines is none.
     """
     lines = text.split("\n")
-    wanted = re.compile(rf"[\s\[\"']*{re.escape(name)}[\s\]\"'.=]")
+    wanted = re.compile(rf"[\s\[\"']*(?:trail[\s\"'.]+)?{re.escape(name)}[\s\]\"'.=]")
     asked = 0
     for at, line in enumerate(lines):
         if not wanted.match(f"{line} "):
