@@ -42,7 +42,7 @@ def is_scope(filter: Filter) -> bool:
 
 
 def is_within(scope: Filter, event: Mapping[str, Any], *, matches: Matches) -> bool:
-    """Whether the scope covers an event; one that does not say where it belongs lies in no place."""
+    """Whether the scope covers an event; one that says no project is in no project's scope."""
     return matches(scope, event)
 
 

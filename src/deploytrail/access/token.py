@@ -148,6 +148,13 @@ def _refuse_unsound(asked: Asked, now: datetime) -> None:
         )
 
 
+def role_of(token: Token) -> str:
+    """The role with just these permissions; else their names."""
+    held = frozenset(token.permissions)
+    named = next((role for role, permissions in ROLES.items() if permissions == held), None)
+    return named or ",".join(one.value for one in token.permissions)
+
+
 def encode(token: Token) -> bytes:
     """Canonical JSON, as it is kept."""
     return canonical.encode_checked(token)
