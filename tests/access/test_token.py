@@ -156,7 +156,7 @@ def test_the_scheme_of_a_header_is_read_in_any_case(header: str) -> None:
     assert tokens.bearer(header) == SECRET
 
 
-UNSOUND = {
+UNSOUND: dict[str, tuple[dict[str, object], str]] = {
     "an empty name": ({"name": ""}, "name: "),
     "a name with a blank": ({"name": "ci payments"}, "name: "),
     "a name with an underscore": ({"name": "ci_payments"}, "name: "),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from threading import Barrier
 
@@ -13,57 +12,18 @@ import pytest
 from deploytrail.access.principal import ALL, Permission, Principal
 from deploytrail.access.token import ROLES, Token
 from deploytrail.app.directory import DirectoryTrail, open_directory
-from deploytrail.app.known_tokens import KnownTokens
 from deploytrail.app.tokens import Created, Tokens
-from deploytrail.clock import Clock, SystemClock, Uptime
-from deploytrail.errors import Busy, Conflict, Malformed, NotFound, Unknown
-from deploytrail.event import Actor, Auth
-from deploytrail.log.store import Reader, StateRow
+from deploytrail.clock import SystemClock
+from deploytrail.errors import Conflict, Malformed, NotFound, Unknown
 from deploytrail.query.fields import BY_NAME
-from deploytrail.query.tree import EVERYTHING, Filter, Is
+from deploytrail.query.tree import Is
+from tests.app.made_tokens import ALICE, LATER, came_with, canonical, create, over, parse
 from tests.fakes import NOON, FakeClock
-
-ALICE = Actor(
-    type="user",
-    id="os:alice@host",
-    auth=Auth(method="os_user", assurance=1, verified_by="kernel"),
-)
-LATER = NOON + timedelta(days=90)
-
-
-def parse(text: str) -> Filter:
-    if not text:
-        return EVERYTHING
-    name, _, value = text.partition(":")
-    return Is(BY_NAME[name], value.lower())
-
-
-def canonical(filter: Filter) -> str:
-    assert isinstance(filter, Is)
-    return f"{filter.field.name}:{filter.value}"
-
-
-def over(trail: DirectoryTrail, clock: Clock) -> Tokens:
-    return Tokens(trail.store, trail.recorder, clock, parse=parse, canonical=canonical)
 
 
 @pytest.fixture
 def tokens(trail: DirectoryTrail, clock: FakeClock) -> Tokens:
     return over(trail, clock)
-
-
-def create(tokens: Tokens, name: str = "ci", **differing: object) -> Created:
-    plain = {
-        "owner": "github:bob",
-        "permissions": ROLES["recorder"],
-        "expires": LATER,
-        "by": ALICE,
-    }
-    return tokens.create(name, **(plain | differing))  # type: ignore[arg-type]
-
-
-def came_with(tokens: Tokens | KnownTokens, secret: str) -> Principal:
-    return tokens.authenticate(f"Bearer {secret}")
 
 
 def test_who_has_the_secret_may_do_what_was_given(tokens: Tokens) -> None:
@@ -217,138 +177,6 @@ def test_of_many_that_start_at_once_one_makes_the_first(
     assert len(made) == 1
     assert came_with(over(trail, FakeClock()), made[0].secret).permissions == ALL
     assert trail.size() == 1
-
-
-class Watched:
-    """A store's `reading`, counted; `change` happens between a look and the write after it."""
-
-    def __init__(self, trail: DirectoryTrail) -> None:
-        self.trail = trail
-        self.count = 0
-        self.failure: Exception | None = None
-
-    @contextmanager
-    def reading(self) -> Iterator[Reader]:
-        self.count += 1
-        if self.failure is not None:
-            raise self.failure
-        with self.trail.store.reading() as reader:
-            yield reader
-
-
-@pytest.fixture
-def watched(trail: DirectoryTrail) -> Watched:
-    return Watched(trail)
-
-
-@pytest.fixture
-def known(watched: Watched, clock: FakeClock) -> KnownTokens:
-    return KnownTokens(watched.reading, clock, parse=parse)
-
-
-def test_what_others_revoke_opens_nothing_two_seconds_later(
-    tokens: Tokens, known: KnownTokens, clock: FakeClock
-) -> None:
-    made = create(tokens)
-    assert came_with(known, made.secret).id == "token:ci"
-    tokens.revoke("ci", by=ALICE)
-    clock.advance(seconds=2)
-    with pytest.raises(Unknown):
-        came_with(known, made.secret)
-
-
-def test_the_store_is_read_once_a_second_however_many_ask(
-    tokens: Tokens, known: KnownTokens, watched: Watched, clock: FakeClock
-) -> None:
-    made = create(tokens)
-    for _ in range(40):
-        came_with(known, made.secret)
-        clock.advance(seconds=0.1)
-    assert watched.count == 4
-
-
-def test_false_secrets_don_t_make_the_store_be_read_more_often(
-    known: KnownTokens, watched: Watched
-) -> None:
-    for _ in range(10):
-        with pytest.raises(Unknown):
-            known.authenticate("Bearer hunter2")
-        with pytest.raises(Unknown):
-            known.authenticate(None)
-    assert watched.count == 1
-
-
-def test_what_has_not_changed_is_not_read_anew(
-    tokens: Tokens, watched: Watched, clock: FakeClock
-) -> None:
-    parsed: list[str] = []
-
-    def counting(text: str) -> Filter:
-        parsed.append(text)
-        return parse(text)
-
-    known = KnownTokens(watched.reading, clock, parse=counting)
-    one, two = create(tokens, "one", scope_text="env:a"), create(tokens, "two", scope_text="env:b")
-    for made in (one, two, one):
-        came_with(known, made.secret)
-        clock.advance(seconds=5)
-    three = create(tokens, "three", scope_text="env:c")
-    came_with(known, three.secret)
-    assert sorted(parsed) == ["env:a", "env:b", "env:c"]
-
-
-def test_nobody_is_let_in_on_what_is_too_old(
-    tokens: Tokens, known: KnownTokens, watched: Watched, clock: FakeClock
-) -> None:
-    made = create(tokens)
-    came_with(known, made.secret)
-    watched.failure = Busy("the store does not answer")
-    came_with(known, made.secret)
-    clock.advance(seconds=2)
-    with pytest.raises(Busy):
-        came_with(known, made.secret)
-    watched.failure = None
-    came_with(known, made.secret)
-
-
-class _Timeless(FakeClock):
-    """Of a system that does not tell how long it has been up."""
-
-    def uptime(self) -> Uptime:
-        return Uptime("", 0)
-
-
-def test_where_no_age_can_be_told_the_store_is_asked_each_time(
-    tokens: Tokens, watched: Watched
-) -> None:
-    made = create(tokens)
-    known = KnownTokens(watched.reading, _Timeless(), parse=parse)
-    came_with(known, made.secret)
-    tokens.revoke("ci", by=ALICE)
-    with pytest.raises(Unknown):
-        came_with(known, made.secret)
-
-
-SPOILT: dict[str, Callable[[bytes], bytes]] = {
-    "what is no token": lambda _: b"{}",
-    "another's name": lambda kept: kept.replace(b'"id":"bad"', b'"id":"good"'),
-    "a newer one's": lambda kept: kept.replace(b'"version":1', b'"version":2'),
-    "a scope that no scope may be": lambda kept: kept.replace(b"env:prod", b"actor:al"),
-}
-
-
-@pytest.mark.parametrize("reason", SPOILT)
-def test_a_token_that_can_t_be_read_opens_nothing_and_stops_no_other(
-    reason: str, trail: DirectoryTrail, tokens: Tokens, known: KnownTokens
-) -> None:
-    good, bad = create(tokens, "good"), create(tokens, "bad", scope_text="env:prod")
-    with trail.store.writing() as writer:
-        kept = writer.state("token")["bad"]
-        assert SPOILT[reason](kept) != kept
-        writer.put_state([StateRow("token", "bad", SPOILT[reason](kept))])
-    assert came_with(known, good.secret).id == "token:good"
-    with pytest.raises(Unknown):
-        came_with(known, bad.secret)
 
 
 class _Raced(Tokens):
