@@ -13,8 +13,7 @@ from deploytrail.app.tokens import Tokens
 from deploytrail.clock import Uptime
 from deploytrail.errors import Busy, Unknown
 from deploytrail.log.store import Reader, StateRow
-from deploytrail.query.tree import Filter
-from tests.app.made_tokens import ALICE, came_with, create, over, parse
+from tests.app.made_tokens import ALICE, came_with, create, over
 from tests.fakes import FakeClock
 
 
@@ -47,7 +46,7 @@ def watched(trail: DirectoryTrail) -> Watched:
 
 @pytest.fixture
 def known(watched: Watched, clock: FakeClock) -> KnownTokens:
-    return KnownTokens(watched.reading, clock, parse=parse)
+    return KnownTokens(watched.reading, clock)
 
 
 def test_what_others_revoke_opens_nothing_two_seconds_later(
@@ -83,22 +82,18 @@ def test_false_secrets_don_t_make_the_store_be_read_more_often(
 
 
 def test_what_has_not_changed_is_not_read_anew(
-    tokens: Tokens, watched: Watched, clock: FakeClock
+    tokens: Tokens, known: KnownTokens, clock: FakeClock
 ) -> None:
-    parsed: list[str] = []
-
-    def counting(text: str) -> Filter:
-        parsed.append(text)
-        return parse(text)
-
-    known = KnownTokens(watched.reading, clock, parse=counting)
+    """The very filter that was made of a scope stays."""
     one, two = create(tokens, "one", scope_text="env:a"), create(tokens, "two", scope_text="env:b")
-    for made in (one, two, one):
-        came_with(known, made.secret)
-        clock.advance(seconds=5)
+    scope = came_with(known, one.secret).scope
+    tokens.revoke("two", by=ALICE)
     three = create(tokens, "three", scope_text="env:c")
+    clock.advance(seconds=5)
     came_with(known, three.secret)
-    assert sorted(parsed) == ["env:a", "env:b", "env:c"]
+    with pytest.raises(Unknown):
+        came_with(known, two.secret)
+    assert came_with(known, one.secret).scope is scope
 
 
 def test_nobody_is_let_in_on_what_is_too_old(
@@ -126,7 +121,7 @@ def test_where_no_age_can_be_told_the_store_is_asked_each_time(
     tokens: Tokens, watched: Watched
 ) -> None:
     made = create(tokens)
-    known = KnownTokens(watched.reading, _Timeless(), parse=parse)
+    known = KnownTokens(watched.reading, _Timeless())
     came_with(known, made.secret)
     tokens.revoke("ci", by=ALICE)
     with pytest.raises(Unknown):

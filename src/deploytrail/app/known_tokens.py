@@ -9,7 +9,7 @@ from typing import Final
 
 from deploytrail.access import token as tokens
 from deploytrail.access.principal import Principal
-from deploytrail.access.scope import Parse, scope
+from deploytrail.access.scope import scope
 from deploytrail.access.token import Known, bearer, recognised
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
@@ -27,12 +27,9 @@ class KnownTokens:
     for use from all threads from which `reading` is.
     """
 
-    def __init__(
-        self, reading: Callable[[], AbstractContextManager[Reader]], clock: Clock, *, parse: Parse
-    ) -> None:
+    def __init__(self, reading: Callable[[], AbstractContextManager[Reader]], clock: Clock) -> None:
         self._reading = reading
         self._clock = clock
-        self._parse = parse
         self._lock = Lock()
         self._rows: Mapping[str, bytes] = {}
         self._known: Mapping[str, Known] = {}
@@ -85,6 +82,6 @@ class KnownTokens:
         """None for what can't be read: it opens nothing, and keeps no other from being known."""
         try:
             token = tokens.decode(octets)
-            return Known(token, scope(token.scope, parse=self._parse)) if token.id == id else None
+            return Known(token, scope(token.scope)) if token.id == id else None
         except DeploytrailError:
             return None
