@@ -22,7 +22,7 @@ from deploytrail.stores.postgres.shape import Shape, refuse_foreign, step_forwar
 
 # READ COMMITTED on purpose: what is read behind the lock is what stands there once it is ours.
 _BEGIN_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _STANDING: Final = (
     "SELECT number, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
     "pg_current_xact_id()::text FROM {schema}.version"
@@ -257,7 +257,7 @@ class Database:
         if self._reader is None or self._reader.is_lost:
             self._reader = self._connected()
         with self._own_errors(self._reader):
-            self._reader.link.execute(_BEGIN_READING)
+            self._reader.link.execute(BEGIN_READING)
         return self._reader
 
     def close(self) -> None:

@@ -29,6 +29,8 @@ SHAPE: Final = Shape(
         "subject(lookup bytea NOT NULL, subject bytea NOT NULL, wrapped bytea NOT NULL, "
         "PRIMARY KEY (lookup), UNIQUE (subject))",
     ),
+    absent="the schema deploytrail_keys, found none: names, reasons and values can't be read any "
+    "more; restore it from a backup",
 )
 _LOCK: Final = "SELECT number FROM deploytrail_keys.version FOR UPDATE"
 _SECRETS: Final = "SELECT name, wrapped FROM deploytrail_keys.secret"

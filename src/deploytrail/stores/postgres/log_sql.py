@@ -46,7 +46,10 @@ _TUNED: Final = (
     "ALTER TABLE deploytrail_log.disclosure ALTER COLUMN sealed SET STORAGE EXTERNAL",
     "ALTER TABLE deploytrail_log.attachment ALTER COLUMN sealed SET STORAGE EXTERNAL",
 )
-SHAPE: Final = Shape(SCHEMA, VERSION, _TABLES, tuned=_TUNED)
+_ABSENT: Final = (
+    "a trail, found none; 'deploytrail init' makes one, and --url or DEPLOYTRAIL_URL says where"
+)
+SHAPE: Final = Shape(SCHEMA, VERSION, _TABLES, tuned=_TUNED, absent=_ABSENT)
 
 _TREE_COLUMNS: Final = (
     "origin, size, root, frontier, last_logged, epoch, clock, boot, uptime, behind, digest"
@@ -63,6 +66,9 @@ SET_TREE: Final = (
 )
 
 BUNDLE: Final = "SELECT state, data FROM deploytrail_log.bundle WHERE n = %s"
+BUNDLES: Final = (
+    "SELECT n, state, data FROM deploytrail_log.bundle WHERE n >= %s AND n < %s ORDER BY n"
+)
 PUT_BUNDLES: Final = (
     "INSERT INTO deploytrail_log.bundle "
     "SELECT n, 1, data FROM unnest(%b::bigint[], %b::bytea[]) AS new(n, data)"

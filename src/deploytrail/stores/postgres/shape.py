@@ -67,7 +67,8 @@ class Shape(NamedTuple):
 
     `tables` make the oldest version that was ever shipped, each as `_FOUND` tells it; `steps` has
     by version those that it adds to the one before. A new schema goes through all of them, too.
-    `tuned` are statements that change no text of a table.
+    `tuned` are statements that change no text of a table, `absent` says what is expected, found
+    and to be done where there is no such schema.
     """
 
     schema: str
@@ -75,6 +76,7 @@ class Shape(NamedTuple):
     tables: tuple[str, ...]
     steps: Mapping[int, tuple[str, ...]] = MappingProxyType({})
     tuned: tuple[str, ...] = ()
+    absent: str = "a schema that is not there"
 
     @property
     def oldest(self) -> int:
@@ -111,7 +113,7 @@ def refuse_foreign(link: Link, shape: Shape, where: str) -> int:
     its tables. A table, trigger, policy or index that is not ours could drop or invent rows unseen.
     """
     if not shape.exists(link):
-        raise NotFound(f"{where}: expected the schema {shape.schema}, found none")
+        raise NotFound(f"{where}: expected {shape.absent}")
     found = _found(link, shape)
     if ("table", "version", _VERSION_TABLE) not in found:
         raise Tampered(
