@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located
 from deploytrail.cli.span import span
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
 from deploytrail.errors import (
@@ -98,6 +98,7 @@ def verify(
     disclosures: _Disclosures = False,
     json: JsonOption = False,
     home: HomeOption = None,
+    url: UrlOption = None,
 ) -> int:
     """Verify a log or a proof, offline and without trust in us.
 
@@ -111,7 +112,7 @@ def verify(
     clock = SystemClock()
     with Progress("verifying", clock) as progress:
         report = verify_log(
-            home if path is None else path,
+            located(home, url) if path is None else path,
             policy=policy,
             state=state,
             receipts=receipt or (),

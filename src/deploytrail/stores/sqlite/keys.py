@@ -12,9 +12,10 @@ from deploytrail.clock import Clock
 from deploytrail.errors import Tampered
 from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.shape import Shape
+from deploytrail.stores.wrapped import new_subject, unwrap_subject
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets, SubjectRow
-from deploytrail.vault.subject import KEY_BYTES, SUBJECT_BYTES, Subject, subject
+from deploytrail.vault.subject import Subject
 
 _SCHEMA: Final = """
 CREATE TABLE secret(name TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -64,7 +65,7 @@ class KeyRows:
         return count
 
     def _unwrapped(self, id: bytes, wrapped: bytes) -> Subject:
-        return subject(id, keys.unwrap(self._wrapping_key, wrapped, purpose=b"subject" + id))
+        return unwrap_subject(self._wrapping_key, id, wrapped)
 
 
 class SqliteKeyring:
@@ -170,11 +171,9 @@ class SqliteKeyring:
             # Once more under the lock: another process may have made it meanwhile.
             found = self._look_up(connection, identities)
             for identity in sorted(identities - found.keys()):
-                id, key = self._clock.random(SUBJECT_BYTES), self._clock.random(KEY_BYTES)
-                nonce = self._clock.random(keys.NONCE_BYTES)
-                wrapped = keys.wrap(self._wrapping_key, key, purpose=b"subject" + id, nonce=nonce)
-                connection.execute(_PUT_SUBJECT, (self._lookup(identity), id, wrapped))
-                found[identity] = subject(id, key)
+                made, wrapped = new_subject(self._wrapping_key, self._clock)
+                connection.execute(_PUT_SUBJECT, (self._lookup(identity), made.id, wrapped))
+                found[identity] = made
         return found
 
     def _lookup(self, identity: str) -> bytes:
