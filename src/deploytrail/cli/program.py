@@ -34,6 +34,13 @@ VERBS: Final = (
     *("log", "show", "proof", "verify", "export", "doctor"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
+GROUPS: Final = {
+    "witness": (
+        "Run a witness for others' logs, and have your own trail cosigned by others.",
+        (*(("init", "witness"), ("key", "witness"), ("up", "witness"), ("status", "witness")),),
+    ),
+}
+"""Verbs with verbs of their own: the help, and each with the file that has its function."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""
 _EXIT_BROKEN_PIPE: Final = 128 + 13
@@ -155,13 +162,14 @@ class _RunCommand(TyperCommand):
         ]
 
 
-def _verb(name: str) -> Callable[..., Asked]:
+def _verb(name: str, file: str | None = None) -> Callable[..., Asked]:
     """The function of a verb's file that bears its name, for the framework to give arguments to.
 
     It is called when the framework is done: that one would answer a broken pipe with its own
     exit code 1, which is ours for tampering.
     """
-    verb: Callable[..., int | None] = getattr(import_module(f"deploytrail.cli.{name}"), name)
+    module = import_module(f"deploytrail.cli.{file or name}")
+    verb: Callable[..., int | None] = getattr(module, name)
 
     @wraps(verb)
     def asked(*words: Any, **options: Any) -> Asked:
@@ -184,6 +192,11 @@ def _assembled() -> typer.Typer:
             program.command(name, cls=_RunCommand, context_settings=verbatim)(_run)
         else:
             program.command(name)(_verb(name))
+    for name, (text, verbs) in GROUPS.items():
+        group = typer.Typer(help=text, rich_markup_mode=None)
+        for verb, file in verbs:
+            group.command(verb)(_verb(verb, file))
+        program.add_typer(group, name=name)
     return program
 
 

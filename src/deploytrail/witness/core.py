@@ -10,7 +10,7 @@ as in its text since July 2026, not 409 as before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from deploytrail.errors import Malformed, Tampered
@@ -18,11 +18,9 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, strict, witnessing
 from deploytrail.log import note as notes
 from deploytrail.log.checkpoint import Checkpoint
+from deploytrail.log.known_logs import Logs
 from deploytrail.log.merkle import EMPTY_ROOT
-from deploytrail.log.note import Note, Signer, VerifierKey
-
-Logs = Mapping[str, tuple[VerifierKey, ...]]
-"""The logs that a witness knows: origin to the keys that may sign it."""
+from deploytrail.log.note import Note, Signer
 
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -130,7 +128,7 @@ def _inconsistent(checkpoint: Checkpoint, seen: Seen, why: str) -> Decision:
         # The proof is not signed: anybody could have spoilt it.
         unproven = f"size {checkpoint.size} was not shown to go on from {seen.size}: {why}"
         return Decision(reply, contradiction=unproven)
-    if checkpoint.root != seen.root:
+    if seen.size and checkpoint.root != seen.root:
         return Decision(reply, contradiction=_two_roots(seen), is_proven=True)
     return Decision(reply)
 
