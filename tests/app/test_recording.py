@@ -11,12 +11,14 @@ from msgspec import structs
 
 from deploytrail import entry
 from deploytrail.app.directory import DirectoryTrail, open_directory
-from deploytrail.app.recording import receipt
+from deploytrail.app.recording import receipt, submission
 from deploytrail.errors import Conflict, Malformed, NotFound, TooLarge
 from deploytrail.event import Actor, Event, Reason, Source, Target
 from deploytrail.log import commit, plan
+from deploytrail.log.commit import StateChange
 from deploytrail.log.plan import Moment
 from deploytrail.log.reading import entry_at, tail_entries, tile_reader
+from deploytrail.log.store import StateRow
 from deploytrail.trail import Attachment, Receipt, Withheld
 from deploytrail.vault.conceal import Concealer, identities, prepared
 from deploytrail.vault.listed import listed
@@ -340,4 +342,19 @@ def test_notices_of_the_log_need_no_key(trail: DirectoryTrail) -> None:
     )
     commit.append(trail.store, [prepared(concealed)], epoch=0, notices=made)
     assert concealed.disclosures == []
+    assert len(verified(trail.store)) == 1
+
+
+def test_events_with_state_are_stored_as_a_whole_or_not_at_all(trail: DirectoryTrail) -> None:
+    unset, wanted = StateRow("token", "ci", None), StateRow("token", "ci", b"1")
+    change = StateChange(unset, wanted)
+    refused = submission(event(action="no.such.action"))
+    with pytest.raises(Malformed):
+        trail.recorder.record_with([submission(event()), refused], [change])
+    assert trail.size() == 0
+    (done,) = trail.recorder.record_with([submission(event())], [change])
+    with trail.store.reading() as reader:
+        assert (done.index, reader.state("token")) == (0, {"ci": b"1"})
+    with pytest.raises(Conflict):
+        trail.recorder.record_with([submission(event())], [change])
     assert len(verified(trail.store)) == 1

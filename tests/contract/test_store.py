@@ -11,6 +11,7 @@ from deploytrail.log.store import (
     AttachmentRow,
     Checkpoint,
     Delivery,
+    StateRow,
     Store,
     Tree,
     Writer,
@@ -257,6 +258,29 @@ def test_the_newest_cosignature_of_each_key_is_kept_for_each_size(store: Store) 
         assert sorted(reader.cosignatures(2)) == [b"bob at 2\n", b"own at 2, second\n"]
         assert reader.cosignatures(3) == [b"own at 3\n"]
         assert reader.cosignatures(4) == []
+
+
+# State
+
+
+def test_what_is_set_is_read_back_by_its_kind(store: Store) -> None:
+    with store.writing() as writer:
+        assert writer.state("token") == {}
+        writer.put_state([StateRow("token", "b", b"1"), StateRow("token", "a", b"2")])
+        writer.put_state([StateRow("hold", "a", b"3")])
+        assert writer.state("token") == {"a": b"2", "b": b"1"}
+    with store.writing() as writer:
+        writer.put_state([StateRow("token", "a", b""), StateRow("token", "b", None)])
+        writer.put_state([StateRow("token", "never there", None)])
+    with store.reading() as reader:
+        assert reader.state("token") == {"a": b""}
+        assert reader.state("hold") == {"a": b"3"}
+
+
+def test_what_is_set_in_a_block_that_raises_is_not_set(store: Store) -> None:
+    interrupt(store, lambda writer: writer.put_state([StateRow("token", "a", b"1")]))
+    with store.reading() as reader:
+        assert reader.state("token") == {}
 
 
 # Fencing

@@ -42,7 +42,7 @@ _UNREADABLE: Final = (apsw.Error, UnicodeDecodeError, MemoryError)
 PRIMARY_KEYS: Final = {
     "tree": ("id",), "segment": ("first",), "bundle": ("n",), "tile": ("level", "n"),
     "delivery": ("key",), "disclosure": ("key",), "attachment": ("id",), "checkpoint": ("size",),
-    "published": ("id",), "cosignature": ("size", "key_id"),
+    "published": ("id",), "cosignature": ("size", "key_id"), "state": ("kind", "id"),
 }  # fmt: skip
 _SELECTED: Final = {"delivery": "SELECT key, idx, body FROM delivery"}
 """In the order in which we read it, which needs no other."""

@@ -9,11 +9,11 @@ import apsw
 import pytest
 
 from deploytrail.clock import Uptime
-from deploytrail.errors import ClockSuspect, Fenced, StaleEpoch
+from deploytrail.errors import ClockSuspect, Conflict, Fenced, StaleEpoch
 from deploytrail.log import commit
-from deploytrail.log.commit import Answer
+from deploytrail.log.commit import Answer, StateChange
 from deploytrail.log.reading import entry_at
-from deploytrail.log.store import Store
+from deploytrail.log.store import StateRow, Store
 from deploytrail.stores.sqlite.log import SqliteLog
 from tests.contract.engines import SqliteEngine
 from tests.fakes import FakeClock
@@ -233,3 +233,44 @@ def test_a_log_that_was_set_back_takes_no_entry(engine: SqliteEngine) -> None:
         with pytest.raises(Fenced, match=r"at least 4 entries|the log is fenced"):
             append(each, batch(4, 1))
     assert size(store) == 2
+
+
+UNSET = StateRow("token", "ci", None)
+SET = StateRow("token", "ci", b"1")
+REPLACED = StateRow("token", "ci", b"2")
+
+
+def _set(store: Store, number: int, *changes: StateChange) -> list[Answer]:
+    return commit.append(store, [prepared(number)], epoch=0, notices=Told(), state=changes)
+
+
+def _state(store: Store) -> dict[str, bytes]:
+    with store.reading() as reader:
+        return reader.state("token")
+
+
+def test_state_is_set_in_the_commit_of_its_event(store: Store) -> None:
+    _set(store, 0, StateChange(UNSET, SET))
+    assert _state(store) == {"ci": b"1"}
+    _set(store, 1, StateChange(SET, REPLACED))
+    assert _state(store) == {"ci": b"2"}
+    _set(store, 2, StateChange(REPLACED, UNSET))
+    assert _state(store) == {}
+    assert len(verified(store)) == 3
+
+
+def test_state_that_somebody_else_changed_is_not_set_and_nothing_is_appended(store: Store) -> None:
+    _set(store, 0, StateChange(UNSET, SET))
+    for number, before in enumerate([UNSET, REPLACED], start=1):
+        with pytest.raises(Conflict, match="token ci: expected it as it was read"):
+            _set(store, number, StateChange(before, REPLACED))
+    assert _state(store) == {"ci": b"1"}
+    assert len(verified(store)) == 1
+
+
+def test_an_event_that_comes_again_sets_nothing_back(store: Store) -> None:
+    _set(store, 0, StateChange(UNSET, SET))
+    _set(store, 1, StateChange(SET, UNSET))
+    (again,) = _set(store, 0, StateChange(UNSET, SET))
+    assert (again.entry_index, again.is_first) == (0, False)
+    assert _state(store) == {}

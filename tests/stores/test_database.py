@@ -212,6 +212,68 @@ def test_what_is_not_ours_is_not_opened(path: Path, guard: Guard, reason: str) -
         Database(path, guard, SHAPE)
 
 
+OLD = Shape(0x74657374, 3, "CREATE TABLE word(text TEXT) STRICT;")
+NEW = OLD._replace(
+    version=5,
+    steps={
+        4: "CREATE TABLE letter(text TEXT) STRICT;",
+        5: "CREATE TABLE digit(text TEXT) STRICT;",
+    },
+)
+
+
+def _tables(path: Path) -> list[str]:
+    with closing(apsw.Connection(str(path))) as connection:
+        rows = connection.execute("SELECT name FROM sqlite_schema ORDER BY name")
+        return [f"version {connection.pragma('user_version')}", *(row[0] for row in rows)]
+
+
+def test_an_older_version_becomes_the_newest_when_it_is_opened(path: Path, guard: Guard) -> None:
+    for _ in range(2):
+        with closing(Database(path, guard, NEW)) as database:
+            assert words(database) == ["first"]
+            database.settle()
+    assert _tables(path) == ["version 5", "digit", "letter", "word"]
+    with pytest.raises(Misconfigured, match="expected version 3 or older, found 5"):
+        Database(path, guard, OLD)
+
+
+def test_a_new_database_has_the_newest_version(tmp_path: Path) -> None:
+    Database.create(tmp_path / "new.db", NEW)
+    assert _tables(tmp_path / "new.db") == ["version 5", "digit", "letter", "word"]
+
+
+def test_a_version_is_made_as_a_whole_or_not_at_all(path: Path, guard: Guard) -> None:
+    broken = NEW._replace(steps={4: NEW.steps[4], 5: "CREATE TABLE word(text TEXT) STRICT;"})
+    with pytest.raises(Fenced):
+        Database(path, guard, broken)
+    assert _tables(path) == ["version 3", "word"]
+
+
+def test_what_is_fenced_keeps_its_version(path: Path, guard: Guard) -> None:
+    guard.raise_fence("Mallory was here")
+    with closing(Database(path, guard, NEW)) as database:
+        guard.fence.unlink()
+        guard.fenced_because = None
+        database.settle()
+    assert _tables(path) == ["version 3", "word"]
+
+
+OF_NO_VERSION: dict[str, tuple[str, str]] = {
+    "older than any": ("PRAGMA user_version = 2", "expected version 3 to 5, found 2"),
+    "a table of a later one": (NEW.steps[4], "found the table 'letter'"),
+    "without a table of its own": ("PRAGMA user_version = 4", "found none that is called letter"),
+}
+
+
+@pytest.mark.parametrize("reason", OF_NO_VERSION)
+def test_what_no_version_looked_like_is_not_ours(path: Path, guard: Guard, reason: str) -> None:
+    change, expected = OF_NO_VERSION[reason]
+    relabel(path, change)
+    with pytest.raises(Tampered, match=expected):
+        Database(path, guard, NEW)
+
+
 DOCTORED: dict[str, str] = {
     "a row that stands in the way": "INSERT INTO word VALUES ('second')",
     "a table dropped": "DROP TABLE word",

@@ -97,7 +97,7 @@ class DirectoryTrail(Listing[Reader]):
                 self._origin = reader.tree().origin
             self._refuse_older()
             opened.pop_all()
-        self._recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
+        self.recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
         signers = homes.signers(self._origin, self.keyring.secrets)
         self._publisher = Publisher(self.store, signers)
         signed = Signed([signers.log.key])
@@ -115,16 +115,16 @@ class DirectoryTrail(Listing[Reader]):
         attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
     ) -> list[Receipt | SenderError]:
         attached = attachments or {}
-        return self._recorder.record([submission(one, attached.get(one.id, ())) for one in events])
+        return self.recorder.record([submission(one, attached.get(one.id, ())) for one in events])
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
-        return self._recorder.record([_parsed(body) for body in bodies])
+        return self.recorder.record([_parsed(body) for body in bodies])
 
     def record_json_all(
         self, batches: Iterable[Sequence[bytes]]
     ) -> Iterator[list[Receipt | SenderError]]:
         """As `record_json` for each batch, in order; one is made ready while another commits."""
-        return self._recorder.record_all([_parsed(body) for body in batch] for batch in batches)
+        return self.recorder.record_all([_parsed(body) for body in batch] for batch in batches)
 
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)

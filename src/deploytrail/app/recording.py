@@ -17,7 +17,7 @@ from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Busy, Conflict, SenderError, StaleEpoch
 from deploytrail.event import Event, EventId
 from deploytrail.log import commit
-from deploytrail.log.commit import Answer
+from deploytrail.log.commit import Answer, StateChange
 from deploytrail.log.plan import Prepared
 from deploytrail.log.store import AttachmentRow, Store, VaultRow
 from deploytrail.trail import Attachment, Receipt
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _EPOCHS_TRIED_MAX: Final = 10
+_EPOCH_CHANGES: Final = f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again"
 _STORED_MAX: Final = 200_000
 
 
@@ -90,7 +91,28 @@ class Recorder:
                 continue
             self._remember(batch.entries, placed)
             return self._merged(batch, placed)
-        raise Busy(f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again")
+        raise Busy(_EPOCH_CHANGES)
+
+    def record_with(
+        self, submissions: Sequence[Submission | SenderError], state: Sequence[StateChange]
+    ) -> list[Receipt]:
+        """Events together with the state that they tell of: all of it, or nothing.
+
+        Raises the error of the first event that is refused, and Conflict where the state was
+        changed meanwhile.
+        """
+        for _ in range(_EPOCHS_TRIED_MAX):
+            batch = self._prepare(submissions)
+            for error in filter(None, batch.refused):
+                raise error
+            try:
+                placed = self._append(batch, state)
+            except StaleEpoch:
+                self._start_over()
+                continue
+            self._remember(batch.entries, placed)
+            return [_receipt(one) for one in self._merged(batch, placed)]
+        raise Busy(_EPOCH_CHANGES)
 
     def record_all(
         self, batches: Iterable[Sequence[Submission | SenderError]]
@@ -123,10 +145,12 @@ class Recorder:
         self._remember(waiting.batch.entries, placed)
         return self._merged(waiting.batch, placed)
 
-    def _append(self, batch: _Batch) -> list[Answer]:
+    def _append(self, batch: _Batch, state: Sequence[StateChange] = ()) -> list[Answer]:
         if not batch.entries:
             return []
-        return commit.append(self._store, batch.entries, epoch=batch.epoch, notices=self._notices)
+        return commit.append(
+            self._store, batch.entries, epoch=batch.epoch, notices=self._notices, state=state
+        )
 
     def _start_over(self) -> None:
         """Somebody was erased meanwhile: what we remember of keys and disclosures is void."""
@@ -225,6 +249,12 @@ class Recorder:
             )
         known = id if found.is_first else None
         return receipt(self.origin, found.entry_index, found.entry, found.leaf, id=known)
+
+
+def _receipt(answer: Receipt | SenderError) -> Receipt:
+    if isinstance(answer, SenderError):
+        raise answer
+    return answer
 
 
 def submission(event: Event, attachments: Sequence[Attachment] = ()) -> Submission | SenderError:

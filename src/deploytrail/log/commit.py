@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from deploytrail.errors import StaleEpoch
+from deploytrail.errors import Conflict, StaleEpoch
 from deploytrail.log import merkle, plan
 from deploytrail.log.plan import Moment, Prepared
 from deploytrail.log.reading import bundle_entries, tail_entries, tile_reader
-from deploytrail.log.store import Delivery, Store, Tree, Writer
+from deploytrail.log.store import Delivery, StateRow, Store, Tree, Writer
 from deploytrail.log.tiles import WIDTH
 
 
@@ -39,13 +39,29 @@ class Notices(Protocol):
     def conflict(self, refused: Prepared, first_index: int) -> Prepared: ...
 
 
+class StateChange(NamedTuple):
+    """State that is set with its event: from what it was when somebody decided so, to what."""
+
+    before: StateRow
+    after: StateRow
+
+
 def append(
-    store: Store, prepared: Sequence[Prepared], *, epoch: int, notices: Notices
+    store: Store,
+    prepared: Sequence[Prepared],
+    *,
+    epoch: int,
+    notices: Notices,
+    state: Sequence[StateChange] = (),
 ) -> list[Answer]:
     """One answer per prepared entry, in order, durable on return.
 
-    Raises StaleEpoch where an erasure came between concealing and committing, ClockSuspect, and
-    what `Store.writing` raises; in each case nothing was stored.
+    `state` is set in the same transaction, where every entry is new; entries that all came before
+    brought theirs along then.
+
+    Raises StaleEpoch where an erasure came between concealing and committing, Conflict where state
+    is not what it was any more, ClockSuspect, and what `Store.writing` raises; in each case nothing
+    was stored.
     """
     with store.writing() as writer:
         tree = writer.tree()
@@ -54,6 +70,8 @@ def append(
         now = Moment(writer.clock(), writer.uptime())
         plan.refuse_jump(tree, now)
         sorted_out = _sort_out(writer, prepared, notices)
+        if state:
+            _set_state(writer, state, sorted_out)
         if plan.is_behind(tree, now) and not tree.is_behind and sorted_out.new:
             sorted_out.new.append(notices.clock_behind(tree.logged - now.clock))
         placed = _add(writer, tree, sorted_out.new, now)
@@ -63,6 +81,21 @@ def append(
             writer.touch()
         # A block that returns still commits; what is returned leaves it only after that.
         return _answers(writer, sorted_out, tree.size, placed)
+
+
+def _set_state(writer: Writer, state: Sequence[StateChange], sorted_out: _SortedOut) -> None:
+    firsts = [is_first for _, is_first, _ in sorted_out.places]
+    if not any(firsts):
+        return
+    known = {kind: writer.state(kind) for kind in {change.before.kind for change in state}}
+    for change in state:
+        kind, id, value = change.before
+        if not all(firsts) or known[kind].get(id) != value:
+            raise Conflict(
+                f"{kind} {id}: expected it as it was read, found it changed since by somebody "
+                "else; look at it again, and repeat what you want"
+            )
+    writer.put_state(change.after for change in state)
 
 
 class _SortedOut(NamedTuple):

@@ -89,6 +89,17 @@ class Checkpoint(NamedTuple):
     frontier: Frontier
 
 
+class StateRow(NamedTuple):
+    """Something that people set, as the log sees it: bytes to keep in the commit of its event.
+
+    `value` is None for what is taken away, or was never set.
+    """
+
+    kind: str
+    id: str
+    value: bytes | None
+
+
 class Inventory(NamedTuple):
     """Counts of stored rows; `entries` are those after the last full bundle."""
 
@@ -174,6 +185,10 @@ class Reader(LogReader, Protocol):
         """Cosignature lines, with their newline, of the checkpoint of that size."""
         ...
 
+    def state(self, kind: str) -> dict[str, bytes]:
+        """What is set of a kind, by id."""
+        ...
+
 
 class Writer(Reader, Protocol):
     """Reads and writes under the writer's lock, in one transaction.
@@ -199,6 +214,10 @@ class Writer(Reader, Protocol):
 
         The bytes are overwritten on the disk once `Store.scrub` has returned.
         """
+        ...
+
+    def put_state(self, rows: Iterable[StateRow]) -> None:
+        """Set, replace or take away; durable with everything else that this block writes."""
         ...
 
     def touch(self) -> None:

@@ -24,13 +24,13 @@ from deploytrail.errors import (
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.place import (
     MOUNTS,
-    Identity,
     identity,
+    is_first_use,
     raise_fence,
     refuse_fenced,
     refuse_network,
 )
-from deploytrail.stores.sqlite.shape import Shape, refuse_foreign, refuse_sqlite
+from deploytrail.stores.sqlite.shape import Shape, refuse_foreign, refuse_sqlite, step_forward
 
 WAL_PAGES_PASSIVE: Final = 16_384
 WAL_PAGES_TRUNCATE: Final = 131_072
@@ -243,7 +243,7 @@ class Database:
             if not self._is_emptied():
                 # The sync of this commit is one of the whole write-ahead log.
                 with self._transaction():
-                    self._writer.execute(f"PRAGMA user_version = {self._shape.version}")
+                    self._writer.execute(f"PRAGMA user_version = {self._made}")
             self._note_durable()
 
     def is_durable(self) -> bool:
@@ -315,12 +315,16 @@ class Database:
 
     def _set_up(self) -> None:
         writer = self._writer
-        refuse_foreign(writer, self._shape, self.path)
+        self._made = refuse_foreign(writer, self._shape, self.path)
         writer.pragma("synchronous", "FULL")
         writer.pragma("cache_size", -65_536)
         # An I/O error of an automatic checkpoint would never surface; ours are explicit.
         writer.wal_autocheckpoint(0)
         writer.set_wal_hook(self._note_wal_pages)
+        # What is behind a fence is for `doctor`, as it is.
+        if self._made < self._shape.version and not self.guard.fence.exists():
+            with self._lock.held(seconds_max=self.guard.wait_seconds_max):
+                self._made = step_forward(writer, self._shape, self.path)
 
     def _note_wal_pages(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._wal_pages = pages
@@ -338,7 +342,7 @@ class Database:
 
     def _refuse_replaced(self) -> None:
         found = identity(self.path)
-        if found != self._identity and not _is_first_use(self._identity, found):
+        if found != self._identity and not is_first_use(self._identity, found):
             raise self.guard.raise_fence(
                 f"{self.path.name}: its files are not those that were opened; "
                 "they were removed or replaced"
@@ -380,7 +384,7 @@ def _make(path: Path, shape: Shape, rows: Iterable[Row], vfs: str | None) -> Non
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in shape.statements:
+        for statement in shape.statements(shape.version):
             connection.execute(statement)
         for statement, values in rows:
             connection.execute(statement, values)
@@ -390,8 +394,3 @@ def _make(path: Path, shape: Shape, rows: Iterable[Row], vfs: str | None) -> Non
         # Closing would do this too, and would not tell that it failed: then the file would be
         # empty, and everything in a write-ahead log that a rename of the file leaves behind.
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-
-
-def _is_first_use(before: Identity, after: Identity) -> bool:
-    """SQLite makes `-wal` and `-shm` when they are first needed; that replaces nothing."""
-    return all(old is None or old == new for old, new in zip(before, after, strict=True))

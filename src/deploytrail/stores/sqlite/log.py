@@ -20,6 +20,7 @@ from deploytrail.log.store import (
     Delivery,
     Inventory,
     Reader,
+    StateRow,
     Tree,
     VaultRow,
     Writer,
@@ -29,7 +30,7 @@ from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.shape import Shape
 
-SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA)
+SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA, sql.STEPS)
 
 
 _TreeRow = tuple[str | int | bytes, ...]
@@ -178,6 +179,9 @@ class SqliteReader:
     def cosignatures(self, size: int) -> list[bytes]:
         return [row[0] for row in self._connection.execute(sql.COSIGNATURES, (size,))]
 
+    def state(self, kind: str) -> dict[str, bytes]:
+        return dict(self._connection.execute(sql.STATE, (kind,)))
+
 
 class _Writer(SqliteReader):
     def __init__(
@@ -258,6 +262,13 @@ class _Writer(SqliteReader):
         tree = self.tree()
         self._set_tree(tree._replace(epoch=tree.epoch + 1), tree.size)
         return gone
+
+    def put_state(self, rows: Iterable[StateRow]) -> None:
+        for kind, id, value in rows:
+            if value is None:
+                self._connection.execute(sql.DROP_STATE, (kind, id))
+            else:
+                self._connection.execute(sql.PUT_STATE, (kind, id, value))
 
     def touch(self) -> None:
         for _ in range(2):

@@ -7,7 +7,7 @@ the newest checkpoint, so that the next publisher starts from a root that is pro
 from typing import Final
 
 APPLICATION_ID: Final = 0x64746C67
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = """
 CREATE TABLE tree(
@@ -35,6 +35,12 @@ CREATE TABLE cosignature(
   size INTEGER, key_id BLOB, line BLOB NOT NULL, PRIMARY KEY (size, key_id)
 ) STRICT, WITHOUT ROWID;
 """
+_STATE: Final = """
+CREATE TABLE state(
+  kind TEXT, id TEXT, value BLOB NOT NULL, PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+"""
+STEPS: Final = {2: _STATE}
 
 NEW_TREE: Final = "INSERT INTO tree VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 TREE: Final = (
@@ -73,6 +79,9 @@ PUT_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?)"
 PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
 COSIGNATURES: Final = "SELECT line FROM cosignature WHERE size = ? ORDER BY key_id"
 PUT_COSIGNATURE: Final = "INSERT OR REPLACE INTO cosignature VALUES (?, ?, ?)"
+STATE: Final = "SELECT id, value FROM state WHERE kind = ? ORDER BY id"
+PUT_STATE: Final = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
+DROP_STATE: Final = "DELETE FROM state WHERE kind = ? AND id = ?"
 NOTES: Final = "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"
 COUNTS: Final = {
     "bundles": "SELECT count(*) FROM bundle",

@@ -28,6 +28,11 @@ def identity(database: Path) -> Identity:
     return tuple(_identity(f"{database}{suffix}") for suffix in ("", "-wal", "-shm"))
 
 
+def is_first_use(before: Identity, after: Identity) -> bool:
+    """SQLite makes `-wal` and `-shm` when they are first needed; that replaces nothing."""
+    return all(old is None or old == new for old, new in zip(before, after, strict=True))
+
+
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 (a string: this runs before each commit)
