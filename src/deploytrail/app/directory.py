@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploytrail.app import home as homes
 from deploytrail.app.claimed import claimed
@@ -37,6 +38,9 @@ from deploytrail.trail import PATIENT, Attachment, Patience, Published, Receipt
 from deploytrail.untrusted import parse_event
 from deploytrail.vault.keys import project_fingerprint_key
 from deploytrail.xdg import state_directory
+
+if TYPE_CHECKING:
+    from deploytrail.app.tokens import Tokens
 
 
 def open_directory(
@@ -128,6 +132,13 @@ class DirectoryTrail(Listing[Reader]):
 
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)
+
+    def tokens(self) -> Tokens:
+        """Those by which others use this trail, over a server."""
+        # A wrapped command waits for each import, and makes no token.
+        from deploytrail.app.tokens import Tokens
+
+        return Tokens(self.store, self.recorder, self._clock)
 
     def publish(self) -> Published:
         lease = FileLock(self.home.publish_lock)

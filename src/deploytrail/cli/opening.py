@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploytrail.cli.terminal import tell, warn
-from deploytrail.errors import NotFound, NotPermitted
+from deploytrail.errors import Busy, Misconfigured, NotFound, NotPermitted
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
@@ -116,7 +116,6 @@ def appending(home: Path | None) -> Iterator[Trail]:
     """
     from deploytrail.app import open_directory
     from deploytrail.app.home import find
-    from deploytrail.errors import Busy, Misconfigured
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
     place = find(home, os.environ)
@@ -129,9 +128,14 @@ def appending(home: Path | None) -> Iterator[Trail]:
         if appended.events:
             tell(f"appended {counted(appended.events, 'event')} that earlier runs could not record")
         yield trail
-        try:
-            trail.publish()
-        except Busy as error:
-            warn(f"recorded, but not published yet: {error}; the next command publishes it")
-        except Misconfigured as error:
-            warn(f"recorded, but nobody outside of the log knows: {error}")
+        publish(trail)
+
+
+def publish(trail: Trail) -> None:
+    """Publish what was appended, which is durable: where that fails, it is only told."""
+    try:
+        trail.publish()
+    except Busy as error:
+        warn(f"recorded, but not published yet: {error}; the next command publishes it")
+    except Misconfigured as error:
+        warn(f"recorded, but nobody outside of the log knows: {error}")

@@ -10,9 +10,10 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from importlib import import_module
+from types import ModuleType
 from typing import Annotated, Any, Final
 
 import typer
@@ -31,16 +32,16 @@ from deploytrail.errors import (
 
 VERBS: Final = (
     *("init", "run", "record", "actions"),
-    *("log", "show", "proof", "verify", "export", "doctor"),
+    *("log", "show", "proof", "verify", "export"),
+    *("witness", "token", "doctor"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
-GROUPS: Final = {
-    "witness": (
-        "Run a witness for others' logs, and have your own trail cosigned by others.",
-        (*(("init", "witness"), ("key", "witness"), ("up", "witness"), ("status", "witness")),),
-    ),
+SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
+    "token": ("create", "list", "rotate", "revoke"),
+    "witness": ("init", "key", "up", "status"),
 }
-"""Verbs with verbs of their own: the help, and each with the file that has its function."""
+"""What a verb of several words is made of: `token create` is the function `token_create` of the
+verb's file, whose HELP is that of the verb."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""
 _EXIT_BROKEN_PIPE: Final = 128 + 13
@@ -162,14 +163,13 @@ class _RunCommand(TyperCommand):
         ]
 
 
-def _verb(name: str, file: str | None = None) -> Callable[..., Asked]:
+def _verb(file: ModuleType, name: str) -> Callable[..., Asked]:
     """The function of a verb's file that bears its name, for the framework to give arguments to.
 
     It is called when the framework is done: that one would answer a broken pipe with its own
     exit code 1, which is ours for tampering.
     """
-    module = import_module(f"deploytrail.cli.{file or name}")
-    verb: Callable[..., int | None] = getattr(module, name)
+    verb: Callable[..., int | None] = getattr(file, name)
 
     @wraps(verb)
     def asked(*words: Any, **options: Any) -> Asked:
@@ -190,14 +190,34 @@ def _assembled() -> typer.Typer:
     for name in VERBS:
         if name == "run":
             program.command(name, cls=_RunCommand, context_settings=verbatim)(_run)
+            continue
+        file = import_module(f"deploytrail.cli.{name}")
+        if name in SUB_VERBS:
+            program.add_typer(_group(file, name), name=name)
         else:
-            program.command(name)(_verb(name))
-    for name, (text, verbs) in GROUPS.items():
-        group = typer.Typer(help=text, rich_markup_mode=None)
-        for verb, file in verbs:
-            group.command(verb)(_verb(verb, file))
-        program.add_typer(group, name=name)
+            program.command(name)(_verb(file, name))
     return program
+
+
+def _group(file: ModuleType, name: str) -> typer.Typer:
+    """The verbs below a verb."""
+    group = typer.Typer(
+        help=file.HELP,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    group.callback(invoke_without_command=True)(_alone)
+    for word in SUB_VERBS[name]:
+        group.command(word)(_verb(file, f"{name}_{word}"))
+    return group
+
+
+def _alone(context: typer.Context) -> int | None:
+    """As the program without a verb: the help, and usage."""
+    if context.invoked_subcommand is not None:
+        return None
+    say(context.get_help())
+    return EXIT_USAGE
 
 
 app: Final = _assembled()

@@ -54,13 +54,16 @@ _Logs = Annotated[
         help="A list of logs (logs/v0), beside the file 'logs' of its home; repeatable.",
     ),
 ]
+HELP: Final = "Run a witness for others' logs, and have your own trail cosigned by others."
 _BACKUP: Final = (
     "Never restore it from a backup: an older copy would cosign again what contradicts what it "
     "has cosigned since. Where it is lost, make a new witness."
 )
 
 
-def init(name: _Name = None, home: WitnessHomeOption = None, json: JsonOption = False) -> None:
+def witness_init(
+    name: _Name = None, home: WitnessHomeOption = None, json: JsonOption = False
+) -> None:
     """Make a witness, and print its key.
 
     Where there is one already, only the latter.
@@ -86,14 +89,14 @@ def init(name: _Name = None, home: WitnessHomeOption = None, json: JsonOption = 
     say(f"and where the trail is: deploytrail witness add {vkey} URL")
 
 
-def key(home: WitnessHomeOption = None) -> None:
+def witness_key(home: WitnessHomeOption = None) -> None:
     """Print the key by which everybody checks what this witness has cosigned."""
     from deploytrail.app import own_witness
 
     say(_vkey(own_witness.signer(own_witness.find(home, os.environ))))
 
 
-def up(
+def witness_up(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where it listens.")
     ] = "127.0.0.1:8421",
@@ -204,7 +207,7 @@ def _url(listener: socket.socket, *, is_tls: bool) -> str:
     return f"{'https' if is_tls else 'http'}://{shown}:{port}"
 
 
-def status(
+def witness_status(
     log: _Log = None,
     logs: _Logs = None,
     home: WitnessHomeOption = None,

@@ -1,0 +1,63 @@
+"""Scopes: which part of the trail a token reaches, as a query over a few clear fields.
+
+Pure. A scope decides entries, deployments and roll-ups alike, so it is made of nothing but what
+stands clear in every entry; what it leaves out looks absent.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from deploytrail.errors import Malformed
+from deploytrail.query.fields import SCOPING
+from deploytrail.query.parse import parse
+from deploytrail.query.tree import EVERYTHING, And, Filter, Not, Or, Within, Words
+from deploytrail.query.written import canonical
+
+_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What is relative in a query is so to its time, and of a scope no part is."""
+_NAMES: Final = "project, env, class, connection and action"
+
+
+def scope(text: str) -> Filter:
+    """A scope from its text, simplified; of empty text, everything.
+
+    Raises Malformed for what is no query, and for fields, words and memberships that no scope may
+    be made of, naming the first.
+    """
+    try:
+        found = parse(text, now=_NO_TIME)
+    except Malformed as error:
+        raise Malformed(f"scope: {str(error).removeprefix('query: ')}") from None
+    foreign = _foreign(found)
+    if foreign is not None:
+        raise Malformed(
+            f"scope: expected nothing but the fields {_NAMES}, such as "
+            f"'env:prod project:payments', found {foreign}; leave that out"
+        )
+    return found
+
+
+def written(scope: Filter) -> str:
+    """The canonical text of a scope; that of everything is empty."""
+    return "" if scope == EVERYTHING else canonical(scope)
+
+
+def _foreign(filter: Filter) -> str | None:
+    """What in it no scope may be made of, in order of the text."""
+    # No recursion: a query may be as deep as it likes.
+    rest = [filter]
+    while rest:
+        found = rest.pop()
+        if isinstance(found, And | Or):
+            rest.extend(reversed(found.of))
+        elif isinstance(found, Not):
+            rest.append(found.of)
+        elif isinstance(found, Words):
+            return f"the words {' '.join(found.words)[:60]!a}"
+        elif isinstance(found, Within):
+            return f"in:{found.kind[:20]}"
+        elif found.field.name not in SCOPING:
+            return f"the field {found.field.name}"
+    return None
