@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
 from deploytrail.app import home as homes
 from deploytrail.app.home import Home
 from deploytrail.app.stored import StoredTrail, Stores

@@ -33,10 +33,13 @@ from deploytrail.errors import (
 VERBS: Final = (
     *("init", "run", "record", "actions"),
     *("log", "show", "proof", "verify", "export"),
-    *("token", "doctor", "backup", "restore"),
+    *("witness", "token", "doctor", "backup", "restore"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
-SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {"token": ("create", "list", "rotate", "revoke")}
+SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
+    "token": ("create", "list", "rotate", "revoke"),
+    "witness": ("init", "key", "up", "status"),
+}
 """What a verb of several words is made of: `token create` is the function `token_create` of the
 verb's file, whose HELP is that of the verb."""
 Asked = Callable[[], int | None]
