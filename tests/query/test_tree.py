@@ -25,7 +25,7 @@ from deploytrail.query.tree import (
 
 ENV = BY_NAME["env"]
 PROD = Is(ENV, "prod")
-DEPTH = 50_000
+DEPTH = 10_000
 
 DIFFERENT: dict[str, tuple[Filter, Filter]] = {
     "everything and nothing": (EVERYTHING, NOTHING),
