@@ -5,19 +5,36 @@ Pure. How well an identity is proven, and through whom the event came, is ours t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from deploytrail.errors import Malformed
+from deploytrail.app.recording import Submission
+from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Actor, Auth, Event
 from deploytrail.trail import LOCAL_INSTANCE
+from deploytrail.untrusted import parse_event
 
 _CLAIMED: Final = Auth(method="claimed", assurance=0)
 
 
-def claimed(event: Event) -> Event:
-    """The event with assurance 0 and the local instance.
+class Heard(NamedTuple):
+    """An event as its sender wrote it, and by whose credential it came: `source.instance`."""
+
+    body: bytes
+    instance: str = LOCAL_INSTANCE
+
+
+def heard(one: Heard) -> Submission | SenderError:
+    """What is to be recorded of it; the bytes themselves tell repeats from conflicts."""
+    try:
+        return Submission(claimed(parse_event(one.body), instance=one.instance), one.body)
+    except SenderError as error:
+        return error
+
+
+def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:
+    """The event with assurance 0, as heard through that instance.
 
     By which method an actor proved who it is, and to whom, the sender says without proof: neither
     is kept.
@@ -44,6 +61,6 @@ def claimed(event: Event) -> Event:
     if event.observed is not None:
         # When we heard of it is ours to say.
         changed["observed"] = None
-    if event.source.instance != LOCAL_INSTANCE:
-        changed["source"] = structs.replace(event.source, instance=LOCAL_INSTANCE)
+    if event.source.instance != instance:
+        changed["source"] = structs.replace(event.source, instance=instance)
     return structs.replace(event, **changed) if changed else event

@@ -30,7 +30,7 @@ from deploytrail.errors import (
 )
 
 VERBS: Final = (
-    *("init", "run", "record", "actions"),
+    *("init", "up", "run", "record", "actions"),
     *("log", "show", "proof", "verify", "export", "doctor"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""

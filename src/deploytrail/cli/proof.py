@@ -36,7 +36,7 @@ def proof(
     'deploytrail verify PROOF --entry ENTRY --policy POLICY' checks it anywhere, without the log.
     """
     from deploytrail.cli.finding import asked, find
-    from deploytrail.cli.shown_event import receipt_of
+    from deploytrail.app.document import receipt_of
 
     wanted = asked(id, index)
 

@@ -1,0 +1,85 @@
+"""What a reading thread of the server holds: a trail that is stored here, and its index.
+
+Contracts only; who composes the server passes what fulfils them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from deploytrail.errors import NotFound
+from deploytrail.event import EventId
+from deploytrail.log.store import Store
+from deploytrail.query.tree import Filter
+from deploytrail.trail import Facet, Histogram, Order, Page, Shown, Stats, TrailReader
+
+
+class StoredTrail(TrailReader, Protocol):
+    """A trail whose log and vault are at hand."""
+
+    @property
+    def store(self) -> Store: ...
+    def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]: ...
+
+
+class Searching(Protocol):
+    """`trail.TrailSearcher` within a scope: what that leaves out looks absent."""
+
+    def search(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        order: Order = "newest",
+        after: int | None = None,
+        scope: Filter,
+    ) -> Page: ...
+    def facets(
+        self,
+        query: str,
+        fields: Sequence[str],
+        *,
+        limit: int = 20,
+        after: int | None = None,
+        scope: Filter,
+    ) -> list[Facet]: ...
+    def histogram(
+        self, query: str, *, bars: int = 60, after: int | None = None, scope: Filter
+    ) -> Histogram: ...
+    def suggest(
+        self, field: str, beginning: str, *, limit: int = 20, scope: Filter
+    ) -> list[str]: ...
+    def changes(
+        self, query: str = "", *, limit: int = 50, cursor: str | None = None, scope: Filter
+    ) -> Page: ...
+    def stats(self) -> Stats: ...
+    def close(self) -> None: ...
+
+
+class ServedTrail:
+    """Belongs to one thread."""
+
+    def __init__(self, trail: StoredTrail, searching: Searching | None = None) -> None:
+        self.trail = trail
+        self._searching = searching
+
+    @property
+    def searching(self) -> Searching:
+        """Raises NotFound where there is no index."""
+        if self._searching is None:
+            raise NotFound(
+                "index: expected one beside the log, found none; 'deploytrail up' makes it"
+            )
+        return self._searching
+
+    def show(self, event: str) -> Shown:
+        """By its id, or by its index; raises NotFound."""
+        is_index = event.isascii() and event.isdigit() and len(event) <= 16
+        return self.trail.show(int(event) if is_index else EventId(event))
+
+    def close(self) -> None:
+        if self._searching is not None:
+            self._searching.close()
+        self.trail.close()

@@ -1,0 +1,10 @@
+"""All routes of the server, in the order of its document."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploytrail.web.route import Table
+from deploytrail.web.routes import events, log, recording, tailing
+
+TABLE: Final = Table((*recording.ROUTES, *events.ROUTES, *tailing.ROUTES, *log.ROUTES))
