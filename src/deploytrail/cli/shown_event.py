@@ -12,7 +12,6 @@ from deploytrail.actions import summary
 from deploytrail.printable import printable
 from deploytrail.sentence import actor
 
-
 CLAIMED: Final = " (claimed)"
 """Stands behind an actor whose identity nobody proved."""
 

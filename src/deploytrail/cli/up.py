@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,10 +26,12 @@ def up(
             f"up: expected the server's libraries, found no {error.name}; install them with "
             "pip install 'deploytrail[server]'"
         ) from None
+    from deploytrail.access.principal import Principal
     from deploytrail.app import open_directory
     from deploytrail.app.face import Face
     from deploytrail.clock import SystemClock
     from deploytrail.errors import Unknown
+    from deploytrail.web.assembling import Parts
     from deploytrail.web.journal import Journal
     from deploytrail.web.reading import ServedTrail
 
@@ -42,10 +42,10 @@ def up(
     host, _, port = listen.rpartition(":")
     where = serving.Listening(serving.listening(host, int(port)))
 
-    def nobody(header: str | None) -> object:
+    def nobody(_: str | None) -> Principal:
         raise Unknown("Authorization: expected 'Bearer …', found none that is known")
 
-    parts = serving.Parts(
+    parts = Parts(
         origin=origin,
         writing_opened=lambda: open_directory(directory, create=False, clock=clock),
         reading_opened=lambda: ServedTrail(open_directory(directory, create=False, clock=clock)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final, Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -138,9 +138,7 @@ def _refuse_large(count: int) -> None:
 
 
 def _unpacking(coding: str) -> Unpacking:
-    made = {"identity": _Plain, "gzip": _Gzip, "x-gzip": _Gzip, "zstd": _Zstd}.get(
-        coding.strip().lower()
-    )
+    made = _CODINGS.get(coding.strip().lower())
     if made is None:
         raise WrongType(f"content-encoding: expected gzip, zstd or none, found {coding[:40]!a}")
     return made()
@@ -188,7 +186,7 @@ class _Zstd:
 
     @staticmethod
     def _new() -> zstd.ZstdDecompressor:
-        limit = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG_MAX}
+        limit = {int(zstd.DecompressionParameter.window_log_max): _WINDOW_LOG_MAX}
         return zstd.ZstdDecompressor(options=limit)
 
     def feed(self, octets: bytes) -> Iterator[bytes]:
@@ -211,3 +209,11 @@ class _Zstd:
     def end(self) -> None:
         if self._has_begun and not self._frame.eof:
             raise Malformed("body: expected all of a zstd frame, found its beginning; send it all")
+
+
+_CODINGS: Final[dict[str, Callable[[], Unpacking]]] = {
+    "identity": _Plain,
+    "gzip": _Gzip,
+    "x-gzip": _Gzip,
+    "zstd": _Zstd,
+}

@@ -29,7 +29,7 @@ Matches = Callable[[Mapping[str, Any]], bool]
 class Tailed(NamedTuple):
     """An event of a run: as it is sent, and what decides who wants it."""
 
-    index: int
+    entry_index: int
     sent: bytes
     event: Mapping[str, Any]
 
@@ -72,7 +72,7 @@ class Client:
             return
         sent = run.sent
         if run.first < self.at:
-            sent = b"".join(one.sent for one in run.matching if one.index >= self.at)
+            sent = b"".join(one.sent for one in run.matching if one.entry_index >= self.at)
         if self._queue and self._bytes + len(sent) > QUEUED_BYTES_MAX:
             self.is_lagging = True
             self._news.set()
@@ -162,6 +162,7 @@ class Hub:
                 if not self._wanted.is_set():
                     self._wanted.wait()
                     at = -1
+                    continue
                 try:
                     trail = self._opened() if trail is None else trail
                     at = self._step(trail, at)

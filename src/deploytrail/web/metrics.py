@@ -61,7 +61,7 @@ class Histogram:
 
 
 class Metrics:
-    """All figures of one server. Written by the event loop and the writer's thread, each its own."""
+    """All figures of one server. The event loop and the writer's thread write, each its own."""
 
     def __init__(self) -> None:
         self.requests = Counter()

@@ -1,4 +1,4 @@
-"""Parameters of a query string, read strictly into a struct: the route's own type says what they are.
+"""Parameters of a query string, read strictly into the struct in which a route declares them.
 
 Pure. A parameter is text, a whole number within bounds, one of some words, or a list with commas.
 """

@@ -6,7 +6,6 @@ Pure. Status and words come from the error itself; the edge adds the few errors 
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import Final, NamedTuple
 
 import msgspec
@@ -79,9 +78,9 @@ class Kind(NamedTuple):
 
 
 def kind_of(error: type[DeploytrailError]) -> Kind:
-    """Its name is that of the class, its title the first line of what the class says."""
+    """Its name is that of the class, its title what the class says first."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
-    title = (error.__doc__ or error.__name__).strip().split("\n")[0].rstrip(".")
+    title = re.split("[.;:]", (error.__doc__ or error.__name__).strip(), maxsplit=1)[0]
     return Kind(name, error.status, title)
 
 
@@ -134,7 +133,3 @@ def headers_of(error: BaseException) -> dict[str, str]:
 
 def encoded(found: Problem) -> bytes:
     return msgspec.json.encode(found)
-
-
-def phrase(status: int) -> str:
-    return HTTPStatus(status).phrase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from deploytrail.errors import DeploytrailError, Malformed, Overloaded
 from deploytrail.web import problem
@@ -46,7 +46,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self.cycle is None or self._is_in_header:
+        if self._is_in_header:
             self._header_bytes += len(data)
         super().data_received(data)
         if not self._is_in_header:
@@ -63,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_header = True
+        # What came together with the end of the one before is not counted; it was not much.
         self._header_bytes = self._drained_bytes = 0
         state: dict[str, Any] = self.scope["state"]
         state["abort"] = self.transport.abort
@@ -85,13 +86,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, error: DeploytrailError) -> None:
         found = problem.encoded(problem.problem(error))
         lines = [
-            f"HTTP/1.1 {error.status} {problem.phrase(error.status)}",
             f"content-type: {problem.MEDIA_TYPE}",
             f"content-length: {len(found)}",
             *(f"{name}: {value}" for name, value in problem.headers_of(error).items()),
             "connection: close",
         ]
-        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + found)
+        head = STATUS_LINE[error.status] + "\r\n".join(lines).encode()
+        self.transport.write(head + b"\r\n\r\n" + found)
         self.transport.close()
 
     def _await_header(self) -> None:

@@ -16,7 +16,8 @@ from deploytrail.web.problem import Problem
 class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event that stands in the log. `published` answers `wait=published`: whether a signed
     checkpoint covers it by now. `entry` (base64) and `disclosures` (JSON by digest, both
-    base64url) answer `include=entry`: from these the leaf hash can be computed."""
+    base64url) answer `include=entry`: from these the leaf hash can be computed.
+    """
 
     receipt: Receipt
     published: bool | None = None
@@ -73,7 +74,8 @@ class EventProven(Struct, frozen=True, kw_only=True):
 
 class EventPage(Struct, frozen=True, kw_only=True):
     """One page. `next` is the cursor of the one behind it, null at the end. `indexed` of the log's
-    `size` entries were searched."""
+    `size` entries were searched.
+    """
 
     items: tuple[EventShown, ...]
     next: str | None

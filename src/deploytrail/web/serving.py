@@ -1,4 +1,4 @@
-"""The serving process: the parts put together, the event loop run, and all of it ended in order."""
+"""The serving process: a socket, the event loop, and an end in order."""
 
 from __future__ import annotations
 
@@ -13,39 +13,13 @@ from typing import Final, NamedTuple
 import uvicorn
 import uvloop
 
-from deploytrail.app.claimed import Heard
-from deploytrail.clock import Clock
-from deploytrail.trail import Shown
 from deploytrail.web.application import Application
-from deploytrail.web.body import Budget
-from deploytrail.web.call import Authenticate, Server
+from deploytrail.web.assembling import STOP_SECONDS_MAX, Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
-from deploytrail.web.hub import Hub
-from deploytrail.web.journal import Journal
-from deploytrail.web.metrics import Metrics
 from deploytrail.web.protocol import GuardedProtocol
-from deploytrail.web.readers import Readers
-from deploytrail.web.reading import ServedTrail
-from deploytrail.web.routes import tailing
-from deploytrail.web.routes.table import TABLE
-from deploytrail.web.writer import Recording, Writer
 
-STOP_SECONDS_MAX: Final = 5
 KEEP_ALIVE_SECONDS: Final = 30
-
-__all__ = ["Heard", "Listening", "Parts", "listening", "serve"]
-
-
-class Parts(NamedTuple):
-    """What the server is made over. Each of `…_opened` is called in the thread that uses it."""
-
-    origin: str
-    writing_opened: Callable[[], Recording]
-    reading_opened: Callable[[], ServedTrail]
-    authenticate: Authenticate
-    """Called on the event loop: it answers at once."""
-    clock: Clock
-    journal: Journal
+_LOOK_SECONDS: Final = 0.5
 
 
 class Listening(NamedTuple):
@@ -86,80 +60,41 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def serve(parts: Parts, where: Listening, *, started: Callable[[], None]) -> bool:
-    """Serves until SIGTERM or SIGINT, or until nothing can be written any more; whether all that
-    was taken was also answered. `started` is called once it listens."""
+    """Serves until SIGTERM or SIGINT, or until nothing can be written any more.
+
+    Whether all that was taken was also answered. `started` is called once it listens.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Serving(parts, where, started).run())
+        return runner.run(_serve(parts, where, started))
 
 
-class _Serving:
-    def __init__(self, parts: Parts, where: Listening, started: Callable[[], None]) -> None:
-        self._parts = parts
-        self._started = started
-        self._journal = parts.journal
-        metrics = Metrics()
-        self.hub = Hub(lambda: parts.reading_opened().trail, self._sent)
-        self.writer = Writer(parts.writing_opened, committed=self._committed)
-        self._metrics = metrics
-        self.server = Server(
-            table=TABLE,
-            clock=parts.clock,
-            writer=self.writer,
-            readers=Readers(parts.reading_opened),
-            hub=self.hub,
-            budget=Budget(),
-            metrics=metrics,
-            authenticate=parts.authenticate,
-            origin=parts.origin,
-            ending=asyncio.Event(),
-        )
-        application = Application(
-            self.server, parts.journal, hosts=where.hosts, is_secure=where.is_secure
-        )
-        self._uvicorn = _Uvicorn(_config(application, where), self._end_streams)
-        self._socket = where.socket
+async def _serve(parts: Parts, where: Listening, started: Callable[[], None]) -> bool:
+    loop = asyncio.get_running_loop()
+    assembled = Assembled(parts, hosts=where.hosts, is_secure=where.is_secure)
+    server = _Uvicorn(_config(assembled.application, where), assembled.end_streams)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    assembled.start()
+    watching = asyncio.create_task(_watch(server, assembled, parts, started))
+    try:
+        await server.serve(sockets=[where.socket])
+    finally:
+        watching.cancel()
+        is_answered = await loop.run_in_executor(None, assembled.end)
+    return is_answered
 
-    async def run(self) -> bool:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        self._journal.start()
-        self.writer.start()
-        self.hub.start()
-        watching = asyncio.create_task(self._watch())
-        try:
-            await self._uvicorn.serve(sockets=[self._socket])
-        finally:
-            watching.cancel()
-            self.hub.end()
-            is_answered = self.writer.end(seconds_max=STOP_SECONDS_MAX)
-            self.server.readers.close()
-            self._journal.end()
-        return is_answered and self.writer.fault is None
 
-    def stop(self) -> None:
-        self._uvicorn.should_exit = True
-
-    async def _watch(self) -> None:
-        """Tells that it has begun, and ends it once nothing can be written any more."""
-        while not self._uvicorn.started:
-            await asyncio.sleep(0.01)
-        self._started()
-        while self.writer.fault is None:
-            await asyncio.sleep(0.5)
-        self._journal.tell("fenced", why=str(self.writer.fault))
-        self.stop()
-
-    def _committed(self, events: int) -> None:
-        self._metrics.commit_events.observe(events)
-        self.hub.wake()
-
-    def _sent(self, one: Shown) -> bytes:
-        return tailing.sent(one, self._parts.origin)
-
-    def _end_streams(self) -> None:
-        self.server.ending.set()
-        self.hub.rouse()
+async def _watch(
+    server: _Uvicorn, assembled: Assembled, parts: Parts, started: Callable[[], None]
+) -> None:
+    """Tells that it has begun, and ends it once nothing can be written any more."""
+    while not server.started:
+        await asyncio.sleep(0.01)
+    started()
+    while assembled.writer.fault is None:
+        await asyncio.sleep(_LOOK_SECONDS)
+    parts.journal.tell("fenced", why=str(assembled.writer.fault))
+    server.stop()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -169,12 +104,15 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self._ending = ending
 
+    def stop(self) -> None:
+        self.should_exit = True
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # What has no end of its own ends now, so that what is in flight is all that is waited for.
+        # Streams end first, so that what is in flight is all that is waited for.
         self._ending()
         await super().shutdown(sockets)
 

@@ -22,5 +22,6 @@ def beginning() -> bytes:
 
 def heartbeat(at: int) -> bytes:
     """Nothing happened. Whoever comes back goes on behind what was looked at, not behind what
-    matched; an id without data moves only that (step 9.2.6)."""
+    matched; an id without data moves only that (step 9.2.6).
+    """
     return b"id: %d\n: still here\n\n" % (at - 1) if at else b": still here\n\n"

@@ -41,7 +41,8 @@ def sent(one: Shown, origin: str) -> bytes:
 
 async def tail(call: Call) -> Response:
     """A stream that ends when the client goes, or with the server; then it goes on behind
-    `Last-Event-ID`."""
+    `Last-Event-ID`.
+    """
     if len(call.server.hub.clients) >= CLIENTS_MAX:
         raise Overloaded(
             f"tail: expected at most {CLIENTS_MAX} clients, found more; try again a little later"
@@ -54,7 +55,7 @@ async def tail(call: Call) -> Response:
     return StreamingResponse(stream, media_type=sse.MEDIA_TYPE)
 
 
-def _everything(event: object) -> bool:
+def _everything(_: object) -> bool:
     return True
 
 
