@@ -17,6 +17,7 @@ from tests.searching import examples
 HEX = "0123456789abcdef"
 # Split, so that scanners of repositories find none in this file.
 TOKENS = {
+    "one of ours": "dt" + "_ci-payments_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8_bdb3571c",
     "a GitHub token": "ghp" + "_16C7e42F292c6912E7710c838347Ae178B4a",
     "a GitHub server token": "ghs" + "_16C7e42F292c6912E7710c838347Ae178B4a",
     "a fine-grained GitHub token": "github" + "_pat_11ABCDEFG0123456789_abcdefghijklmnop",

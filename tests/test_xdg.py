@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploytrail.errors import Misconfigured
-from deploytrail.xdg import data_directory, state_directory
+from deploytrail.xdg import config_directory, data_directory, state_directory
 
 ACCOUNT = pwd.getpwuid(os.getuid()).pw_dir
 STATES = {
@@ -19,12 +19,23 @@ STATES = {
     "an empty home": ({"HOME": ""}, f"{ACCOUNT}/.local/state"),
     "nothing at all": ({}, f"{ACCOUNT}/.local/state"),
 }
+CONFIGS = {
+    "named": ({"XDG_CONFIG_HOME": "/config", "HOME": "/h"}, "/config"),
+    "named, but not absolute": ({"XDG_CONFIG_HOME": "config", "HOME": "/h"}, "/h/.config"),
+    "nothing at all": ({}, f"{ACCOUNT}/.config"),
+}
 
 
 @pytest.mark.parametrize("given", STATES)
 def test_state_is_kept_below_the_home_unless_another_place_is_named(given: str) -> None:
     environment, base = STATES[given]
     assert state_directory(environment) == Path(base, "deploytrail")
+
+
+@pytest.mark.parametrize("given", CONFIGS)
+def test_settings_are_below_the_home_unless_another_place_is_named(given: str) -> None:
+    environment, base = CONFIGS[given]
+    assert config_directory(environment) == Path(base, "deploytrail")
 
 
 def test_a_trail_without_a_name_is_only_made_in_a_home_that_is_there(tmp_path: Path) -> None:

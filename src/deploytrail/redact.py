@@ -20,6 +20,7 @@ HIDDEN: Final = "[masked:value]"
 _START: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"
 # Kind and shape; the vendors publish the prefixes so that scanners find them.
 _TOKENS: Final = (
+    ("deploytrail-token", r"dt_[a-z0-9-]{1,40}_[A-Za-z0-9_-]{40,}+"),
     ("github-token", r"gh[pousr]_[A-Za-z0-9_.=-]{16,}+|github_pat_[A-Za-z0-9_]{20,}+"),
     ("gitlab-token", r"gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct|wt)-[\w.=-]{16,}+"),
     ("aws-key-id", r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}(?![A-Z0-9])"),
@@ -140,10 +141,10 @@ _BEARER: Final = r"(?P<name>(?i:bearer)[ \t]{1,8}+)[A-Za-z0-9+/_.=~-]{16,}+"
 
 
 _TOKEN_STARTS: Final = (
-    "gh", "github", "gl", "AKIA", "ASIA", "ABIA", "ACCA", "xox", "xapp-", "eyJ", "AIza", "ya29.",
-    "GOCSPX-", "npm_", "pypi-", "k_live_", "k_test_", "k_org_", "whsec_", "hvs.", "hvb.", "hvr.",
-    "s.", "AGE-", "sk-", "hf_", "SG.", "_v1_", "dapi", "dckr_", "pul-", "glsa_", "glc_", "ATATT",
-    "ATCTT", "ATBB", "bk", "CCIP", "tskey-", "NRAK-", "shp", "dp.", "sntry", "ops_",
+    "dt_", "gh", "github", "gl", "AKIA", "ASIA", "ABIA", "ACCA", "xox", "xapp-", "eyJ", "AIza",
+    "ya29.", "GOCSPX-", "npm_", "pypi-", "k_live_", "k_test_", "k_org_", "whsec_", "hvs.", "hvb.",
+    "hvr.", "s.", "AGE-", "sk-", "hf_", "SG.", "_v1_", "dapi", "dckr_", "pul-", "glsa_", "glc_",
+    "ATATT", "ATCTT", "ATBB", "bk", "CCIP", "tskey-", "NRAK-", "shp", "dp.", "sntry", "ops_",
 )  # fmt: skip
 # Each token is a word of at least so many characters; prose has none.
 _long_word: Final = re.compile(r"[\w.~=/+-]{10}").search

@@ -38,6 +38,14 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     return base / "deploytrail"
 
 
+def config_directory(environment: Mapping[str, str]) -> Path | None:
+    """Where a user's settings are; None for who has no home directory."""
+    named = _named(environment, "XDG_CONFIG_HOME")
+    home = _home(environment)
+    base = named or (Path(home) / ".config" if home else None)
+    return None if base is None else base / "deploytrail"
+
+
 def _named(environment: Mapping[str, str], variable: str) -> Path | None:
     """The specification has relative paths ignored."""
     named = environment.get(variable, "")

@@ -1,0 +1,53 @@
+"""Tokens for tests: made by Alice, for Bob's jobs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from deploytrail.access.principal import Principal
+from deploytrail.access.token import ROLES
+from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.known_tokens import KnownTokens
+from deploytrail.app.tokens import Created, Tokens
+from deploytrail.clock import Clock
+from deploytrail.event import Actor, Auth
+from deploytrail.query.fields import BY_NAME
+from deploytrail.query.tree import EVERYTHING, Filter, Is
+from tests.fakes import NOON
+
+ALICE = Actor(
+    type="user",
+    id="os:alice@host",
+    auth=Auth(method="os_user", assurance=1, verified_by="kernel"),
+)
+LATER = NOON + timedelta(days=90)
+
+
+def parse(text: str) -> Filter:
+    if not text:
+        return EVERYTHING
+    name, _, value = text.partition(":")
+    return Is(BY_NAME[name], value.lower())
+
+
+def canonical(filter: Filter) -> str:
+    assert isinstance(filter, Is)
+    return f"{filter.field.name}:{filter.value}"
+
+
+def over(trail: DirectoryTrail, clock: Clock) -> Tokens:
+    return Tokens(trail.store, trail.recorder, clock, parse=parse, canonical=canonical)
+
+
+def create(tokens: Tokens, name: str = "ci", **differing: object) -> Created:
+    plain = {
+        "owner": "github:bob",
+        "permissions": ROLES["recorder"],
+        "expires": LATER,
+        "by": ALICE,
+    }
+    return tokens.create(name, **(plain | differing))  # type: ignore[arg-type]
+
+
+def came_with(tokens: Tokens | KnownTokens, secret: str) -> Principal:
+    return tokens.authenticate(f"Bearer {secret}")
