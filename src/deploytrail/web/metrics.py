@@ -7,7 +7,7 @@ routes and numbers of statuses, so their number is bounded.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -75,8 +75,8 @@ class Metrics:
             "commit_events": ("events", "by commit", self.commit_events),
         }
 
-    def text(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> str:
-        """Everything; `gauges` are read now, each with what it is."""
+    def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
+        """Everything; `gauges` are as of now, each with what it is."""
         lines = []
         for name, (what, how, metric) in self._told.items():
             full = f"deploytrail_{name}"
@@ -84,7 +84,7 @@ class Metrics:
             lines += metric.lines(full)
         for name, (what, value) in gauges.items():
             full = f"deploytrail_{name}"
-            lines += [f"# HELP {full} {what}", f"# TYPE {full} gauge", f"{full} {value():g}"]
+            lines += [f"# HELP {full} {what}", f"# TYPE {full} gauge", f"{full} {value:g}"]
         return "\n".join(lines) + "\n"
 
 

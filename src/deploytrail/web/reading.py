@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from deploytrail.app.published import size_signed
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId
 from deploytrail.log.store import Store
@@ -78,6 +79,19 @@ class ServedTrail:
         """By its id, or by its index; raises NotFound."""
         is_index = event.isascii() and event.isdigit() and len(event) <= 16
         return self.trail.show(int(event) if is_index else EventId(event))
+
+    def stats(self) -> Stats:
+        """As far as it is known without an index, where there is none."""
+        if self._searching is not None:
+            return self._searching.stats()
+        newest = next(iter(self.trail.newest(count=1)), None)
+        return Stats(
+            origin=self.trail.origin,
+            size=self.trail.size(),
+            size_signed=size_signed(self.trail.store),
+            logged=None if newest is None else str(newest.event["logged"]),
+            followers={},
+        )
 
     def close(self) -> None:
         if self._searching is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from deploytrail.actions import Action
 from deploytrail.trail import Receipt, Withheld
 from deploytrail.web.problem import Problem
 
@@ -81,6 +82,22 @@ class EventPage(Struct, frozen=True, kw_only=True):
     next: str | None
     indexed: int
     size: int
+
+
+class Actions(Struct, frozen=True, kw_only=True):
+    """The catalogue of actions."""
+
+    items: tuple[Action, ...]
+    next: str | None
+
+
+class ProblemKind(Struct, frozen=True, kw_only=True):
+    """A kind of problem: what `type` names."""
+
+    name: str
+    status: int
+    title: str
+    meaning: str
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -26,8 +26,8 @@ class NoQuery(Struct, frozen=True):
     """Of a route that takes no parameters."""
 
 
-class PathPart(NamedTuple):
-    """A parameter in the path. `pattern` is what it may be made of; of several segments `…/…`."""
+class Part(NamedTuple):
+    """A parameter in the path, or in the header. `pattern` is what it may be made of."""
 
     name: str
     what: str
@@ -65,7 +65,8 @@ class Route(NamedTuple):
     permission: Permission | None
     replies: tuple[Reply, ...]
     query: type[Struct] = NoQuery
-    parts: tuple[PathPart, ...] = ()
+    parts: tuple[Part, ...] = ()
+    headers: tuple[Part, ...] = ()
     body: Body | None = None
     problems: tuple[type[DeploytrailError], ...] = ()
 

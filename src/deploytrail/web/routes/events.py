@@ -14,7 +14,7 @@ from deploytrail.web.answering import json, shown
 from deploytrail.web.call import Call
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.replies import EventProven
-from deploytrail.web.route import PathPart, Reply, Route
+from deploytrail.web.route import Part, Reply, Route
 
 
 async def show(call: Call) -> Response:
@@ -41,7 +41,7 @@ ROUTES: Final = (
         what="One event by its id or its index, with its receipt and its proof.",
         answer=show,
         permission=Permission.READ,
-        parts=(PathPart("event", "The event's id, or the index of its entry."),),
+        parts=(Part("event", "The event's id, or the index of its entry."),),
         replies=(Reply(200, "The event.", type=EventProven),),
         problems=(NotFound,),
     ),

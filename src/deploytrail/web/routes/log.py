@@ -13,14 +13,14 @@ from deploytrail.errors import Malformed, NotFound
 from deploytrail.log.tiles import Bundle, Tile, decode_path
 from deploytrail.web.accepting import takes
 from deploytrail.web.call import Call
-from deploytrail.web.route import PathPart, Reply, Route
+from deploytrail.web.route import Part, Reply, Route
 from deploytrail.zstd import zstd
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _BYTES: Final = "application/octet-stream"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _PRIVATE_FOR_EVER: Final = "private, max-age=31536000, immutable"
-_INDEX: Final = PathPart(
+_INDEX: Final = Part(
     "index",
     "The index as c2sp.org/tlog-tiles writes it, such as `x001/234`; of a partial one with `.p/` "
     "and its width behind it.",
@@ -89,7 +89,7 @@ ROUTES: Final = (
         what="A tile of hashes (c2sp.org/tlog-tiles), full or partial.",
         answer=tile,
         permission=None,
-        parts=(PathPart("level", "From 0.", "[0-9]{1,2}"), _INDEX),
+        parts=(Part("level", "From 0.", "[0-9]{1,2}"), _INDEX),
         replies=(Reply(200, "The hashes.", _BYTES),),
         problems=(NotFound, Malformed),
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from deploytrail.web.route import Table
-from deploytrail.web.routes import events, log, recording, tailing
+from deploytrail.web.routes import events, log, operating, recording, tailing
 
-TABLE: Final = Table((*recording.ROUTES, *events.ROUTES, *tailing.ROUTES, *log.ROUTES))
+TABLE: Final = Table(
+    (*recording.ROUTES, *events.ROUTES, *tailing.ROUTES, *log.ROUTES, *operating.ROUTES)
+)

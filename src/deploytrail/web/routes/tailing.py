@@ -18,7 +18,7 @@ from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
 from deploytrail.web.hub import CLIENTS_MAX, RUN_ENTRIES_MAX, Client, Matches
 from deploytrail.web.reading import ServedTrail
-from deploytrail.web.route import Reply, Route
+from deploytrail.web.route import Part, Reply, Route
 
 HEARTBEAT_SECONDS: Final = 15
 _AGAIN_SECONDS: Final = 0.05
@@ -118,6 +118,7 @@ ROUTES: Final = (
         answer=tail,
         permission=Permission.READ,
         query=Tailing,
+        headers=(Part("Last-Event-ID", "The id of the last event that was seen.", _INDEX.pattern),),
         replies=(Reply(200, "A stream without an end.", sse.MEDIA_TYPE),),
         problems=(Malformed, Overloaded),
     ),
