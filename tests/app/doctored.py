@@ -16,7 +16,7 @@ from deploytrail.errors import Malformed
 from deploytrail.log.merkle import Frontier, leaf_hashes
 from deploytrail.log.store import Tree
 from deploytrail.log.tiles import encode_bundle
-from deploytrail.stores.sqlite.log import _tree_row
+from deploytrail.stores.tree_row import encode
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def set_tree(connection: apsw.Connection, new: Tree) -> None:
     connection.execute(
         "UPDATE tree SET origin = ?, size = ?, root = ?, frontier = ?, last_logged = ?, epoch = ?, "
         "clock = ?, boot = ?, uptime = ?, behind = ?, digest = ?",
-        _tree_row(new),
+        encode(new),
     )
 
 

@@ -19,7 +19,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=sorted(ENGINES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Engine]:
-    made = ENGINES[request.param](tmp_path, clock)
+    made = ENGINES[request.param](request, tmp_path, clock)
     yield made
     made.close()
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from deploytrail.clock import Clock
+import pytest
+
+from deploytrail.clock import Clock, microseconds
 from deploytrail.log.store import Store
+from deploytrail.stores.postgres.address import Address
+from deploytrail.stores.postgres.creating import creating
+from deploytrail.stores.postgres.database import Writing
+from deploytrail.stores.postgres.fence import Fence
+from deploytrail.stores.postgres.link import Waits
+from deploytrail.stores.postgres.log import PostgresLog
 from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.log import SqliteLog
+from tests.postgresql import Server
 
 LogKind = TypeVar("LogKind", bound=SqliteLog)
 ORIGIN = "deploytrail.test/contract/1"
@@ -52,4 +62,40 @@ class SqliteEngine:
         self._opened.clear()
 
 
-ENGINES = {"sqlite": SqliteEngine}
+class PostgresEngine:
+    """A database of its own; each opened store has connections of its own, as a process would."""
+
+    def __init__(self, server: Server, clock: Clock, *, wait_seconds_max: float = 0.2) -> None:
+        self._server = server
+        self.name = server.database()
+        self.address = Address(server.url(self.name))
+        self.waits = Waits(lock=wait_seconds_max)
+        self._clock = clock
+        self._opened: list[PostgresLog] = []
+        with creating(self.address, self.waits) as link:
+            PostgresLog.create(link, ORIGIN, b"a policy")
+
+    def open(self) -> PostgresLog:
+        fence = Fence(self.address, self.waits)
+        store = PostgresLog(self.address, fence, self._clock, self.waits, now=self._now)
+        self._opened.append(store)
+        return store
+
+    def _now(self, _: Writing) -> int:
+        return microseconds(self._clock.now())
+
+    def bytes(self) -> bytes:
+        return self._server.bytes(self.name)
+
+    def close(self) -> None:
+        for store in self._opened:
+            store.close()
+        self._opened.clear()
+
+
+ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path, Clock], Engine]] = {
+    "sqlite": lambda _, directory, clock: SqliteEngine(directory, clock),
+    "postgres": lambda request, _, clock: PostgresEngine(
+        request.getfixturevalue("postgres_server"), clock
+    ),
+}

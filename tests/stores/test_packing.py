@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploytrail.errors import Tampered
-from deploytrail.stores.sqlite.packing import BUNDLE_BYTES_MAX, packed, unpacked
+from deploytrail.stores.packing import BUNDLE_BYTES_MAX, packed, unpacked
 from deploytrail.zstd import zstd
 
 

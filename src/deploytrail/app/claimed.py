@@ -19,16 +19,21 @@ _CLAIMED: Final = Auth(method="claimed", assurance=0)
 
 
 class Heard(NamedTuple):
-    """An event as its sender wrote it, and by whose credential it came: `source.instance`."""
+    """What a sender wrote, and by whose credential it came: `source.instance`.
+
+    `event` is the event's JSON where `body` is not that itself but an envelope around it.
+    """
 
     body: bytes
     instance: str = LOCAL_INSTANCE
+    event: bytes | None = None
 
 
 def heard(one: Heard) -> Submission | SenderError:
     """What is to be recorded of it; the bytes themselves tell repeats from conflicts."""
     try:
-        return Submission(claimed(parse_event(one.body), instance=one.instance), one.body)
+        event = parse_event(one.body if one.event is None else one.event)
+        return Submission(claimed(event, instance=one.instance), one.body)
     except SenderError as error:
         return error
 

@@ -1,10 +1,10 @@
-"""A log's own file as `log.evidence.Evidence`; `exported` is the same of an export."""
+"""A log's own rows as `log.evidence.Evidence`; `exported` is the same of an export."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from deploytrail import entry
 from deploytrail.clock import at_microseconds, rfc3339
@@ -14,18 +14,46 @@ from deploytrail.log import note as notes
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.reading import tail_entries
 from deploytrail.log.replay import State
-from deploytrail.log.store import Inventory
+from deploytrail.log.store import Inventory, Reader
 from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle, full_tiles, tile_at
 from deploytrail.sentence import counted
-from deploytrail.stores.sqlite.examined import ExaminedLog, unreadable
+from deploytrail.stores.sqlite.examined import unreadable
 
 _READS_A_MOMENT: Final = 32
 _NOTES_AT_ONCE: Final = 16
 _NOTE_BYTES_MAX: Final = 65_536
 
 
+class ExaminedLog(Reader, Protocol):
+    """A log as an engine lets it be examined: more than whoever reads it has to know.
+
+    Raises Tampered for what can't be read. `renew` ends the moment and begins another.
+    """
+
+    def renew(self) -> None: ...
+    def structure(self) -> list[str]:
+        """What the engine's own check of its pages finds; empty where all is sound."""
+        ...
+
+    def count(self, kind: str) -> int:
+        """How many rows there are of a kind; named as the fields of `Inventory`."""
+        ...
+
+    def newest_note(self) -> tuple[int, bytes] | None:
+        """Size and note, without cosignatures, of the newest checkpoint."""
+        ...
+
+    def cosignature_rows(self, size: int) -> list[tuple[bytes, bytes]]:
+        """Those of a checkpoint: (id of its key, its line)."""
+        ...
+
+    def stray_cosignatures(self) -> list[int]:
+        """Sizes, up to a hundred, that have a cosignature and no checkpoint."""
+        ...
+
+
 class StoredEvidence:
-    """A log's file, as it stood when it was opened; later entries are not part of it."""
+    """A log's rows, as it stood when it was opened; later entries are not part of it."""
 
     def __init__(self, log: ExaminedLog) -> None:
         self._log = log

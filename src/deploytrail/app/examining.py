@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import NamedTuple, Protocol, TypeVar
 
-from deploytrail.app import home as homes
+from deploytrail.app.evidence import ExaminedLog
 from deploytrail.app.exported import ExportedEvidence
-from deploytrail.app.home import Home
 from deploytrail.entry import unbase64url
 from deploytrail.errors import DeploytrailError, Tampered
 from deploytrail.log.evidence import Evidence
 from deploytrail.log.replay import Finding, State
 from deploytrail.log.store import VaultRow
 from deploytrail.sentence import counted
-from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
+from deploytrail.stores.sqlite.examined import unreadable
 from deploytrail.vault import attachment, disclosure
 from deploytrail.vault.check import DeepCheck, Looked
-from deploytrail.vault.subject import SUBJECT_BYTES
+from deploytrail.vault.keys import Secrets
+from deploytrail.vault.subject import SUBJECT_BYTES, Subject
 
 
 class ListedEvidence(Evidence, Protocol):
@@ -51,15 +51,20 @@ class Examination(NamedTuple):
     deep_checks: tuple[str, ...] = ("every disclosure, delivery and attachment",)
 
 
-def deep_of_log(
-    log: ExaminedLog, home: Home, environment: Mapping[str, str], stack: ExitStack
-) -> Callable[[], Deep]:
-    def deep() -> Deep:
-        wrapping = homes.wrapping_key(home, environment)
-        connection = stack.enter_context(examined(home.keys))
-        return _LogDeep(log, ExaminedKeys(connection, wrapping))
+class ExaminedKeys(Protocol):
+    """A keyring as an engine lets it be examined. Raises Tampered where a key does not unwrap."""
 
-    return deep
+    secrets: Secrets
+
+    def subject(self, id: bytes) -> Subject | None: ...
+    def identities_checked(self) -> int: ...
+
+
+def deep_of_log(
+    log: ExaminedLog, keys: Callable[[], ExaminedKeys], *, log_name: str, keys_name: str
+) -> Callable[[], Deep]:
+    """How to look deeper into stored rows; the keys are opened only then."""
+    return lambda: _LogDeep(log, keys(), log_name, keys_name)
 
 
 def deep_of_export(export: ExportedEvidence) -> Callable[[], Deep]:
@@ -67,11 +72,15 @@ def deep_of_export(export: ExportedEvidence) -> Callable[[], Deep]:
 
 
 class _LogDeep:
-    """Rows and keys of a directory. Broken pages and rows are findings, wherever they lie."""
+    """Rows and keys of a store. Broken pages and rows are findings, wherever they lie."""
 
-    def __init__(self, log: ExaminedLog, keyring: ExaminedKeys) -> None:
+    def __init__(
+        self, log: ExaminedLog, keyring: ExaminedKeys, log_name: str, keys_name: str
+    ) -> None:
         self._log = log
         self._keyring = keyring
+        self._log_name = log_name
+        self._keys_name = keys_name
         self._origin = log.tree().origin
         self._check = DeepCheck(self._origin)
         self._own: list[Finding] = []
@@ -112,11 +121,11 @@ class _LogDeep:
             state: State = "REDACTED" if owners & erased else "MISSING"
             self._own.append(Finding(state, index, index + 1, what))
         for what in self._log.structure():
-            self._own.append(Finding("CORRUPT", 0, self._size, f"log.db: {what}"))
+            self._own.append(Finding("CORRUPT", 0, self._size, f"{self._log_name}: {what}"))
         try:
             self._keyring.identities_checked()
         except DeploytrailError as error:
-            self._own.append(Finding("CORRUPT", 0, self._size, f"keys.db: {error}"))
+            self._own.append(Finding("CORRUPT", 0, self._size, f"{self._keys_name}: {error}"))
         return [*self._check.findings, *self._own]
 
     def _opened(self, rows: Mapping[bytes, VaultRow | Tampered], digest: bytes) -> bytes | None:

@@ -17,9 +17,9 @@ from typing import IO, Final
 
 import msgspec
 
-from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED
 from deploytrail.app.home import own_policy
+from deploytrail.app.stored import StoredTrail
 from deploytrail.entry import base64url
 from deploytrail.errors import Tampered
 from deploytrail.log import policy
@@ -34,7 +34,7 @@ _DIGESTS_MAX: Final = 200_000
 
 
 def export(
-    trail: DirectoryTrail,
+    trail: StoredTrail,
     target: Path,
     *,
     disclosures: bool = True,
@@ -67,7 +67,7 @@ def export(
 
 
 def export_events(
-    trail: DirectoryTrail,
+    trail: StoredTrail,
     target: Path,
     line_of: Callable[[Shown], bytes],
     *,
@@ -92,7 +92,7 @@ class _Disclosures:
     One that comes again after very many others is written again, which changes nothing.
     """
 
-    def __init__(self, trail: DirectoryTrail, lines: IO[bytes]) -> None:
+    def __init__(self, trail: StoredTrail, lines: IO[bytes]) -> None:
         self._trail = trail
         self._lines = lines
         self._written: set[bytes] = set()
@@ -109,7 +109,7 @@ class _Disclosures:
 
 def _add_log(
     tar: tarfile.TarFile,
-    trail: DirectoryTrail,
+    trail: StoredTrail,
     size: int,
     disclosures: _Disclosures | None,
     told: Callable[[int, int], None] | None,

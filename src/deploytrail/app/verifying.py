@@ -44,7 +44,7 @@ from deploytrail.log.replay import Finding
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
-from deploytrail.stores.sqlite.examined import ExaminedLog, examined
+from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined
 from deploytrail.trail import Found, Report
 from deploytrail.xdg import state_directory
 
@@ -52,7 +52,7 @@ _FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}
 
 
 def verify(
-    target: Path | None = None,
+    target: Path | str | None = None,
     *,
     policy: Path | None = None,
     state: Path | None = None,
@@ -66,6 +66,8 @@ def verify(
 ) -> Report:
     """Verify a trail's directory, its `log.db`, an export or a proof; default: the own directory.
 
+    Or a database by its URL, which is a text.
+
     A proof is about an `entry`, a file of its bytes, or about what a receipt names.
     `state` is the directory of kept checkpoints (default: the user's); a success updates it.
     `told` hears (entries done, entries in all). Bad evidence is in the report, with its exit
@@ -74,16 +76,25 @@ def verify(
     """
     environment = os.environ if environment is None else environment
     clock = SystemClock() if clock is None else clock
-    home = homes.find(target, environment)
+    url, home = None, Home(Path())
+    if isinstance(target, str):
+        url = target
+    else:
+        home = homes.find(target, environment)
     states = state_directory(environment) if state is None else state
-    if is_proof(home.directory):
+    if url is None and is_proof(home.directory):
         asked = Asked(entry, receipts, policy, states, max_age_seconds)
         return verify_proof(home.directory, asked, clock.now())
     if entry is not None:
-        raise Malformed(f"--entry: expected a proof with it, found {home.directory}; leave it out")
+        found = "a database" if url else home.directory
+        raise Malformed(f"--entry: expected a proof with it, found {found}; leave it out")
     with ExitStack() as stack:
         try:
-            examination = _examination(stack, home, environment)
+            examination = (
+                _examination(stack, home, environment)
+                if url is None
+                else _of_database(stack, url, environment)
+            )
             trust = trust_in(
                 examination.origin, given=policy, states=states, own=examination.policy
             )
@@ -144,7 +155,20 @@ def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -
     stack.callback(log.close)
     stored = StoredEvidence(log)
     own = home.policy.read_bytes() if home.policy.exists() else None
-    return Examination(stored, own, stored.origin, deep_of_log(log, home, environment, stack))
+
+    def keys() -> ExaminedKeys:
+        wrapping = homes.wrapping_key(home, environment)
+        return ExaminedKeys(stack.enter_context(examined(home.keys)), wrapping)
+
+    deep = deep_of_log(log, keys, log_name="log.db", keys_name="keys.db")
+    return Examination(stored, own, stored.origin, deep)
+
+
+def _of_database(stack: ExitStack, url: str, environment: Mapping[str, str]) -> Examination:
+    # Only here: whoever verifies a directory needs no driver of a database.
+    from deploytrail.app.database import examine_database
+
+    return examine_database(stack, url, environment)
 
 
 def _claims(

@@ -19,11 +19,11 @@ from typing import Any, Final
 import apsw
 
 from deploytrail.errors import Busy, DeploytrailError, NotFound, NotPermitted, Tampered
+from deploytrail.stores.packing import unpacked
 from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.keys import SHAPE as KEYS_SHAPE
 from deploytrail.stores.sqlite.keys import KeyRows
 from deploytrail.stores.sqlite.log import SHAPE, SqliteReader
-from deploytrail.stores.sqlite.packing import unpacked
 from deploytrail.stores.sqlite.shape import refuse_foreign
 from deploytrail.vault.subject import Subject
 

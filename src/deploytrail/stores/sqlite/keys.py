@@ -12,9 +12,15 @@ from deploytrail.clock import Clock
 from deploytrail.errors import Tampered
 from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.shape import Shape
+from deploytrail.stores.wrapped import (
+    new_subject,
+    unwrap_secrets,
+    unwrap_subject,
+    wrap_secrets,
+)
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
-from deploytrail.vault.subject import KEY_BYTES, SUBJECT_BYTES, Subject, subject
+from deploytrail.vault.subject import Subject
 
 _SCHEMA: Final = """
 CREATE TABLE secret(name TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -42,13 +48,7 @@ class KeyRows:
 
     def secrets(self) -> Secrets:
         rows = dict(self._connection.execute(_SECRETS))
-        if rows.keys() != set(Secrets._fields):
-            raise Tampered(f"keys.db: expected {', '.join(Secrets._fields)}, found {sorted(rows)}")
-        opened = {
-            name: keys.unwrap(self._wrapping_key, wrapped, purpose=_purpose(name))
-            for name, wrapped in rows.items()
-        }
-        return Secrets(**opened)
+        return unwrap_secrets(rows, self._wrapping_key, "keys.db")
 
     def subject(self, id: bytes) -> Subject | None:
         row = self._connection.execute(_BY_SUBJECT, (id,)).fetchone()
@@ -66,7 +66,7 @@ class KeyRows:
         return count
 
     def _unwrapped(self, id: bytes, wrapped: bytes) -> Subject:
-        return subject(id, keys.unwrap(self._wrapping_key, wrapped, purpose=b"subject" + id))
+        return unwrap_subject(self._wrapping_key, id, wrapped)
 
 
 class SqliteKeyring:
@@ -89,12 +89,8 @@ class SqliteKeyring:
     @classmethod
     def create(cls, path: Path, secrets: Secrets, clock: Clock, *, wrapping_key: bytes) -> None:
         """Make a keyring with these secrets, durable on return."""
-        rows = []
-        for name, secret in secrets._asdict().items():
-            nonce = clock.random(keys.NONCE_BYTES)
-            wrapped = keys.wrap(wrapping_key, secret, purpose=_purpose(name), nonce=nonce)
-            rows.append((_PUT_SECRET, (name, wrapped)))
-        Database.create(path, SHAPE, rows)
+        wrapped = wrap_secrets(secrets, wrapping_key, clock)
+        Database.create(path, SHAPE, [(_PUT_SECRET, row) for row in wrapped.items()])
 
     def subjects(self, identities: Iterable[str]) -> dict[str, Subject]:
         remembered = self._remembered
@@ -164,16 +160,10 @@ class SqliteKeyring:
             # Once more under the lock: another process may have made it meanwhile.
             found = self._look_up(connection, identities)
             for identity in sorted(identities - found.keys()):
-                id, key = self._clock.random(SUBJECT_BYTES), self._clock.random(KEY_BYTES)
-                nonce = self._clock.random(keys.NONCE_BYTES)
-                wrapped = keys.wrap(self._wrapping_key, key, purpose=b"subject" + id, nonce=nonce)
-                connection.execute(_PUT_SUBJECT, (self._lookup(identity), id, wrapped))
-                found[identity] = subject(id, key)
+                made, wrapped = new_subject(self._wrapping_key, self._clock)
+                connection.execute(_PUT_SUBJECT, (self._lookup(identity), made.id, wrapped))
+                found[identity] = made
         return found
 
     def _lookup(self, identity: str) -> bytes:
         return keys.lookup(self.secrets, identity)
-
-
-def _purpose(name: str) -> bytes:
-    return b"secret " + name.encode("ascii")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,12 +28,12 @@ from deploytrail.sentence import counted
 from deploytrail.stores.sqlite import log_sql as sql
 from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.shape import Shape
+from deploytrail.stores.tree_row import Highest, TreeRow, decode, encode
 
 SHAPE: Final = Shape(sql.APPLICATION_ID, sql.VERSION, sql.SCHEMA, sql.STEPS)
 
 
-_TreeRow = tuple[str | int | bytes, ...]
-_Seen = dict[_TreeRow, Tree]
+_Seen = dict[TreeRow, Tree]
 """The tree's row as it was last written here, byte for byte, and what it says."""
 
 
@@ -45,13 +44,13 @@ class SqliteLog:
         self._database = Database(path, guard, SHAPE, vfs=vfs)
         self._clock = clock
         self._seen: _Seen = {}
-        self._highest = _Highest()
+        self._highest = Highest()
 
     @classmethod
     def create(cls, path: Path, origin: str, *, vfs: str | None = None) -> None:
         """Make an empty log of that origin. See `Database.create` for what is then durable."""
         new = Tree(origin, Frontier.empty(), 0, 0, 0, Uptime("", 0), False)
-        rows = [(sql.NEW_TREE, _tree_row(new))]
+        rows = [(sql.NEW_TREE, encode(new))]
         Database.create(path, SHAPE, rows, vfs=vfs)
 
     @contextmanager
@@ -85,16 +84,6 @@ class SqliteLog:
         self._database.close()
 
 
-class _Highest:
-    """The largest size that this process saw of a log."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def raise_to(self, size: int) -> None:
-        self.size = max(self.size, size)
-
-
 class SqliteReader:
     """Reads within the transaction of its connection."""
 
@@ -102,11 +91,11 @@ class SqliteReader:
         self,
         connection: apsw.Connection,
         seen: _Seen | None = None,
-        highest: _Highest | None = None,
+        highest: Highest | None = None,
     ) -> None:
         self._connection = connection
         self._seen: _Seen = {} if seen is None else seen
-        self._highest = _Highest() if highest is None else highest
+        self._highest = Highest() if highest is None else highest
 
     def tree(self) -> Tree:
         tree = self._stored_tree()
@@ -120,21 +109,13 @@ class SqliteReader:
         known = self._seen.get(row)
         if known is not None:
             return known
-        origin, _, _, frontier, logged, epoch, clock, boot, uptime, behind, _ = row
-        try:
-            found = Frontier.decode(frontier)
-        except Malformed as error:
-            raise Tampered(f"tree: {error}") from None
-        tree = Tree(origin, found, logged, epoch, clock, Uptime(boot, uptime), bool(behind))
-        if _tree_row(tree) != row:
-            raise Tampered("tree: its row is not what was written; size, root and digest disagree")
-        return tree
+        return decode(row)
 
     def bundle(self, number: int) -> bytes | None:
         row = self._connection.execute(sql.BUNDLE, (number,)).fetchone()
         if row is None:
             return None
-        from deploytrail.stores.sqlite.packing import unpacked
+        from deploytrail.stores.packing import unpacked
 
         return unpacked(row[1], number)
 
@@ -224,7 +205,7 @@ class _Writer(SqliteReader):
         connection, tree = self._connection, addition.tree
         if addition.bundles:
             # Few commits fill a bundle, and a wrapped command waits for each import.
-            from deploytrail.stores.sqlite.packing import packed
+            from deploytrail.stores.packing import packed
 
             connection.execute(sql.DROP_SEGMENTS)
             rows = ((number, packed(data)) for number, data in addition.bundles)
@@ -240,7 +221,7 @@ class _Writer(SqliteReader):
 
     def _set_tree(self, tree: Tree, size_before: int) -> None:
         self._tree, self.size = None, tree.size
-        row = _tree_row(tree)
+        row = encode(tree)
         self._connection.execute(sql.SET_TREE, (*row[1:], size_before))
         if self._connection.changes() != 1:
             raise self._fenced(f"log.db: expected size {size_before} under the lock, found another")
@@ -284,17 +265,3 @@ class _Writer(SqliteReader):
 
     def put_cosignature(self, size: int, key_id: bytes, line: bytes) -> None:
         self._connection.execute(sql.PUT_COSIGNATURE, (size, key_id, line))
-
-
-def _tree_row(tree: Tree) -> _TreeRow:
-    """The columns of the tree's row; the last is a digest of the others.
-
-    It is no protection against anybody who writes on purpose: it finds bytes that rotted in what
-    no signature covers, such as the clock's last reading.
-    """
-    frontier, uptime = tree.frontier, tree.uptime
-    row = (
-        tree.origin, frontier.size, frontier.root(), frontier.encode(), tree.logged, tree.epoch,
-        tree.clock, uptime.boot, uptime.microseconds, int(tree.is_behind),
-    )  # fmt: skip
-    return *row, hashlib.sha256(repr(row).encode()).digest()

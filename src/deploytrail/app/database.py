@@ -1,0 +1,162 @@
+"""A trail in a PostgreSQL database: opened, made where there is none, examined.
+
+The composition of its stores and keyring. What wraps the keys comes from outside, by the same rules
+as for a directory, and never stands in the database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from deploytrail.app import home as homes
+from deploytrail.app.evidence import StoredEvidence
+from deploytrail.app.examining import Examination, deep_of_log
+from deploytrail.app.home import Home
+from deploytrail.app.stored import StoredTrail, Stores
+from deploytrail.clock import Clock, SystemClock
+from deploytrail.errors import Conflict, NotFound
+from deploytrail.log import policy
+from deploytrail.stores.files import make_directory, replace_file
+from deploytrail.stores.postgres.address import Address
+from deploytrail.stores.postgres.creating import NewTrail, create_trail, has_trail
+from deploytrail.stores.postgres.examined import ExaminedKeys, ExaminedLog
+from deploytrail.stores.postgres.fence import Fence
+from deploytrail.stores.postgres.keys import SHAPE as KEYS
+from deploytrail.stores.postgres.keys import PostgresKeyring
+from deploytrail.stores.postgres.lease import Lease
+from deploytrail.stores.postgres.link import Waits
+from deploytrail.stores.postgres.log import Now, PostgresLog, server_clock
+from deploytrail.stores.postgres.log_sql import SHAPE as LOG
+from deploytrail.trail import PATIENT, Patience
+from deploytrail.vault import keys
+from deploytrail.vault.keys import Secrets
+from deploytrail.xdg import state_directory
+
+_PUBLISH: Final = "publish"
+
+
+def open_database(
+    url: str,
+    *,
+    create: bool = True,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
+    patience: Patience = PATIENT,
+    now: Now = server_clock,
+) -> DatabaseTrail:
+    """The trail of a database, made first where there is none and `create` allows it.
+
+    The database itself must be there. Raises NotFound where there is no trail, Incomplete where a
+    newer state of this log was seen before (it went back in time), and what keys and stores raise.
+    """
+    environment = os.environ if environment is None else environment
+    clock = SystemClock() if clock is None else clock
+    address = Address(url)
+    try:
+        return DatabaseTrail(address, clock, environment, patience, now)
+    except NotFound:
+        if not create or has_trail(address, _waits(patience)):
+            raise
+    # Another process may have made it meanwhile; then it is as good as ours.
+    with suppress(Conflict):
+        create_database(url, clock=clock, environment=environment, patience=patience)
+    return DatabaseTrail(address, clock, environment, patience, now)
+
+
+def create_database(
+    url: str,
+    *,
+    clock: Clock,
+    environment: Mapping[str, str],
+    origin: str | None = None,
+    patience: Patience = PATIENT,
+) -> str:
+    """Make a trail; returns its origin. Raises Conflict where there is one, Malformed for an origin
+    that can't be one.
+
+    Stopped at any point, the next call goes on: the key stays, the rest is one transaction.
+    """
+    if origin is not None:
+        homes.refuse_origin(origin)
+    origin = homes.new_origin(clock) if origin is None else origin
+    address = Address(url)
+    home = key_home(environment)
+    if not environment.get("DEPLOYTRAIL_KEY") and not home.key.exists():
+        make_directory(home.directory)
+        replace_file(home.key, clock.random(32).hex().encode() + b"\n")
+    wrapping = homes.wrapping_key(home, environment, patience=patience)
+    secrets = keys.new_secrets(clock.random(32 * len(Secrets._fields)))
+    own = policy.encode(homes.own_policy(origin, secrets))
+    create_trail(address, _waits(patience), NewTrail(origin, own, secrets), clock, wrapping)
+    return origin
+
+
+def key_home(environment: Mapping[str, str]) -> Home:
+    """Where the wrapping key lies that DEPLOYTRAIL_KEY does not name: as for a directory."""
+    if environment.get("DEPLOYTRAIL_KEY"):
+        return Home(Path())
+    return homes.find(None, environment)
+
+
+def _waits(patience: Patience) -> Waits:
+    return Waits(lock=patience.writer)
+
+
+class DatabaseTrail(StoredTrail):
+    """`trail.Trail` over the schemas of one database."""
+
+    store: PostgresLog
+    keyring: PostgresKeyring
+
+    def __init__(
+        self,
+        address: Address,
+        clock: Clock,
+        environment: Mapping[str, str],
+        patience: Patience,
+        now: Now,
+    ) -> None:
+        self.address = address
+        self.fence = Fence(address, _waits(patience))
+        self._patience = patience
+        waits = _waits(patience)
+        with ExitStack() as opened:
+            store = PostgresLog(address, self.fence, clock, waits, now)
+            opened.callback(store.close)
+            # Not before: whoever is told that there is no trail needs no key for it.
+            wrapping = homes.wrapping_key(key_home(environment), environment, patience=patience)
+            keyring = PostgresKeyring(address, self.fence, clock, waits, wrapping_key=wrapping)
+            opened.callback(keyring.close)
+            states = state_directory(environment)
+            super().__init__(Stores(store, keyring, self._publishing, states), clock)
+            opened.pop_all()
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        lease = Lease(self.address, _PUBLISH)
+        try:
+            with lease.held(seconds_max=self._patience.publisher):
+                yield
+        finally:
+            lease.close()
+
+
+def examine_database(stack: ExitStack, url: str, environment: Mapping[str, str]) -> Examination:
+    """A database's log as evidence, until the stack is closed; its keys only where they must be."""
+    address = Address(url)
+    log = ExaminedLog(address)
+    stack.callback(log.close)
+    stored = StoredEvidence(log)
+
+    def examined_keys() -> ExaminedKeys:
+        wrapping = homes.wrapping_key(key_home(environment), environment)
+        opened = ExaminedKeys(address, wrapping)
+        stack.callback(opened.close)
+        return opened
+
+    deep = deep_of_log(log, examined_keys, log_name=LOG.schema, keys_name=KEYS.schema)
+    return Examination(stored, log.policy(), stored.origin, deep)

@@ -1,0 +1,185 @@
+"""A trail over its stores: recorded into, read, published, wherever these stores are.
+
+What is a directory's or a database's own (its locks, how it is opened and made) is not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from deploytrail.app import home as homes
+from deploytrail.app.claimed import Heard, heard
+from deploytrail.app.listing import Listing
+from deploytrail.app.reading import Showing, StoredVault, attached, find_event
+from deploytrail.app.recording import Recorded, Recorder, submission
+from deploytrail.app.signed import Signed, inclusion
+from deploytrail.clock import Clock, microseconds
+from deploytrail.errors import Incomplete, SenderError
+from deploytrail.event import Event, EventId
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import note, proof
+from deploytrail.log.publish import Publisher, refuse_fork
+from deploytrail.log.reading import hashes_of
+from deploytrail.log.store import Checkpoint, Reader, Store
+from deploytrail.sentence import counted
+from deploytrail.stores import kept
+from deploytrail.stores.kept import Kept
+from deploytrail.trail import Attachment, Published, Receipt
+from deploytrail.vault.keys import Keyring, project_fingerprint_key
+
+
+class Stores(NamedTuple):
+    """What a trail stands on, open.
+
+    `lease` holds the publisher's for a block, and raises Busy where another has it for too long.
+    `states` is the directory of what this user has seen of logs.
+    """
+
+    store: Store
+    keyring: Keyring
+    lease: Callable[[], AbstractContextManager[None]]
+    states: Path
+
+
+class StoredTrail(Listing[Reader]):
+    """`trail.Trail` over a store and a keyring."""
+
+    store: Store
+    keyring: Keyring
+
+    def __init__(self, stores: Stores, clock: Clock) -> None:
+        """Raises Incomplete where a newer state of this log was seen before."""
+        self.store = stores.store
+        self.keyring = stores.keyring
+        self._lease = stores.lease
+        self._states = stores.states
+        self._clock = clock
+        with self.store.reading() as reader:
+            self._origin = reader.tree().origin
+        self._refuse_older()
+        self.recorder = Recorder(self.store, self.keyring, clock, origin=self._origin)
+        signers = homes.signers(self._origin, self.keyring.secrets)
+        self._publisher = Publisher(self.store, signers)
+        signed = Signed([signers.log.key])
+        showing = Showing(StoredVault(self.keyring.subject, self._origin), signed)
+        super().__init__(self.store.reading, signed, showing)
+
+    @property
+    def origin(self) -> str:
+        return self._origin
+
+    def record(
+        self,
+        events: Sequence[Event],
+        *,
+        attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
+    ) -> list[Receipt | SenderError]:
+        attached = attachments or {}
+        return self.recorder.record([submission(one, attached.get(one.id, ())) for one in events])
+
+    def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
+        return self.recorder.record([heard(Heard(body)) for body in bodies])
+
+    def record_json_all(
+        self, batches: Iterable[Sequence[bytes]]
+    ) -> Iterator[list[Receipt | SenderError]]:
+        """As `record_json` for each batch, in order; one is made ready while another commits."""
+        heard_all = ([heard(Heard(body)) for body in batch] for batch in batches)
+        return self.recorder.record_all(heard_all)
+
+    def record_heard(self, batch: Sequence[Heard]) -> list[Recorded | SenderError]:
+        """As `record_json`, for events that came through several instances."""
+        return self.recorder.recorded([heard(one) for one in batch])
+
+    def record_heard_all(
+        self, batches: Iterable[Sequence[Heard]]
+    ) -> Iterator[list[Recorded | SenderError]]:
+        """As `record_heard` for each batch; one is made ready while another commits."""
+        return self.recorder.recorded_all([heard(one) for one in batch] for batch in batches)
+
+    def fingerprint_key(self, project: str) -> bytes:
+        return project_fingerprint_key(self.keyring.secrets, project)
+
+    def publish(self) -> Published:
+        with self._lease():
+            now = microseconds(self._clock.now()) // 1_000_000
+            seen = self._seen()
+            published = self._publisher.publish(seconds=now, seen=seen)
+            self._keep(published, seen)
+        return _published(self._origin, published)
+
+    def proof(self, event: EventId | int) -> bytes:
+        index, octets = find_event(self.store.reading, event)
+        published = self.publish()
+        signed = checkpoints.Checkpoint(self._origin, published.size, bytes.fromhex(published.root))
+        with self.store.reading() as reader:
+            hashes = inclusion(index, octets, signed, hashes_of(reader, signed.size))
+        return proof.encode(proof.Proof(index, hashes, published.note.encode()))
+
+    def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The JSON of what these entries list, by digest, as far as the vault can still open it."""
+        with self.store.reading() as reader:
+            return self._showing.disclosures(reader, entries)
+
+    def attachment(self, event: EventId | int, evidence: str) -> bytes:
+        index, octets = self.found(event)
+        with self.store.reading() as reader:
+            return attached(reader, index, octets, evidence, self.keyring.secrets.attachment)
+
+    def close(self) -> None:
+        self.store.close()
+        self.keyring.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _refuse_older(self) -> None:
+        """A log that is behind what was seen of it was set back: going on would fork it.
+
+        Also one that has grown again since: what was seen must stand at its beginning, and the
+        checkpoint of it, or a newer one, in its table.
+        """
+        seen = self._seen()
+        if seen is None:
+            return
+        with self.store.reading() as reader:
+            tree = reader.tree()
+            if seen.size <= tree.size:
+                refuse_fork(seen, tree.size, tree.frontier.root(), hashes_of(reader, tree.size))
+            is_published = bool(reader.notes(after=seen.size - 1, count=1))
+        if seen.size > tree.size or not is_published:
+            entries = counted(seen.size, "entry")
+            newest = kept.kept_file(self._states, self._origin)
+            raise Incomplete(
+                f"log: expected at least {entries} under a checkpoint, which this log had when it "
+                f"was last seen here, found {_found(tree.size, seen.size)}; restore a newer copy, "
+                f"or go on elsewhere: deploytrail init --continue {newest} --home DIRECTORY"
+            )
+
+    def _seen(self) -> checkpoints.Checkpoint | None:
+        known = kept.load(self._states, self._origin)
+        return None if known is None else known.checkpoint
+
+    def _keep(self, published: Checkpoint, seen: checkpoints.Checkpoint | None) -> None:
+        """Remember what we handed out, which is consistent with what was remembered."""
+        if seen is not None and seen.size >= published.size:
+            return
+        parsed = checkpoints.decode(note.decode(published.note).text)
+        own = homes.own_policy(self._origin, self.keyring.secrets)
+        kept.replace(self._states, Kept(parsed, published.note, own))
+
+
+def _found(size: int, size_seen: int) -> str:
+    return str(size) if size < size_seen else "no checkpoint of these"
+
+
+def _published(origin: str, found: Checkpoint) -> Published:
+    return Published(
+        origin=origin, size=found.size, root=found.frontier.root().hex(), note=found.note.decode()
+    )
