@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 from deploytrail.access.principal import ALL, Permission, Principal
 from deploytrail.errors import Unknown
+from deploytrail.query.tree import Filter
 from deploytrail.web.assembling import Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
 from deploytrail.web.journal import Journal
+from deploytrail.web.matching import Matches
 from deploytrail.web.reading import ServedTrail
 from tests.app.trails import Place
 
@@ -32,6 +34,11 @@ def authenticate(authorization: str | None) -> Principal:
     if found is None:
         raise Unknown("Authorization: expected a token that is known")
     return found
+
+
+def compiled(query: str, _: Filter) -> Matches:
+    """A query of tests: the action, or nothing."""
+    return lambda event: not query or event["action"] == query
 
 
 class Answer(NamedTuple):
@@ -152,6 +159,7 @@ def served(
         writing_opened=place.open,
         reading_opened=lambda: ServedTrail(place.open()),
         authenticate=authenticate,
+        compiled=compiled,
         clock=place.clock,
         journal=Journal(told, place.clock),
     )._replace(**parts)

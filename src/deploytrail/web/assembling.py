@@ -13,6 +13,7 @@ from deploytrail.web.body import Budget
 from deploytrail.web.call import Authenticate, Server
 from deploytrail.web.hub import Hub
 from deploytrail.web.journal import Journal
+from deploytrail.web.matching import Compile, Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
 from deploytrail.web.reading import ServedTrail
@@ -31,6 +32,7 @@ class Parts(NamedTuple):
     reading_opened: Callable[[], ServedTrail]
     authenticate: Authenticate
     """Called on the event loop: it answers at once."""
+    compiled: Compile
     clock: Clock
     journal: Journal
 
@@ -55,6 +57,8 @@ class Assembled:
             budget=Budget(),
             metrics=self._metrics,
             authenticate=parts.authenticate,
+            matching=Matching(parts.compiled),
+            exporting=asyncio.Lock(),
             origin=parts.origin,
             ending=asyncio.Event(),
         )

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from deploytrail.access.principal import Principal
 from deploytrail.clock import Clock
 from deploytrail.web.body import Budget
-from deploytrail.web.hub import Hub, Matches
+from deploytrail.web.hub import Hub
+from deploytrail.web.matching import Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
 from deploytrail.web.reading import ServedTrail
@@ -36,6 +37,9 @@ class Server(NamedTuple):
     budget: Budget
     metrics: Metrics
     authenticate: Authenticate
+    matching: Matching
+    exporting: asyncio.Lock
+    """Held while the log is written into a file: one at a time."""
     origin: str
     ending: asyncio.Event
     """Set once the server is being stopped: what has no end ends then."""
@@ -50,6 +54,3 @@ class Call(NamedTuple):
     principal: Principal
     query: Any
     parts: Mapping[str, str]
-
-
-__all__ = ["Authenticate", "Call", "Matches", "Server"]

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from deploytrail.errors import DeploytrailError
 from deploytrail.trail import Shown
+from deploytrail.web.matching import Matches
 
 QUEUED_BYTES_MAX: Final = 512 * 1024
 CLIENTS_MAX: Final = 500
@@ -21,9 +22,6 @@ IDLE_RUNS_MAX: Final = 100
 """After so many looks for nobody, it looks no more until somebody comes."""
 POLL_SECONDS: Final = 0.1
 RUN_ENTRIES_MAX: Final = 256
-
-Matches = Callable[[Mapping[str, Any]], bool]
-"""Whether an event is wanted; it has its `index`."""
 
 
 class Tailed(NamedTuple):

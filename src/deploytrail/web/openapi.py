@@ -175,9 +175,16 @@ def _replies(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for reply in route.replies:
         media = reply.media.partition(";")[0]
-        schema = {} if reply.type is None else {"schema": schemas[repr(reply.type)]}
         known = found.setdefault(str(reply.status), {"description": reply.what, "content": {}})
-        known["content"][media] = schema
+        if reply.type is None:
+            known["content"][media] = {}
+        elif media in known["content"]:
+            # Two forms of one status: either.
+            first = known["content"][media]["schema"]
+            known["content"][media] = {"schema": {"anyOf": [first, schemas[repr(reply.type)]]}}
+            known["description"] += f" {reply.what}"
+        else:
+            known["content"][media] = {"schema": schemas[repr(reply.type)]}
     return found
 
 

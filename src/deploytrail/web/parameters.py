@@ -114,16 +114,20 @@ def _kinds(wanted: type[Struct]) -> dict[str, Kind]:
 
 def kind_of(hint: Any) -> Kind:
     """What a field's type says; None as one of several is only for absence."""
-    meta = Meta()
     if get_origin(hint) is Annotated:
-        hint, meta = get_args(hint)[0], next(m for m in get_args(hint)[1:] if isinstance(m, Meta))
+        meta = next(one for one in get_args(hint)[1:] if isinstance(one, Meta))
+        return _kind(get_args(hint)[0], meta)
+    return _kind(hint, Meta())
+
+
+def _kind(hint: Any, meta: Meta) -> Kind:
     arguments = [each for each in get_args(hint) if each is not type(None)]
     if get_origin(hint) is Literal:
         return Kind(str, tuple(arguments))
     if get_origin(hint) is tuple:
         return Kind(tuple, (), meta.min_length, meta.max_length)
     if type(None) in get_args(hint):
-        return kind_of(arguments[0])
+        return _kind(arguments[0], meta)
     if hint is int:
         return Kind(int, (), _bound(meta.ge), _bound(meta.le))
     return Kind(str, (), meta.min_length, meta.max_length)

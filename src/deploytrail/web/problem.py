@@ -66,7 +66,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     instance: str = ""
     column: int | None = None
-    expected: tuple[str, ...] = ()
+    expected: str = ""
 
 
 class Kind(NamedTuple):
@@ -94,7 +94,6 @@ def problem(error: BaseException, *, instance: str = "") -> Problem:
     kind = kind_of(type(error))
     # What the evidence lacks is told to those who may read it, by `verify`.
     detail = str(error) if not isinstance(error, EvidenceError) or error.args else kind.title
-    expected = getattr(error, "expected", ())
     return Problem(
         type=f"/problems/{kind.name}",
         title=kind.title,
@@ -102,7 +101,7 @@ def problem(error: BaseException, *, instance: str = "") -> Problem:
         detail=detail,
         instance=instance,
         column=getattr(error, "column", None),
-        expected=tuple(expected),
+        expected=getattr(error, "expected", ""),
     )
 
 

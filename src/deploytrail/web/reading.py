@@ -1,27 +1,16 @@
-"""What a reading thread of the server holds: a trail that is stored here, and its index.
-
-Contracts only; who composes the server passes what fulfils them.
-"""
+"""What a reading thread of the server holds: a trail that is stored here, and its index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from deploytrail.app.published import size_signed
+from deploytrail.app.stored import StoredTrail
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId
-from deploytrail.log.store import Store
 from deploytrail.query.tree import Filter
-from deploytrail.trail import Facet, Histogram, Order, Page, Shown, Stats, TrailReader
-
-
-class StoredTrail(TrailReader, Protocol):
-    """A trail whose log and vault are at hand."""
-
-    @property
-    def store(self) -> Store: ...
-    def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]: ...
+from deploytrail.trail import Facet, Histogram, Order, Page, Shown, Stats
 
 
 class Searching(Protocol):

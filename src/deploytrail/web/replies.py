@@ -10,32 +10,29 @@ from typing import Any
 from msgspec import Struct
 
 from deploytrail.actions import Action
-from deploytrail.trail import Receipt, Withheld
+from deploytrail.trail import Facet, Receipt, Withheld
 from deploytrail.web.problem import Problem
 
 
-class Accepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event that stands in the log. `published` answers `wait=published`: whether a signed
-    checkpoint covers it by now. `entry` (base64) and `disclosures` (JSON by digest, both
-    base64url) answer `include=entry`: from these the leaf hash can be computed.
+class Recorded(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of an event: a receipt where it stands in the log, else a problem.
+
+    `published` answers `wait=published`: whether a signed checkpoint covers it by now. `entry`
+    (base64) and `disclosures` (by digest, both base64url) answer `include=entry`: from these the
+    leaf hash can be computed. One that was refused stops none of the others.
     """
 
-    receipt: Receipt
+    receipt: Receipt | None = None
+    problem: Problem | None = None
     published: bool | None = None
     entry: str | None = None
     disclosures: dict[str, str] | None = None
 
 
-class Refused(Struct, frozen=True, kw_only=True):
-    """An event that was not logged, and why. The others of its request are not touched by that."""
-
-    problem: Problem
-
-
-class Answers(Struct, frozen=True, kw_only=True):
+class AllRecorded(Struct, frozen=True, kw_only=True):
     """One answer for each event that was sent, in order."""
 
-    items: tuple[Accepted | Refused, ...]
+    items: tuple[Recorded, ...]
 
 
 class EventShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,6 +79,20 @@ class EventPage(Struct, frozen=True, kw_only=True):
     next: str | None
     indexed: int
     size: int
+
+
+class Facets(Struct, frozen=True, kw_only=True):
+    """The most frequent values of each field that was asked for, in that order."""
+
+    items: tuple[Facet, ...]
+    next: str | None
+
+
+class Suggestions(Struct, frozen=True, kw_only=True):
+    """Values, frequent ones first."""
+
+    items: tuple[str, ...]
+    next: str | None
 
 
 class Actions(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from deploytrail.errors import Malformed, SenderError, TooLarge
+from deploytrail.errors import Malformed, TooLarge
 from deploytrail.web.problem import WrongType
 
 EVENTS_MAX: Final = 10_000
@@ -21,9 +21,9 @@ _BLANK: Final = b" \t\r\n"
 
 
 class Cut(NamedTuple):
-    """The events of a body in order, or why one can't be one; `is_single` where it is the body."""
+    """The events of a body, in order; `is_single` where the body is one."""
 
-    bodies: list[bytes | SenderError]
+    bodies: list[bytes]
     is_single: bool
 
 
@@ -41,10 +41,10 @@ def cut(body: bytes, media: str) -> Cut:
     """Raises Malformed where there are no events, or no end of one; TooLarge for too many."""
     if media == NDJSON:
         lines = [line for line in body.split(b"\n") if line.strip(_BLANK)]
-        return Cut(list(_counted(lines)), is_single=False)
+        return Cut(counted(lines), is_single=False)
     first = body.lstrip(_BLANK)[:1]
     if first == b"[":
-        return Cut(list(_counted(array(body))), is_single=False)
+        return Cut(counted(array(body)), is_single=False)
     if first != b"{":
         raise Malformed(
             'body: expected an event such as {"action": …}, an array of them, or one a line, '
@@ -61,7 +61,8 @@ def array(body: bytes) -> list[bytes]:
         raise Malformed(f"body: expected a JSON array of events; {error}"[:300]) from None
 
 
-def _counted(found: list[bytes]) -> list[bytes]:
+def counted(found: list[bytes]) -> list[bytes]:
+    """The same; raises Malformed where there are none, TooLarge for too many."""
     if not found:
         raise Malformed("body: expected events, found none; send an object, or one a line")
     if len(found) > EVENTS_MAX:

@@ -20,8 +20,21 @@ from deploytrail.web.route import Part, Reply, Route
 async def show(call: Call) -> Response:
     """One event with its receipt and its proof."""
 
+    wanted = call.parts["event"]
+    # What is out of one's scope looks absent: the same words, whichever it is.
+    absent = NotFound(
+        f"event {wanted[:60]!a}: expected one of this log within your scope, found none; "
+        "/v1/events lists them"
+    )
+    matches = call.server.matching.of("", call.principal.scope)
+
     def found(served: ServedTrail) -> EventProven:
-        one = served.show(call.parts["event"])
+        try:
+            one = served.show(wanted)
+        except NotFound:
+            raise absent from None
+        if not matches({**one.event, "index": one.index}):
+            raise absent
         whole = shown(one, call.server.origin)
         proof = published.proof_of(served.trail.store, one.index, one.entry)
         return EventProven(

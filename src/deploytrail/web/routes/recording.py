@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
 from deploytrail.app import published
 from deploytrail.app.claimed import Heard
-from deploytrail.app.recording import Recorded
+from deploytrail.app.recording import Recorded as Logged
 from deploytrail.entry import base64url
 from deploytrail.errors import (
     Busy,
@@ -29,19 +30,22 @@ from deploytrail.errors import (
     Unreachable,
 )
 from deploytrail.event import Event
-from deploytrail.web import body, splitting
+from deploytrail.formats import cloudevents
+from deploytrail.web import body, hearing, splitting
 from deploytrail.web.answering import json
 from deploytrail.web.body import Share
 from deploytrail.web.call import Call
+from deploytrail.web.hearing import Form, Said
 from deploytrail.web.problem import TooSlowSending, WrongType, problem
 from deploytrail.web.reading import ServedTrail
-from deploytrail.web.replies import Accepted, Answers, Refused
+from deploytrail.web.replies import AllRecorded, Recorded
 from deploytrail.web.route import Body, Reply, Route
 from deploytrail.web.writer import Answers as Written
 from deploytrail.web.writer import Wanted
 
 PUBLISHED_SECONDS_MAX: Final = 10
 _POLL_SECONDS: Final = 0.1
+_READ_AT_ONCE_BYTES_MAX: Final = 256 * 1024
 
 
 class Recording(Struct, frozen=True, kw_only=True):
@@ -60,30 +64,31 @@ class Recording(Struct, frozen=True, kw_only=True):
 async def record(call: Call) -> Response:
     """What was sent, logged; one answer an event."""
     with Share(call.server.budget) as share:
-        media = splitting.media_type(call.request.headers.get("content-type", ""))
-        if media not in {splitting.JSON, splitting.NDJSON}:
-            raise WrongType(
-                f"content-type: expected {splitting.JSON} or {splitting.NDJSON}, found "
-                f"{media[:60]!a}; say how the events are written"
-            )
+        written = hearing.form(call.request.headers)
         raw = await body.read(call.request, share)
         call.server.metrics.received_bytes.add(len(raw))
-        cut = splitting.cut(raw, media)
-        answers = await _written(call, cut.bodies, len(raw))
+        said = await _said(call, raw, written)
+        answers = await _written(call, said.events, len(raw))
         told = await _told(call, answers)
-    if not cut.is_single:
-        return json(Answers(items=tuple(told)))
-    (one,) = told
+    if not said.is_single:
+        return json(AllRecorded(items=tuple(told)))
     (answer,) = answers
-    if isinstance(one, Refused):
-        assert isinstance(answer, SenderError)
+    if isinstance(answer, SenderError):
         raise answer
-    return json(one, 201 if isinstance(answer, Recorded) and answer.is_first else 200)
+    return json(told[0], 201 if answer.is_first else 200)
 
 
-async def _written(call: Call, bodies: Sequence[bytes | SenderError], size: int) -> Written:
+async def _said(call: Call, raw: bytes, written: Form) -> Said:
+    read = partial(hearing.said, raw, written, instance=call.principal.id, clock=call.server.clock)
+    if len(raw) <= _READ_AT_ONCE_BYTES_MAX:
+        return read()
+    # Others are not kept waiting by a long one.
+    return await asyncio.get_running_loop().run_in_executor(None, read)
+
+
+async def _written(call: Call, said: Sequence[Heard | SenderError], size: int) -> Written:
     """What became of each, durable; those that are no event are not even offered."""
-    events = [Heard(each, call.principal.id) for each in bodies if isinstance(each, bytes)]
+    events = [each for each in said if isinstance(each, Heard)]
     written: Written = []
     if events:
         loop = asyncio.get_running_loop()
@@ -95,7 +100,7 @@ async def _written(call: Call, bodies: Sequence[bytes | SenderError], size: int)
         call.server.writer.offer(Wanted(events, size, told))
         written = await waiting
     rest = iter(written)
-    return [next(rest) if isinstance(each, bytes) else each for each in bodies]
+    return [next(rest) if isinstance(each, Heard) else each for each in said]
 
 
 def _tell(waiting: asyncio.Future[Written], answers: Written | Exception) -> None:
@@ -108,27 +113,22 @@ def _tell(waiting: asyncio.Future[Written], answers: Written | Exception) -> Non
         waiting.set_result(answers)
 
 
-async def _told(call: Call, answers: Written) -> list[Accepted | Refused]:
+async def _told(call: Call, answers: Written) -> list[Recorded]:
     wanted: Recording = call.query
-    told: list[Accepted | Refused] = [
-        Accepted(receipt=one.receipt)
-        if isinstance(one, Recorded)
-        else Refused(problem=problem(one, instance=call.id))
+    logged = [one.receipt.index for one in answers if isinstance(one, Logged)]
+    more: dict[int, dict[str, Any]] = {index: {} for index in logged}
+    if logged and wanted.wait == "published":
+        is_published = await _is_published(call, max(logged))
+        more = {index: {"published": is_published} for index in logged}
+    if logged and wanted.include == "entry":
+        entries = await call.server.readers.ask(lambda served: _entries(served, logged))
+        more = {index: more[index] | entries[index] for index in logged}
+    return [
+        Recorded(receipt=one.receipt, **more[one.receipt.index])
+        if isinstance(one, Logged)
+        else Recorded(problem=problem(one, instance=call.id))
         for one in answers
     ]
-    logged = [one.receipt.index for one in answers if isinstance(one, Recorded)]
-    if not logged:
-        return told
-    if wanted.wait == "published":
-        is_published = await _is_published(call, max(logged))
-        told = [_with(one, published=is_published) for one in told]
-    if wanted.include == "entry":
-        entries = await call.server.readers.ask(lambda served: _entries(served, logged))
-        told = [
-            _with(one, **entries[one.receipt.index]) if isinstance(one, Accepted) else one
-            for one in told
-        ]
-    return told
 
 
 async def _is_published(call: Call, index: int) -> bool:
@@ -146,7 +146,7 @@ async def _is_published(call: Call, index: int) -> bool:
 
 
 def _entries(served: ServedTrail, indexes: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The bytes and the disclosures of entries, as `Accepted` has them."""
+    """The bytes and the disclosures of entries, as `Recorded` has them."""
     found = {}
     for index in indexes:
         octets = served.trail.show(index).entry
@@ -156,10 +156,6 @@ def _entries(served: ServedTrail, indexes: Sequence[int]) -> dict[int, dict[str,
             "disclosures": {base64url(key): base64url(each) for key, each in disclosures.items()},
         }
     return found
-
-
-def _with(one: Accepted | Refused, **more: Any) -> Accepted | Refused:
-    return structs.replace(one, **more) if isinstance(one, Accepted) else one
 
 
 ROUTES: Final = (
@@ -172,13 +168,19 @@ ROUTES: Final = (
         permission=Permission.RECORD,
         query=Recording,
         body=Body(
-            {splitting.JSON: Event | list[Event], splitting.NDJSON: None},
-            "One event, an array of events, or one event a line.",
+            {
+                splitting.JSON: Event | list[Event],
+                splitting.NDJSON: None,
+                cloudevents.JSON: dict[str, Any],
+                cloudevents.BATCH: list[dict[str, Any]],
+            },
+            "One event, an array of events, or one event a line; or CloudEvents, whose data is an "
+            "event, or which are told as they are.",
         ),
         replies=(
-            Reply(201, "A single event, now logged.", type=Accepted),
-            Reply(200, "A single event that was logged before, or an answer for each of several.",
-                  type=Accepted | Answers),
+            Reply(201, "A single event, now logged.", type=Recorded),
+            Reply(200, "A single event that was logged before.", type=Recorded),
+            Reply(200, "An answer for each of several.", type=AllRecorded),
         ),
         problems=(
             Malformed, TooLarge, Conflict, Overloaded, WrongType, TooSlowSending,

@@ -5,8 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from deploytrail.web.route import Table
-from deploytrail.web.routes import events, log, operating, recording, tailing
+from deploytrail.web.routes import (
+    events,
+    exporting,
+    log,
+    operating,
+    recording,
+    searching,
+    tailing,
+)
 
 TABLE: Final = Table(
-    (*recording.ROUTES, *events.ROUTES, *tailing.ROUTES, *log.ROUTES, *operating.ROUTES)
+    (
+        *recording.ROUTES,
+        *searching.ROUTES,
+        *events.ROUTES,
+        *tailing.ROUTES,
+        *exporting.ROUTES,
+        *log.ROUTES,
+        *operating.ROUTES,
+    )
 )

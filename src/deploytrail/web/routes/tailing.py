@@ -16,9 +16,10 @@ from deploytrail.trail import Shown
 from deploytrail.web import sse
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
-from deploytrail.web.hub import CLIENTS_MAX, RUN_ENTRIES_MAX, Client, Matches
+from deploytrail.web.hub import CLIENTS_MAX, RUN_ENTRIES_MAX, Client
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Part, Reply, Route
+from deploytrail.web.routes.searching import Query
 
 HEARTBEAT_SECONDS: Final = 15
 _AGAIN_SECONDS: Final = 0.05
@@ -28,6 +29,7 @@ _INDEX: Final = re.compile("0|[1-9][0-9]{0,15}")
 class Tailing(Struct, frozen=True, kw_only=True):
     """What to listen for, and from where on."""
 
+    q: Query = ""
     after: Annotated[
         int | None,
         Meta(ge=0, description="Begin behind the entry of this index, as `Last-Event-ID` does."),
@@ -43,20 +45,17 @@ async def tail(call: Call) -> Response:
     """A stream that ends when the client goes, or with the server; then it goes on behind
     `Last-Event-ID`.
     """
+    wanted: Tailing = call.query
     if len(call.server.hub.clients) >= CLIENTS_MAX:
         raise Overloaded(
             f"tail: expected at most {CLIENTS_MAX} clients, found more; try again a little later"
         )
-    matches = _everything
+    matches = call.server.matching.of(wanted.q, call.principal.scope)
     at = _after(call)
     if at is None:
         at = await call.server.readers.ask(lambda served: served.trail.size())
     stream = _stream(call, Client(matches, at))
     return StreamingResponse(stream, media_type=sse.MEDIA_TYPE)
-
-
-def _everything(_: object) -> bool:
-    return True
 
 
 def _after(call: Call) -> int | None:
@@ -106,8 +105,6 @@ async def _behind(call: Call, client: Client) -> bytes:
     client.at = until
     return octets
 
-
-__all__ = ["HEARTBEAT_SECONDS", "ROUTES", "Matches", "sent"]
 
 ROUTES: Final = (
     Route(
