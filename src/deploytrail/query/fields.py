@@ -9,7 +9,18 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
+
+from deploytrail.event import (
+    ActorType,
+    Approval,
+    EnvironmentClass,
+    Outcome,
+    Policy,
+    ReasonFrom,
+    Severity,
+    Trigger,
+)
 
 
 class Kind(Enum):
@@ -18,8 +29,8 @@ class Kind(Enum):
     WORD = "word"
     """Clear text: equal to, or beginning with."""
     PERSON = "person"
-    """An identity: a subject in the log, found by its id, what stands behind the id's colon, its
-    name, or the subject's own pseudonym."""
+    """An identity: a subject in the log, found by its id, what stands behind the id's first colon,
+    its name, or the subject's own pseudonym. Without id, name and pseudonym there is none."""
     NUMBER = "number"
     """A whole number: equal to, or between."""
     TIME = "time"
@@ -38,10 +49,22 @@ class Field(NamedTuple):
     aliases: tuple[str, ...] = ()
     unit: str = ""
     """Of a number: the unit it is stored in, as `ms`."""
+    choices: tuple[str, ...] = ()
+    """Of a word: all that it can be, where the types of an event say so."""
+    none: str = ""
+    """The value that says that there is none: `Exists` leaves it out."""
+
+
+def _choice(name: str, path: str, what: str, choices: Any, none: str = "") -> Field:
+    return Field(name, Kind.WORD, _paths(path), what, choices=get_args(choices), none=none)
 
 
 def _word(name: str, path: str, what: str, *aliases: str) -> Field:
     return Field(name, Kind.WORD, _paths(path), what, aliases)
+
+
+def _decision(block: type[Policy | Approval]) -> Any:
+    return block.__annotations__["decision"]
 
 
 def _paths(text: str) -> tuple[tuple[str, ...], ...]:
@@ -51,22 +74,22 @@ def _paths(text: str) -> tuple[tuple[str, ...], ...]:
 FIELDS: Final = (
     _word("id", "id", "the event's id"),
     _word("action", "action", "what was done, as deployment.started or build.*"),
-    _word("outcome", "outcome", "success, failure, denied, pending, partial or unknown"),
-    _word("severity", "severity", "info, low, medium, high or critical"),
+    _choice("outcome", "outcome", "how it went", Outcome),
+    _choice("severity", "severity", "how bad it is", Severity),
     Field("time", Kind.TIME, _paths("time"), "when it happened, as the source says"),
     Field("observed", Kind.TIME, _paths("observed"), "when we heard of it"),
     Field("logged", Kind.TIME, _paths("logged"), "when the log took it in"),
     Field("actor", Kind.PERSON, _paths("actor"), "who did it: an id, a name, or a pseudonym"),
     Field("for", Kind.PERSON, _paths("on_behalf_of"), "on whose behalf", ("on_behalf_of",)),
-    _word("actor.type", "actor.type", "user, service, agent, system, anonymous or unknown"),
+    _choice("actor.type", "actor.type", "what kind of actor", ActorType),
     _word("role", "actor.roles.*", "a role that the actor had"),
     _word("auth", "actor.auth.method", "how the actor proved who it is"),
     Field("assurance", Kind.NUMBER, _paths("actor.auth.assurance"), "how well, 0 to 3"),
-    _word("trigger", "trigger", "what set it off: human, schedule, webhook, upstream, ..."),
+    _choice("trigger", "trigger", "what set it off", Trigger),
     _word("project", "where.project", "the project"),
     _word("unit", "where.unit", "what deploys on its own"),
     _word("env", "where.environment", "the environment", "environment"),
-    _word("class", "where.environment_class", "dev, test, staging or prod"),
+    _choice("class", "where.environment_class", "the environment's class", EnvironmentClass),
     _word("repository", "where.raw.repository links.repository", "the repository", "repo"),
     _word("path", "where.raw.path", "the path in the repository"),
     _word("workspace", "where.raw.workspace", "the workspace"),
@@ -77,7 +100,7 @@ FIELDS: Final = (
     _word("target", "targets.*.id", "the id of what was acted upon, as a resource address"),
     _word("target.type", "targets.*.type", "its type"),
     _word("change", "changes.*.path", "the path of a changed value"),
-    _word("reason", "reason.from", "where the reason comes from; reason:* has one"),
+    _choice("reason", "reason.from", "where the reason comes from", ReasonFrom, none="none"),
     _word("ticket", "reason.tickets.*", "a ticket that the reason names"),
     _word("incident", "reason.incident", "the incident that the reason names"),
     Field("emergency", Kind.FLAG, _paths("reason.emergency"), "whether it was an emergency"),
@@ -90,9 +113,9 @@ FIELDS: Final = (
     _word("trace", "links.trace", "the trace id"),
     _word("caused_by", "links.caused_by.*", "an event that caused it"),
     _word("error", "error.code", "the code of what went wrong"),
-    _word("policy", "policy.decision", "what a policy check said"),
+    _choice("policy", "policy.decision", "what a policy check said", _decision(Policy)),
     _word("rule", "policy.violations.*.rule", "a rule that was broken"),
-    _word("approval", "approval.decision", "requested, granted, rejected, dismissed or expired"),
+    _choice("approval", "approval.decision", "what was asked or answered", _decision(Approval)),
     _word("permission", "access.permission", "the right that was used, granted or taken away"),
     _word("command", "command.tool", "the tool that the wrapper ran"),
     Field("exit_code", Kind.NUMBER, _paths("command.exit_code"), "what it exited with"),
@@ -103,7 +126,7 @@ FIELDS: Final = (
     Field("imported", Kind.FLAG, _paths("source.imported"), "whether it came in afterwards"),
     Field("index", Kind.NUMBER, _paths("index"), "where it stands in the log"),
 )
-"""In the order of the documentation. `reason:none` is no reason, so `reason:*` leaves it out."""
+"""In the order of the documentation."""
 BY_NAME: Final[Mapping[str, Field]] = {
     name: field for field in FIELDS for name in (field.name, *field.aliases)
 }
