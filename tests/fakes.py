@@ -6,6 +6,7 @@ Fakes keep their contract's promises, so what is proven with them holds for the 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +41,16 @@ class FakeClock:
 
     def event_id(self) -> EventId:
         return uuid7(microseconds(self._now) // 1000, self.random(10))
+
+    def monotonic(self) -> float:
+        return self._uptime_us / 1_000_000
+
+    def wait(self, wake: threading.Event, seconds: float) -> bool:
+        """Nobody waits: the time has come at once, unless it was woken before."""
+        if not wake.is_set():
+            # Never by nothing: who waits for the rest of a microsecond would wait for ever.
+            self.advance(seconds=max(seconds, 0.000001))
+        return wake.is_set()
 
     def advance(self, *, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -66,6 +67,24 @@ def test_the_machine_s_clock_keeps_its_promises() -> None:
     assert clock.random(32) != clock.random(32)
     made = UUID(clock.event_id()).int >> 80
     assert abs(made - microseconds(clock.now()) // 1000) < 60_000
+
+
+def test_seconds_never_run_backwards_and_who_waits_is_woken() -> None:
+    clock, wake = SystemClock(), threading.Event()
+    before = clock.monotonic()
+    assert not clock.wait(wake, 0.001)
+    assert clock.monotonic() > before
+    wake.set()
+    assert clock.wait(wake, 3600)
+
+
+def test_who_waits_by_the_fake_clock_has_waited_at_once() -> None:
+    clock, wake = FakeClock(), threading.Event()
+    assert not clock.wait(wake, 2.5)
+    assert clock.monotonic() == 2.5
+    wake.set()
+    assert clock.wait(wake, 3600)
+    assert clock.monotonic() == 2.5
 
 
 @pytest.mark.parametrize("seconds", [0.000001, 1, 86_400])

@@ -6,6 +6,7 @@ Everybody else is given a `Clock`, so that a test decides what time it is.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +33,8 @@ class Clock(Protocol):
 
     `now` is UTC and may jump in either direction; `uptime` never runs backwards within one boot
     and counts suspended time; `random` is fit for keys; `event_id` is a UUIDv7 of `now`.
+    `monotonic` are seconds that never run backwards, from no time in particular. `wait` sleeps
+    until it is woken or so many seconds are over; whether it was woken.
     Safe for use from several threads.
     """
 
@@ -39,6 +42,8 @@ class Clock(Protocol):
     def uptime(self) -> Uptime: ...
     def random(self, length_bytes: int) -> bytes: ...
     def event_id(self) -> EventId: ...
+    def monotonic(self) -> float: ...
+    def wait(self, wake: threading.Event, seconds: float) -> bool: ...
 
 
 class SystemClock:
@@ -64,6 +69,12 @@ class SystemClock:
 
     def event_id(self) -> EventId:
         return uuid7(time.time_ns() // 1_000_000, self.random(10))
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wait(self, wake: threading.Event, seconds: float) -> bool:
+        return wake.wait(seconds)
 
 
 def uuid7(milliseconds: int, random: bytes) -> EventId:

@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 class Read(NamedTuple):
     """Entries in order from index `first`, as they stand in the log, and what is known of them.
 
-    `fields` are the entries parsed, one dict each. `disclosures` gives what the vault still has of
+    `fields` are the entries parsed, one dict each, once a view looks at them: who decodes the bytes
+    for itself costs nobody else anything. `disclosures` gives what the vault still has of
     them: digest to the JSON of the disclosure; it is asked only by a view that shows texts.
     """
 
@@ -57,3 +58,55 @@ class View(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Cursors(NamedTuple):
+    """How far a view's two stores are, durably; None where there is none of this version."""
+
+    current: int | None
+    successor: int | None
+
+
+class ViewStore(Protocol):
+    """Where one view stands, and beside it, while it is rebuilt, its successor.
+
+    Both are of this code's `version`: what another version left behind is never continued, and
+    goes on answering its readers until the successor takes its place. `begin`, `swap` and
+    `discard` are called by whoever holds the follower's lease, or where nobody follows; stopped at
+    any point, each leaves what stood before or what is to stand, and its next call finishes.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    def cursors(self) -> Cursors:
+        """Asked by any process, with nothing held open; cheap enough for ten times a second."""
+        ...
+
+    def current(self) -> View | None:
+        """Open the complete view of this version, to move it; None where there is none."""
+        ...
+
+    def begin(self) -> None:
+        """Let an empty successor stand beside, of which `current` knows nothing.
+
+        Where one of this version was begun before, it stays as far as it came: so asking for a
+        rebuild is to begin one, also from beside a process that follows.
+        """
+        ...
+
+    def successor(self) -> View | None:
+        """Open the one that was begun, as far as it came; None where there is none."""
+        ...
+
+    def swap(self) -> None:
+        """Let the successor be the current one, in one step, and remove what stood before.
+
+        The caller has closed both. Readers that still have the old one open may read it to its end.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Remove the successor, closed before; nothing where there is none."""
+        ...
