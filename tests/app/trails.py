@@ -22,9 +22,12 @@ class Place(NamedTuple):
     environment: dict[str, str]
     clock: FakeClock
 
+    def open(self) -> DirectoryTrail:
+        return open_directory(self.home, clock=self.clock, environment=self.environment)
+
     @contextmanager
     def opened(self) -> Iterator[DirectoryTrail]:
-        trail = open_directory(self.home, clock=self.clock, environment=self.environment)
+        trail = self.open()
         try:
             yield trail
         finally:

@@ -5,19 +5,41 @@ Pure. How well an identity is proven, and through whom the event came, is ours t
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from deploytrail.errors import Malformed
+from deploytrail.app.recording import Submission
+from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Actor, Auth, Event
 from deploytrail.trail import LOCAL_INSTANCE
+from deploytrail.untrusted import parse_event
 
 _CLAIMED: Final = Auth(method="claimed", assurance=0)
 
 
-def claimed(event: Event) -> Event:
-    """The event with assurance 0 and the local instance.
+class Heard(NamedTuple):
+    """What a sender wrote, and by whose credential it came: `source.instance`.
+
+    `event` is the event's JSON where `body` is not that itself but an envelope around it.
+    """
+
+    body: bytes
+    instance: str = LOCAL_INSTANCE
+    event: bytes | None = None
+
+
+def heard(one: Heard) -> Submission | SenderError:
+    """What is to be recorded of it; the bytes themselves tell repeats from conflicts."""
+    try:
+        event = parse_event(one.body if one.event is None else one.event)
+        return Submission(claimed(event, instance=one.instance), one.body)
+    except SenderError as error:
+        return error
+
+
+def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:
+    """The event with assurance 0, as heard through that instance.
 
     By which method an actor proved who it is, and to whom, the sender says without proof: neither
     is kept.
@@ -44,6 +66,6 @@ def claimed(event: Event) -> Event:
     if event.observed is not None:
         # When we heard of it is ours to say.
         changed["observed"] = None
-    if event.source.instance != LOCAL_INSTANCE:
-        changed["source"] = structs.replace(event.source, instance=LOCAL_INSTANCE)
+    if event.source.instance != instance:
+        changed["source"] = structs.replace(event.source, instance=instance)
     return structs.replace(event, **changed) if changed else event

@@ -43,6 +43,13 @@ class Submission(NamedTuple):
     attachments: Sequence[Attachment] = ()
 
 
+class Recorded(NamedTuple):
+    """Where an event stands; `is_first` is False for a delivery that came before."""
+
+    receipt: Receipt
+    is_first: bool
+
+
 class _Batch(NamedTuple):
     """What became of submissions: refusals by position, the rest in order, ready for the log.
 
@@ -82,6 +89,12 @@ class Recorder:
         self, submissions: Sequence[Submission | SenderError]
     ) -> list[Receipt | SenderError]:
         """One answer each, in order; see `Trail.record`."""
+        return _receipts(self.recorded(submissions))
+
+    def recorded(
+        self, submissions: Sequence[Submission | SenderError]
+    ) -> list[Recorded | SenderError]:
+        """As `record`, with what came before told from what is new."""
         for _ in range(_EPOCHS_TRIED_MAX):
             batch = self._prepare(submissions)
             try:
@@ -117,7 +130,13 @@ class Recorder:
     def record_all(
         self, batches: Iterable[Sequence[Submission | SenderError]]
     ) -> Iterator[list[Receipt | SenderError]]:
-        """As `record` for each batch, in order; while one commits, the next is made ready.
+        """As `recorded_all`, receipts alone."""
+        return map(_receipts, self.recorded_all(batches))
+
+    def recorded_all(
+        self, batches: Iterable[Sequence[Submission | SenderError]]
+    ) -> Iterator[list[Recorded | SenderError]]:
+        """As `recorded` for each batch, in order; while one commits, the next is made ready.
 
         Committing mostly waits for the disk and for SQLite, which leave the interpreter alone. A
         batch is read only once the one before it was made ready, so at most two are in memory.
@@ -136,12 +155,12 @@ class Recorder:
             if waiting is not None:
                 yield self._answered(waiting)
 
-    def _answered(self, waiting: _Committing) -> list[Receipt | SenderError]:
+    def _answered(self, waiting: _Committing) -> list[Recorded | SenderError]:
         try:
             placed = waiting.placed.result()
         except StaleEpoch:
             self._start_over()
-            return self.record(waiting.submissions)
+            return self.recorded(waiting.submissions)
         self._remember(waiting.batch.entries, placed)
         return self._merged(waiting.batch, placed)
 
@@ -237,24 +256,29 @@ class Recorder:
             if one.vault and answer.is_first:
                 self._stored.update([row.key for row in one.vault])
 
-    def _merged(self, batch: _Batch, placed: list[Answer]) -> list[Receipt | SenderError]:
+    def _merged(self, batch: _Batch, placed: list[Answer]) -> list[Recorded | SenderError]:
         appended = map(self._answer, batch.ids, placed)
         return [next(appended) if refused is None else refused for refused in batch.refused]
 
-    def _answer(self, id: EventId, found: Answer) -> Receipt | SenderError:
+    def _answer(self, id: EventId, found: Answer) -> Recorded | SenderError:
         if found.entry is None:
             return Conflict(
                 f"source.delivery: expected the same event as entry {found.entry_index}, which "
                 "came under this id before, found another body; send it under an id of its own"
             )
         known = id if found.is_first else None
-        return receipt(self.origin, found.entry_index, found.entry, found.leaf, id=known)
+        given = receipt(self.origin, found.entry_index, found.entry, found.leaf, id=known)
+        return Recorded(given, found.is_first)
 
 
-def _receipt(answer: Receipt | SenderError) -> Receipt:
+def _receipts(answers: Iterable[Recorded | SenderError]) -> list[Receipt | SenderError]:
+    return [one.receipt if isinstance(one, Recorded) else one for one in answers]
+
+
+def _receipt(answer: Recorded | SenderError) -> Receipt:
     if isinstance(answer, SenderError):
         raise answer
-    return answer
+    return answer.receipt
 
 
 def submission(event: Event, attachments: Sequence[Attachment] = ()) -> Submission | SenderError:

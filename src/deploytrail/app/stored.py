@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from deploytrail.app import home as homes
-from deploytrail.app.claimed import claimed
+from deploytrail.app.claimed import Heard, heard
 from deploytrail.app.listing import Listing
 from deploytrail.app.reading import Showing, StoredVault, attached, find_event
-from deploytrail.app.recording import Recorder, Submission, submission
+from deploytrail.app.recording import Recorded, Recorder, submission
 from deploytrail.app.signed import Signed, inclusion
 from deploytrail.clock import Clock, microseconds
 from deploytrail.errors import Incomplete, SenderError
@@ -28,7 +28,6 @@ from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.trail import Attachment, Published, Receipt
-from deploytrail.untrusted import parse_event
 from deploytrail.vault.keys import Keyring, project_fingerprint_key
 
 if TYPE_CHECKING:
@@ -85,13 +84,24 @@ class StoredTrail(Listing[Reader]):
         return self.recorder.record([submission(one, attached.get(one.id, ())) for one in events])
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
-        return self.recorder.record([_parsed(body) for body in bodies])
+        return self.recorder.record([heard(Heard(body)) for body in bodies])
 
     def record_json_all(
         self, batches: Iterable[Sequence[bytes]]
     ) -> Iterator[list[Receipt | SenderError]]:
         """As `record_json` for each batch, in order; one is made ready while another commits."""
-        return self.recorder.record_all([_parsed(body) for body in batch] for batch in batches)
+        heard_all = ([heard(Heard(body)) for body in batch] for batch in batches)
+        return self.recorder.record_all(heard_all)
+
+    def record_heard(self, batch: Sequence[Heard]) -> list[Recorded | SenderError]:
+        """As `record_json`, for events that came through several instances."""
+        return self.recorder.recorded([heard(one) for one in batch])
+
+    def record_heard_all(
+        self, batches: Iterable[Sequence[Heard]]
+    ) -> Iterator[list[Recorded | SenderError]]:
+        """As `record_heard` for each batch; one is made ready while another commits."""
+        return self.recorder.recorded_all([heard(one) for one in batch] for batch in batches)
 
     def tokens(self) -> Tokens:
         """Those by which others use this trail, over a server."""
@@ -184,13 +194,6 @@ class StoredTrail(Listing[Reader]):
 
 def _found(size: int, size_seen: int) -> str:
     return str(size) if size < size_seen else "no checkpoint of these"
-
-
-def _parsed(body: bytes) -> Submission | SenderError:
-    try:
-        return Submission(claimed(parse_event(body)), body)
-    except SenderError as error:
-        return error
 
 
 def _published(origin: str, found: Checkpoint) -> Published:

@@ -86,6 +86,6 @@ def _line(origin: str, shown: Shown) -> bytes:
     """An event as `log --json` says it."""
     import msgspec
 
-    from deploytrail.cli.shown_event import document
+    from deploytrail.app.document import document
 
     return msgspec.json.encode(document(shown, origin))

@@ -149,7 +149,8 @@ def _say_begin() -> None:
 
 def _say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
     """Prints them; returns how many there were."""
-    from deploytrail.cli import log_table, shown_event
+    from deploytrail.app.document import document
+    from deploytrail.cli import log_table
 
     said = 0
 
@@ -160,7 +161,7 @@ def _say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
 
     if is_json:
         for shown in each():
-            say_json(shown_event.document(shown, origin))
+            say_json(document(shown, origin))
     elif is_terminal(sys.stdout):
         for line in log_table.table(each()):
             say(line)

@@ -31,7 +31,7 @@ from deploytrail.errors import (
 )
 
 VERBS: Final = (
-    *("init", "run", "record", "actions"),
+    *("init", "up", "run", "record", "actions"),
     *("log", "show", "proof", "verify", "export"),
     *("witness", "token", "doctor", "backup", "restore"),
 )

@@ -67,8 +67,8 @@ def show(
 
     With its receipt, and with what of it was erased or is missing.
     """
+    from deploytrail.app.document import document, receipt_of
     from deploytrail.cli.finding import asked, find
-    from deploytrail.cli.shown_event import document, receipt_of
 
     wanted = asked(id, index)
 

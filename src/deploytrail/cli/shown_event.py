@@ -1,6 +1,6 @@
-"""An entry as `log` and `show` print it: the parts of its event, and its JSON.
+"""An entry as `log` and `show` print it: the parts of its event.
 
-Pure. Foreign text is made printable here; JSON is left as it is.
+Pure. Foreign text is made printable here.
 """
 
 from __future__ import annotations
@@ -9,36 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from deploytrail.actions import summary
-from deploytrail.event import EventId
 from deploytrail.printable import printable
 from deploytrail.sentence import actor
-from deploytrail.trail import Receipt, Shown
-
-
-def document(shown: Shown, origin: str) -> dict[str, Any]:
-    """What `--json` says of an entry; names only ever get more."""
-    return {
-        "id": shown.event["id"],
-        "index": shown.index,
-        "leaf": shown.leaf,
-        "summary": summary(shown.event),
-        "event": shown.event,
-        "withheld": shown.withheld,
-        "receipt": receipt_of(shown, origin),
-    }
-
-
-def receipt_of(shown: Shown, origin: str) -> Receipt:
-    """The receipt of an entry that stands in the log: the one that its sender got."""
-    return Receipt(
-        origin=origin,
-        id=EventId(str(shown.event["id"])),
-        index=shown.index,
-        leaf=shown.leaf,
-        size=shown.index + 1,
-        logged=str(shown.event["logged"]),
-    )
-
 
 CLAIMED: Final = " (claimed)"
 """Stands behind an actor whose identity nobody proved."""

@@ -1,0 +1,99 @@
+"""A directory has one face: where a server runs over it, everybody else speaks to that.
+
+`server.lock` is held by the server and says where it listens; `server.token`, for the owner alone,
+opens it. Both are gone, or held by nobody, once the server is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from deploytrail.access.principal import ALL, Principal
+from deploytrail.clock import Clock
+from deploytrail.errors import Conflict
+from deploytrail.stores.files import replace_file
+from deploytrail.stores.sqlite.locks import FileLock
+from deploytrail.trail import LOCAL_INSTANCE
+
+LOCAL: Final = Principal(LOCAL_INSTANCE, LOCAL_INSTANCE, ALL)
+"""Whoever may read the trail's files: what it may do there, it may do here."""
+_TOKEN_BYTES: Final = 32
+_BEARER: Final = "Bearer "
+
+
+class Face:
+    """Held by a server from before it listens until it has stopped.
+
+    Raises Conflict where another server has the directory.
+    """
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._lock_path = directory / "server.lock"
+        self._token_path = directory / "server.token"
+        self._lock = FileLock(self._lock_path)
+        if not self._lock.try_exclusive():
+            where = self._lock_path.read_text(encoding="utf-8").strip()
+            self._lock.close()
+            raise Conflict(
+                f"{directory}: expected no server over this trail, found one at "
+                f"{where or 'an address that it has not told yet'}; use that one, or stop it first"
+            )
+        self._token = clock.random(_TOKEN_BYTES).hex()
+
+    def announce(self, url: str) -> None:
+        """Says where it listens, and what opens it. Others read the address after the token."""
+        replace_file(self._token_path, f"{self._token}\n".encode())
+        self._tell(url)
+
+    def is_local(self, authorization: str | None) -> bool:
+        """Whether that is the token beside the lock; takes as long for every guess."""
+        given = hashlib.sha256((authorization or "").encode("utf-8", "surrogateescape")).digest()
+        wanted = hashlib.sha256((_BEARER + self._token).encode()).digest()
+        return hmac.compare_digest(given, wanted)
+
+    def authenticating(
+        self, others: Callable[[str | None], Principal]
+    ) -> Callable[[str | None], Principal]:
+        """Who it is that comes: the owner of the files, or whom `others` know."""
+
+        def authenticate(authorization: str | None) -> Principal:
+            return LOCAL if self.is_local(authorization) else others(authorization)
+
+        return authenticate
+
+    def close(self) -> None:
+        """Nobody is here any more. Stopped before that, the lock is nobody's, which tells it."""
+        self._tell("")
+        self._token_path.unlink(missing_ok=True)
+        self._lock.close()
+
+    def _tell(self, url: str) -> None:
+        # In place: a new file under this name would be another lock.
+        file = os.open(self._lock_path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        try:
+            os.write(file, f"{url}\n".encode() if url else b"")
+        finally:
+            os.close(file)
+
+
+def server_of(directory: Path) -> tuple[str, str] | None:
+    """The address and the token of the server over a directory; None where none runs."""
+    path = directory / "server.lock"
+    if not path.exists():
+        return None
+    lock = FileLock(path)
+    try:
+        if lock.try_exclusive():
+            return None
+        url = path.read_text(encoding="utf-8").strip()
+        token = (directory / "server.token").read_text(encoding="utf-8").strip() if url else ""
+    except FileNotFoundError:
+        return None
+    finally:
+        lock.close()
+    return (url, token) if url and token else None

@@ -1,0 +1,1 @@
+"""The web edge: the trail over HTTP. A route is data; everything else follows from the table."""

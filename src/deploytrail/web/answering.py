@@ -1,0 +1,37 @@
+"""Answers in the making: JSON, and an entry in the shape of `replies`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from deploytrail.actions import summary
+from deploytrail.app.document import receipt_of
+from deploytrail.trail import Shown
+from deploytrail.web.replies import EventShown
+from deploytrail.web.route import JSON
+
+_encoder = msgspec.json.Encoder()
+
+
+def encoded(value: Any) -> bytes:
+    return _encoder.encode(value)
+
+
+def json(value: Any, status: int = 200) -> Response:
+    return Response(_encoder.encode(value), status, media_type=JSON)
+
+
+def shown(one: Shown, origin: str) -> EventShown:
+    return EventShown(
+        id=str(one.event["id"]),
+        index=one.index,
+        leaf=one.leaf,
+        logged=str(one.event["logged"]),
+        summary=summary(one.event),
+        event=one.event,
+        withheld=one.withheld,
+        receipt=receipt_of(one, origin),
+    )

@@ -1,0 +1,126 @@
+"""The application: each request is found its route, its asker and its parameters, then answered.
+
+Everything that is refused is a problem; everything that happens is one line of the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from deploytrail.access.principal import Principal
+from deploytrail.errors import DeploytrailError
+from deploytrail.web import problem
+from deploytrail.web.accepting import refuse_unacceptable
+from deploytrail.web.call import Call, Server
+from deploytrail.web.exchange import Exchange
+from deploytrail.web.hosts import refuse_foreign
+from deploytrail.web.journal import Journal
+from deploytrail.web.parameters import parse
+from deploytrail.web.route import Found
+
+ANYBODY: Final = Principal("anybody", "nobody", frozenset())
+_ID_BYTES: Final = 8
+_NOTHING_FOUND: Final = "none"
+
+
+class Application:
+    """ASGI, for HTTP alone. `hosts` are the names that it answers to, None for any."""
+
+    def __init__(
+        self,
+        server: Server,
+        journal: Journal,
+        *,
+        hosts: frozenset[str] | None,
+        is_secure: bool = False,
+    ) -> None:
+        self._server = server
+        self._journal = journal
+        self._hosts = hosts
+        self._is_secure = is_secure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        id = self._server.clock.random(_ID_BYTES).hex()
+        exchange = Exchange(scope, receive, send, id=id, is_secure=self._is_secure)
+        told = _Told()
+        try:
+            await self._answer(exchange, told)
+        except ClientDisconnect:
+            told.is_gone = True
+        except asyncio.CancelledError:
+            told.is_gone = True
+            raise
+        finally:
+            self._tell(exchange, told, loop.time() - begun)
+
+    async def _answer(self, exchange: Exchange, told: _Told) -> None:
+        try:
+            response = await self._response(exchange, told)
+            await response(exchange.scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 (every exception has its problem)
+            if not isinstance(error, DeploytrailError):
+                self._journal.fault(error, request=exchange.id)
+            if exchange.has_begun:
+                # What was begun can't be taken back; that it is not whole must show.
+                exchange.abort()
+                return
+            await self._refuse(exchange, error)
+
+    async def _refuse(self, exchange: Exchange, error: Exception) -> None:
+        found = problem.problem(error, instance=exchange.id)
+        headers = problem.headers_of(error)
+        response = Response(
+            problem.encoded(found), found.status, headers, media_type=problem.MEDIA_TYPE
+        )
+        await response(exchange.scope, exchange.receive, exchange.send)
+
+    async def _response(self, exchange: Exchange, told: _Told) -> Response:
+        server = self._server
+        request = Request(exchange.scope, exchange.receive)
+        refuse_foreign(request.headers.get("host"), self._hosts)
+        found = server.table.find(request.method, request.url.path)
+        told.route = found
+        principal = ANYBODY
+        if found.route.permission is not None:
+            principal = server.authenticate(request.headers.get("authorization"))
+            told.principal = principal.id
+            principal.may(found.route.permission)
+        refuse_unacceptable(request.headers.get("accept"), found.route)
+        query = parse(exchange.scope["query_string"], found.route.query)
+        call = Call(server, request, exchange.id, principal, query, found.parts)
+        return await found.route.answer(call)
+
+    def _tell(self, exchange: Exchange, told: _Told, seconds: float) -> None:
+        route = told.route.route.path if told.route else _NOTHING_FOUND
+        metrics = self._server.metrics
+        metrics.requests.add(route=route, status=str(exchange.status))
+        metrics.request_seconds.observe(seconds, route=route)
+        self._journal.tell(
+            "request",
+            method=exchange.scope["method"],
+            route=route,
+            status=exchange.status,
+            ms=round(seconds * 1000, 3),
+            bytes=exchange.sent_bytes,
+            principal=told.principal,
+            request=exchange.id,
+            **({"gone": True} if told.is_gone else {}),
+        )
+
+
+class _Told:
+    """What the journal says of a request, as far as it became known."""
+
+    def __init__(self) -> None:
+        self.route: Found | None = None
+        self.principal = ""
+        self.is_gone = False

@@ -1,0 +1,90 @@
+"""The parts of a server put together over a trail, started and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from deploytrail.clock import Clock
+from deploytrail.trail import Shown
+from deploytrail.web.application import Application
+from deploytrail.web.body import Budget
+from deploytrail.web.call import Authenticate, Server
+from deploytrail.web.hub import Hub
+from deploytrail.web.journal import Journal
+from deploytrail.web.matching import Compile, Matching
+from deploytrail.web.metrics import Metrics
+from deploytrail.web.readers import Readers
+from deploytrail.web.reading import ServedTrail
+from deploytrail.web.routes import tailing
+from deploytrail.web.routes.table import TABLE
+from deploytrail.web.writer import Recording, Writer
+
+STOP_SECONDS_MAX: Final = 5
+
+
+class Parts(NamedTuple):
+    """What the server is made over. Each of `…_opened` is called in the thread that uses it."""
+
+    origin: str
+    writing_opened: Callable[[], Recording]
+    reading_opened: Callable[[], ServedTrail]
+    authenticate: Authenticate
+    """Called on the event loop: it answers at once."""
+    compiled: Compile
+    clock: Clock
+    journal: Journal
+
+
+class Assembled:
+    """A server that lacks nothing but a socket. Made and started on the event loop.
+
+    `hosts` and `is_secure` are as `Application` has them.
+    """
+
+    def __init__(self, parts: Parts, *, hosts: frozenset[str] | None, is_secure: bool) -> None:
+        self._parts = parts
+        self._metrics = Metrics()
+        self.hub = Hub(lambda: parts.reading_opened().trail, self._sent)
+        self.writer = Writer(parts.writing_opened, committed=self._committed)
+        self.server = Server(
+            table=TABLE,
+            clock=parts.clock,
+            writer=self.writer,
+            readers=Readers(parts.reading_opened),
+            hub=self.hub,
+            budget=Budget(),
+            metrics=self._metrics,
+            authenticate=parts.authenticate,
+            matching=Matching(parts.compiled),
+            exporting=asyncio.Lock(),
+            origin=parts.origin,
+            ending=asyncio.Event(),
+        )
+        self.application = Application(self.server, parts.journal, hosts=hosts, is_secure=is_secure)
+
+    def start(self) -> None:
+        self._parts.journal.start()
+        self.writer.start()
+        self.hub.start()
+
+    def end_streams(self) -> None:
+        """What has no end of its own ends now."""
+        self.server.ending.set()
+        self.hub.rouse()
+
+    def end(self) -> bool:
+        """Whether all that was taken was also answered. Off the event loop: it is waited for."""
+        is_answered = self.writer.end(seconds_max=STOP_SECONDS_MAX)
+        self.hub.end()
+        self.server.readers.close()
+        self._parts.journal.end()
+        return is_answered and self.writer.fault is None
+
+    def _committed(self, events: int) -> None:
+        self._metrics.commit_events.observe(events)
+        self.hub.wake()
+
+    def _sent(self, one: Shown) -> bytes:
+        return tailing.sent(one, self._parts.origin)

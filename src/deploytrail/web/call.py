@@ -1,0 +1,56 @@
+"""What an answer is given: the request, who asks, and the parts of the server that answer.
+
+Values only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+
+from deploytrail.access.principal import Principal
+from deploytrail.clock import Clock
+from deploytrail.web.body import Budget
+from deploytrail.web.hub import Hub
+from deploytrail.web.matching import Matching
+from deploytrail.web.metrics import Metrics
+from deploytrail.web.readers import Readers
+from deploytrail.web.reading import ServedTrail
+from deploytrail.web.route import Table
+from deploytrail.web.writer import Writer
+
+Authenticate = Callable[[str | None], Principal]
+"""Who the Authorization header says it is; raises Unknown."""
+
+
+class Server(NamedTuple):
+    """The parts of a running server."""
+
+    table: Table
+    clock: Clock
+    writer: Writer
+    readers: Readers[ServedTrail]
+    hub: Hub
+    budget: Budget
+    metrics: Metrics
+    authenticate: Authenticate
+    matching: Matching
+    exporting: asyncio.Lock
+    """Held while the log is written into a file: one at a time."""
+    origin: str
+    ending: asyncio.Event
+    """Set once the server is being stopped: what has no end ends then."""
+
+
+class Call(NamedTuple):
+    """One request. `query` is of the route's own type; `parts` stood in the path."""
+
+    server: Server
+    request: Request
+    id: str
+    principal: Principal
+    query: Any
+    parts: Mapping[str, str]

@@ -1,0 +1,69 @@
+"""One request and its answer on the wire: what every answer carries, and what is told of it.
+
+Whoever does not take what it is sent is cut off: nothing waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+SEND_SECONDS_MAX: Final = 30
+HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Exchange:
+    """`send` with the headers of the house, a time limit, and a memory of what went out."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, *, id: str, is_secure: bool
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self._send = send
+        self.id = id
+        self._is_secure = is_secure
+        self.status = 0
+        self.sent_bytes = 0
+        self.has_begun = False
+
+    async def send(self, message: Message) -> None:
+        """Raises ClientDisconnect where the other side takes nothing for too long."""
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            self.status = message["status"]
+            message["headers"] = self._headers(message.get("headers", ()))
+        else:
+            self.sent_bytes += len(message.get("body", b""))
+        try:
+            async with asyncio.timeout(SEND_SECONDS_MAX):
+                await self._send(message)
+        except TimeoutError:
+            self.abort()
+            raise ClientDisconnect from None
+
+    def abort(self) -> None:
+        """Ends the connection at once, without waiting until what was sent is taken."""
+        state: dict[str, Any] = self.scope.get("state", {})
+        abort: Callable[[], None] | None = state.get("abort")
+        if abort is not None:
+            abort()
+
+    def _headers(self, given: Any) -> list[tuple[bytes, bytes]]:
+        found = [*given, *HEADERS, (b"x-request-id", self.id.encode())]
+        if not any(name == b"cache-control" for name, _ in found):
+            found.append(_NO_STORE)
+        if self._is_secure:
+            found.append(_HSTS)
+        return found

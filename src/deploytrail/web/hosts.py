@@ -1,0 +1,26 @@
+"""By which names this server is asked for: a page elsewhere must not reach what listens here.
+
+Pure. On loopback, a name that another resolves to 127.0.0.1 (DNS rebinding) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from deploytrail.errors import Malformed
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+
+
+def refuse_foreign(host: str | None, allowed: frozenset[str] | None) -> None:
+    """Raises Malformed for a Host that is none of `allowed`; None allows every name."""
+    match = _HOST.fullmatch(host or "")
+    if match is None:
+        raise Malformed("host: expected the name of this server, found none that is one; send it")
+    if allowed is not None and match[1].lower() not in allowed:
+        raise Malformed(
+            f"host: expected {' or '.join(sorted(allowed))}, found another name; ask for it by "
+            "one of these, or start the server with TLS or --behind-proxy"
+        )

@@ -1,0 +1,134 @@
+"""Problems: what an error says over HTTP (RFC 9457).
+
+Pure. Status and words come from the error itself; the edge adds the few errors that only HTTP has.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from deploytrail.errors import DeploytrailError, EvidenceError, SenderError, Unknown
+
+MEDIA_TYPE: Final = "application/problem+json"
+_RETRY_SECONDS: Final = {429: 1, 503: 2, 507: 30}
+"""After how long the same may be sent again, by status."""
+_OURS: Final = "something failed on our side; the request id names it in the server's log"
+
+
+class WrongMethod(SenderError):
+    """The path is known, and knows other methods."""
+
+    status = 405
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"method: expected one of {allowed}; use one of these")
+        self.allowed = allowed
+
+
+class NotAcceptable(SenderError):
+    """Nothing of what the client takes can be given."""
+
+    status = 406
+
+
+class TooSlowSending(SenderError):
+    """A request whose body did not come in time."""
+
+    status = 408
+
+
+class WrongType(SenderError):
+    """A body in a form or coding that is not read here."""
+
+    status = 415
+
+
+class HeadersTooLarge(SenderError):
+    """More header than is read."""
+
+    status = 431
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457. `detail` is the error's text; `instance` the id of the request.
+
+    Of a query that can't be read, `column` says where, from 1, and `expected` what could stand
+    there.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str = ""
+    column: int | None = None
+    expected: str = ""
+
+
+class Kind(NamedTuple):
+    """One of the problems that there are: what `type` names."""
+
+    name: str
+    status: int
+    title: str
+
+
+def kind_of(error: type[DeploytrailError]) -> Kind:
+    """Its name is that of the class, its title what the class says first."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
+    title = re.split("[.;:]", (error.__doc__ or error.__name__).strip(), maxsplit=1)[0]
+    return Kind(name, error.status, title)
+
+
+INTERNAL: Final = Kind("internal", 500, "Something failed on our side")
+
+
+def problem(error: BaseException, *, instance: str = "") -> Problem:
+    """What an error says to whoever sent the request; of one that nobody expected, nothing."""
+    if not isinstance(error, DeploytrailError):
+        return _of(INTERNAL, _OURS, instance)
+    kind = kind_of(type(error))
+    # What the evidence lacks is told to those who may read it, by `verify`.
+    detail = str(error) if not isinstance(error, EvidenceError) or error.args else kind.title
+    return Problem(
+        type=f"/problems/{kind.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=instance,
+        column=getattr(error, "column", None),
+        expected=getattr(error, "expected", ""),
+    )
+
+
+def _of(kind: Kind, detail: str, instance: str) -> Problem:
+    return Problem(
+        type=f"/problems/{kind.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=instance,
+    )
+
+
+def headers_of(error: BaseException) -> dict[str, str]:
+    """What goes into the header beside the problem."""
+    found = {}
+    status = error.status if isinstance(error, DeploytrailError) else 500
+    if status in _RETRY_SECONDS:
+        found["retry-after"] = str(_RETRY_SECONDS[status])
+    if isinstance(error, WrongMethod):
+        found["allow"] = error.allowed
+    if isinstance(error, Unknown):
+        found["www-authenticate"] = 'Bearer realm="deploytrail"'
+    if isinstance(error, WrongType):
+        found["accept-encoding"] = "gzip, zstd"
+    return found
+
+
+def encoded(found: Problem) -> bytes:
+    return msgspec.json.encode(found)

@@ -1,0 +1,61 @@
+"""`GET /v1/events…`: what was recorded, one by one."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Final
+
+from starlette.responses import Response
+
+from deploytrail.access.principal import Permission
+from deploytrail.app import published
+from deploytrail.errors import NotFound
+from deploytrail.web.answering import json, shown
+from deploytrail.web.call import Call
+from deploytrail.web.reading import ServedTrail
+from deploytrail.web.replies import EventProven
+from deploytrail.web.route import Part, Reply, Route
+
+
+async def show(call: Call) -> Response:
+    """One event with its receipt and its proof."""
+
+    wanted = call.parts["event"]
+    # What is out of one's scope looks absent: the same words, whichever it is.
+    absent = NotFound(
+        f"event {wanted[:60]!a}: expected one of this log within your scope, found none; "
+        "/v1/events lists them"
+    )
+    matches = call.server.matching.of("", call.principal.scope)
+
+    def found(served: ServedTrail) -> EventProven:
+        try:
+            one = served.show(wanted)
+        except NotFound:
+            raise absent from None
+        if not matches({**one.event, "index": one.index}):
+            raise absent
+        whole = shown(one, call.server.origin)
+        proof = published.proof_of(served.trail.store, one.index, one.entry)
+        return EventProven(
+            **{name: getattr(whole, name) for name in whole.__struct_fields__},
+            proof=None if proof is None else proof.decode(),
+            entry=b64encode(one.entry).decode(),
+        )
+
+    return json(await call.server.readers.ask(found))
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/v1/events/{event}",
+        name="showEvent",
+        what="One event by its id or its index, with its receipt and its proof.",
+        answer=show,
+        permission=Permission.READ,
+        parts=(Part("event", "The event's id, or the index of its entry."),),
+        replies=(Reply(200, "The event.", type=EventProven),),
+        problems=(NotFound,),
+    ),
+)

@@ -1,0 +1,190 @@
+"""`POST /v1/events`: events come in, receipts go out."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from deploytrail.access.principal import Permission
+from deploytrail.app import published
+from deploytrail.app.claimed import Heard
+from deploytrail.app.recording import Recorded as Logged
+from deploytrail.entry import base64url
+from deploytrail.errors import (
+    Busy,
+    ClockSuspect,
+    CommitUnknown,
+    Conflict,
+    DiskFull,
+    Fenced,
+    Malformed,
+    Overloaded,
+    SenderError,
+    TooLarge,
+    Unreachable,
+)
+from deploytrail.event import Event
+from deploytrail.formats import cloudevents
+from deploytrail.web import body, hearing, splitting
+from deploytrail.web.answering import json
+from deploytrail.web.body import Share
+from deploytrail.web.call import Call
+from deploytrail.web.hearing import Form, Said
+from deploytrail.web.problem import TooSlowSending, WrongType, problem
+from deploytrail.web.reading import ServedTrail
+from deploytrail.web.replies import AllRecorded, Recorded
+from deploytrail.web.route import Body, Reply, Route
+from deploytrail.web.writer import Answers as Written
+from deploytrail.web.writer import Wanted
+
+PUBLISHED_SECONDS_MAX: Final = 10
+_POLL_SECONDS: Final = 0.1
+_READ_AT_ONCE_BYTES_MAX: Final = 256 * 1024
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """How an answer is wanted."""
+
+    wait: Annotated[
+        Literal["logged", "published"],
+        Meta(description="Until when to wait: durable in the log, or under a signed checkpoint."),
+    ] = "logged"
+    include: Annotated[
+        Literal["entry", ""],
+        Meta(description="`entry`: with the entry's bytes and disclosures."),
+    ] = ""
+
+
+async def record(call: Call) -> Response:
+    """What was sent, logged; one answer an event."""
+    with Share(call.server.budget) as share:
+        written = hearing.form(call.request.headers)
+        raw = await body.read(call.request, share)
+        call.server.metrics.received_bytes.add(len(raw))
+        said = await _said(call, raw, written)
+        answers = await _written(call, said.events, len(raw))
+        told = await _told(call, answers)
+    if not said.is_single:
+        return json(AllRecorded(items=tuple(told)))
+    (answer,) = answers
+    if isinstance(answer, SenderError):
+        raise answer
+    return json(told[0], 201 if answer.is_first else 200)
+
+
+async def _said(call: Call, raw: bytes, written: Form) -> Said:
+    read = partial(hearing.said, raw, written, instance=call.principal.id, clock=call.server.clock)
+    if len(raw) <= _READ_AT_ONCE_BYTES_MAX:
+        return read()
+    # Others are not kept waiting by a long one.
+    return await asyncio.get_running_loop().run_in_executor(None, read)
+
+
+async def _written(call: Call, said: Sequence[Heard | SenderError], size: int) -> Written:
+    """What became of each, durable; those that are no event are not even offered."""
+    events = [each for each in said if isinstance(each, Heard)]
+    written: Written = []
+    if events:
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Written] = loop.create_future()
+
+        def told(answers: Written | Exception) -> None:
+            loop.call_soon_threadsafe(_tell, waiting, answers)
+
+        call.server.writer.offer(Wanted(events, size, told))
+        written = await waiting
+    rest = iter(written)
+    return [next(rest) if isinstance(each, Heard) else each for each in said]
+
+
+def _tell(waiting: asyncio.Future[Written], answers: Written | Exception) -> None:
+    if waiting.done():
+        # Who sent it is gone; what it sent is logged all the same.
+        return
+    if isinstance(answers, Exception):
+        waiting.set_exception(answers)
+    else:
+        waiting.set_result(answers)
+
+
+async def _told(call: Call, answers: Written) -> list[Recorded]:
+    wanted: Recording = call.query
+    logged = [one.receipt.index for one in answers if isinstance(one, Logged)]
+    more: dict[int, dict[str, Any]] = {index: {} for index in logged}
+    if logged and wanted.wait == "published":
+        is_published = await _is_published(call, max(logged))
+        more = {index: {"published": is_published} for index in logged}
+    if logged and wanted.include == "entry":
+        entries = await call.server.readers.ask(lambda served: _entries(served, logged))
+        more = {index: more[index] | entries[index] for index in logged}
+    return [
+        Recorded(receipt=one.receipt, **more[one.receipt.index])
+        if isinstance(one, Logged)
+        else Recorded(problem=problem(one, instance=call.id))
+        for one in answers
+    ]
+
+
+async def _is_published(call: Call, index: int) -> bool:
+    """Whether a checkpoint covers it, waited for: the event is durable either way."""
+    deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
+    while True:
+        size = await call.server.readers.ask(
+            lambda served: published.size_signed(served.trail.store)
+        )
+        if size > index:
+            return True
+        if asyncio.get_running_loop().time() > deadline or call.server.ending.is_set():
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _entries(served: ServedTrail, indexes: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The bytes and the disclosures of entries, as `Recorded` has them."""
+    found = {}
+    for index in indexes:
+        octets = served.trail.show(index).entry
+        disclosures = served.trail.disclosures([octets])
+        found[index] = {
+            "entry": b64encode(octets).decode(),
+            "disclosures": {base64url(key): base64url(each) for key, each in disclosures.items()},
+        }
+    return found
+
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/v1/events",
+        name="recordEvents",
+        what="Record events: durable when the answer comes. The same again gives the same receipt.",
+        answer=record,
+        permission=Permission.RECORD,
+        query=Recording,
+        body=Body(
+            {
+                splitting.JSON: Event | list[Event],
+                splitting.NDJSON: None,
+                cloudevents.JSON: dict[str, Any],
+                cloudevents.BATCH: list[dict[str, Any]],
+            },
+            "One event, an array of events, or one event a line; or CloudEvents, whose data is an "
+            "event, or which are told as they are.",
+        ),
+        replies=(
+            Reply(201, "A single event, now logged.", type=Recorded),
+            Reply(200, "A single event that was logged before.", type=Recorded),
+            Reply(200, "An answer for each of several.", type=AllRecorded),
+        ),
+        problems=(
+            Malformed, TooLarge, Conflict, Overloaded, WrongType, TooSlowSending,
+            Busy, ClockSuspect, CommitUnknown, Fenced, Unreachable, DiskFull,
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,28 @@
+"""All routes of the server, in the order of its document."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploytrail.web.route import Table
+from deploytrail.web.routes import (
+    events,
+    exporting,
+    log,
+    operating,
+    recording,
+    searching,
+    tailing,
+)
+
+TABLE: Final = Table(
+    (
+        *recording.ROUTES,
+        *searching.ROUTES,
+        *events.ROUTES,
+        *tailing.ROUTES,
+        *exporting.ROUTES,
+        *log.ROUTES,
+        *operating.ROUTES,
+    )
+)

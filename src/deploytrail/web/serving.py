@@ -1,0 +1,138 @@
+"""The serving process: a socket, the event loop, and an end in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import uvicorn
+import uvloop
+
+from deploytrail.web.application import Application
+from deploytrail.web.assembling import STOP_SECONDS_MAX, Assembled, Parts
+from deploytrail.web.hosts import LOOPBACK
+from deploytrail.web.protocol import GuardedProtocol
+
+KEEP_ALIVE_SECONDS: Final = 30
+_LOOK_SECONDS: Final = 0.5
+
+
+class Listening(NamedTuple):
+    """Where and how it listens. `certificate` and `key` are PEM files."""
+
+    socket: socket.socket
+    certificate: str | None = None
+    key: str | None = None
+    is_behind_proxy: bool = False
+
+    @property
+    def is_secure(self) -> bool:
+        return self.certificate is not None
+
+    @property
+    def hosts(self) -> frozenset[str] | None:
+        """Names are checked only where everybody is a neighbour: else a proxy, or TLS, does it."""
+        return None if self.is_secure or self.is_behind_proxy else LOOPBACK
+
+    @property
+    def url(self) -> str:
+        host, port = self.socket.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.is_secure else 'http'}://{shown}:{port}"
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to that; raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def serve(parts: Parts, where: Listening, *, started: Callable[[], None]) -> bool:
+    """Serves until SIGTERM or SIGINT, or until nothing can be written any more.
+
+    Whether all that was taken was also answered. `started` is called once it listens.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(parts, where, started))
+
+
+async def _serve(parts: Parts, where: Listening, started: Callable[[], None]) -> bool:
+    loop = asyncio.get_running_loop()
+    assembled = Assembled(parts, hosts=where.hosts, is_secure=where.is_secure)
+    server = _Uvicorn(_config(assembled.application, where), assembled.end_streams)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    assembled.start()
+    watching = asyncio.create_task(_watch(server, assembled, parts, started))
+    try:
+        await server.serve(sockets=[where.socket])
+    finally:
+        watching.cancel()
+        is_answered = await loop.run_in_executor(None, assembled.end)
+    return is_answered
+
+
+async def _watch(
+    server: _Uvicorn, assembled: Assembled, parts: Parts, started: Callable[[], None]
+) -> None:
+    """Tells that it has begun, and ends it once nothing can be written any more."""
+    while not server.started:
+        await asyncio.sleep(0.01)
+    started()
+    while assembled.writer.fault is None:
+        await asyncio.sleep(_LOOK_SECONDS)
+    parts.journal.tell("fenced", why=str(assembled.writer.fault))
+    server.stop()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn's server without its signals: those are ours."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams end first, so that what is in flight is all that is waited for.
+        self._ending()
+        await super().shutdown(sockets)
+
+
+def _config(application: Application, where: Listening) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http=GuardedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=where.is_behind_proxy,
+        # A proxy is believed in what it says of its clients; without --behind-proxy nobody is.
+        forwarded_allow_ips="*" if where.is_behind_proxy else None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS_MAX,
+        ssl_certfile=where.certificate,
+        ssl_keyfile=where.key,
+        ssl_version=ssl.PROTOCOL_TLS_SERVER,
+    )

@@ -1,0 +1,207 @@
+"""The hand-off from requests to the one thread that writes: bounded, and never a false answer.
+
+Whatever waits when a commit ends goes into the next one. A commit that failed is tried once more,
+batch by batch, then request by request: the same delivery again gives the first receipt, so trying
+again is how one finds out whether it was stored.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from deploytrail.app.claimed import Heard
+from deploytrail.app.recording import Recorded
+from deploytrail.errors import DeploytrailError, Fenced, Overloaded, SenderError, Unreachable
+
+WAITING_EVENTS_MAX: Final = 50_000
+GROUP_EVENTS_MAX: Final = 1_000
+GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
+
+Answers = list[Recorded | SenderError]
+
+
+class Recording(Protocol):
+    """What the writer needs of a trail; used by its thread alone."""
+
+    def record_heard(self, batch: Sequence[Heard]) -> Answers: ...
+    def record_heard_all(self, batches: Iterable[Sequence[Heard]]) -> Iterator[Answers]: ...
+    def close(self) -> None: ...
+
+
+class Wanted(NamedTuple):
+    """The events of one request, and whom to tell; `told` is called in the writer's thread."""
+
+    events: Sequence[Heard]
+    size_bytes: int
+    told: Callable[[Answers | Exception], None]
+
+
+class Tally(NamedTuple):
+    """What the writer has done so far."""
+
+    commits: int
+    events: int
+    waiting: int
+
+
+_Group = list[Wanted]
+
+
+class Writer:
+    """One thread with a trail of its own. `offer` may be called from any thread."""
+
+    def __init__(
+        self,
+        opened: Callable[[], Recording],
+        *,
+        committed: Callable[[int], None] = lambda _: None,
+        waiting_max: int = WAITING_EVENTS_MAX,
+    ) -> None:
+        self._opened = opened
+        self._committed = committed
+        self._waiting_max = waiting_max
+        self._turn = threading.Condition()
+        self._waiting: deque[Wanted] = deque()
+        self._count = 0
+        self._is_ending = False
+        self._under_way: deque[_Group] = deque()
+        self._commits = 0
+        self._events = 0
+        self.fault: DeploytrailError | None = None
+        """Why nothing can be written any more; a fence stays until somebody has examined it."""
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def offer(self, wanted: Wanted) -> None:
+        """Puts events in line. Raises Overloaded, Fenced or Unreachable; then nobody is told."""
+        with self._turn:
+            if self.fault is not None:
+                raise self.fault
+            if self._is_ending:
+                raise Unreachable("server: it is being stopped; send the same again in a moment")
+            if self._count and self._count + len(wanted.events) > self._waiting_max:
+                raise Overloaded(
+                    f"server: expected at most {self._waiting_max} events that wait to be logged, "
+                    "found more; send the same again a little later, or slower"
+                )
+            self._waiting.append(wanted)
+            self._count += len(wanted.events)
+            self._turn.notify()
+
+    def tally(self) -> Tally:
+        return Tally(self._commits, self._events, self._count)
+
+    def end(self, *, seconds_max: float) -> bool:
+        """Takes nothing more, and waits until what was taken is answered; whether it was."""
+        with self._turn:
+            self._is_ending = True
+            self._turn.notify()
+        self._thread.join(seconds_max)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            trail = self._opened()
+        except DeploytrailError as error:
+            self._give_up(error)
+            return
+        try:
+            while not self._has_ended() and self.fault is None:
+                self._write(trail)
+        finally:
+            trail.close()
+
+    def _write(self, trail: Recording) -> None:
+        """Until the end, or until something fails."""
+        try:
+            for answers in trail.record_heard_all(self._batches()):
+                self._settle(self._under_way.popleft(), answers)
+        except Exception:  # noqa: BLE001 (each request is told by itself what became of it)
+            # One of those that were under way failed, and of the others nobody knows.
+            while self._under_way:
+                self._repeat(trail, self._under_way.popleft())
+
+    def _batches(self) -> Iterator[Sequence[Heard]]:
+        """What waits, a commit at a time.
+
+        Where nothing waits while a commit is under way, an empty batch: with it comes the answer.
+        """
+        while True:
+            is_idle = not any(self._under_way)
+            group = self._next(wait=is_idle)
+            if group is None:
+                return
+            self._under_way.append(group)
+            yield [event for wanted in group for event in wanted.events]
+
+    def _next(self, *, wait: bool) -> _Group | None:
+        with self._turn:
+            while not self._waiting:
+                if self._is_ending and wait:
+                    return None
+                if not wait:
+                    return []
+                self._turn.wait()
+            group: _Group = []
+            events = octets = 0
+            while self._waiting:
+                wanted = self._waiting[0]
+                events += len(wanted.events)
+                octets += wanted.size_bytes
+                if group and (events > GROUP_EVENTS_MAX or octets > GROUP_BYTES_MAX):
+                    break
+                group.append(self._waiting.popleft())
+                self._count -= len(wanted.events)
+            return group
+
+    def _settle(self, group: _Group, answers: Answers) -> None:
+        if not group:
+            return
+        self._commits += 1
+        self._events += len(answers)
+        self._committed(len(answers))
+        at = 0
+        for wanted in group:
+            until = at + len(wanted.events)
+            wanted.told(answers[at:until])
+            at = until
+
+    def _repeat(self, trail: Recording, group: _Group) -> None:
+        """A group whose commit failed, or was never begun."""
+        if not group:
+            return
+        try:
+            events = [event for wanted in group for event in wanted.events]
+            self._settle(group, trail.record_heard(events))
+        except Fenced as error:
+            self._refuse(group, error)
+            self._give_up(error)
+        except DeploytrailError as error:
+            self._refuse(group, error)
+        except Exception as error:  # noqa: BLE001 (a fault of ours in one keeps no other out)
+            if len(group) == 1:
+                self._refuse(group, error)
+                return
+            for wanted in group:
+                self._repeat(trail, [wanted])
+
+    def _give_up(self, error: DeploytrailError) -> None:
+        with self._turn:
+            self.fault = error
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._count = 0
+        self._refuse(waiting, error)
+
+    def _refuse(self, group: Iterable[Wanted], error: Exception) -> None:
+        for wanted in group:
+            wanted.told(error)
+
+    def _has_ended(self) -> bool:
+        with self._turn:
+            return self._is_ending and not self._waiting
