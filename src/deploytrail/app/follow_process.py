@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from deploytrail.app.acting import appending
 from deploytrail.app.board import NAME, FileBoard
 from deploytrail.app.directory import DirectoryTrail, open_directory
 from deploytrail.app.disclosing import Disclosing
 from deploytrail.app.following import Followed, Following, Parts
+from deploytrail.app.home import Home
 from deploytrail.app.leases import FileLease
 from deploytrail.app.lines import Lines, Stream
 from deploytrail.app.recording import Recorder
@@ -22,8 +24,11 @@ from deploytrail.errors import EXIT_OK, EXIT_OUR_FAULT, DeploytrailError
 from deploytrail.follow.actor import Actor
 from deploytrail.follow.told import Tell
 from deploytrail.follow.view import ViewStore
+from deploytrail.log.store import Store
 from deploytrail.stores.bookmarks import FileBookmarks
 from deploytrail.stores.sqlite.place import refuse_fenced
+from deploytrail.vault.keys import Keyring
+from deploytrail.vault.subject import Subject
 
 _BOOKMARKS = "actors"
 
@@ -79,7 +84,9 @@ def follow_directory(
         with opened() as trail:
             origin = trail.origin
         return Parts(
-            followed_opened=lambda: followed(opened(), clock, tell),
+            followed_opened=lambda: followed(
+                opened(), clock, tell, refuse_fenced=lambda: refuse_fenced(Home(directory).fence)
+            ),
             publishing_opened=opened,
             views=[(one, FileLease(directory, one.name)) for one in views(directory, origin)],
             actors=[(one, FileLease(directory, one.name)) for one in actors()],
@@ -93,10 +100,29 @@ def follow_directory(
     return follow(parts, clock=clock, stream=stream)
 
 
-def followed(trail: DirectoryTrail, clock: Clock, tell: Tell) -> Followed:
+class Open(Protocol):
+    """An open trail over stores, wherever these are."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def keyring(self) -> Vaulted: ...
+    def close(self) -> None: ...
+
+
+class Vaulted(Keyring, Protocol):
+    """Keys that are also found by the subject's id."""
+
+    def subject(self, id: bytes) -> Subject | None: ...
+
+
+def followed(
+    trail: Open, clock: Clock, tell: Tell, *, refuse_fenced: Callable[[], None]
+) -> Followed:
     """An open trail as it is followed; it is closed with it."""
     recorder = Recorder(trail.store, trail.keyring, clock, origin=trail.origin)
-    fence = trail.home.fence
     return Followed(
         origin=trail.origin,
         reading=trail.store.reading,
@@ -104,7 +130,7 @@ def followed(trail: DirectoryTrail, clock: Clock, tell: Tell) -> Followed:
             trail.store.reading, trail.keyring.subject, origin=trail.origin, tell=tell
         ),
         append=appending(recorder),
-        refuse_fenced=lambda: refuse_fenced(fence),
+        refuse_fenced=refuse_fenced,
         close=trail.close,
     )
 
