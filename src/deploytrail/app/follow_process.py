@@ -74,8 +74,12 @@ def follow_directory(
     stream: Stream,
     views: Callable[[Path, str], Sequence[ViewStore]],
     actors: Callable[[], Sequence[Actor]] = tuple,
+    stopping: threading.Event | None = None,
 ) -> int:
-    """Follow the trail of a directory; `views` makes the stores of views of that origin in it."""
+    """Follow the trail of a directory; `views` makes the stores of views of that origin in it.
+
+    `stopping`, once set, ends it as a signal does.
+    """
 
     def opened() -> DirectoryTrail:
         return open_directory(directory, create=False, clock=clock, environment=environment)
@@ -97,7 +101,7 @@ def follow_directory(
             rest=gc.collect,
         )
 
-    return follow(parts, clock=clock, stream=stream)
+    return follow(parts, clock=clock, stream=stream, stopping=stopping)
 
 
 class Open(Protocol):

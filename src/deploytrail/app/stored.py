@@ -113,13 +113,6 @@ class StoredTrail(Listing[Reader]):
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)
 
-    def tokens(self) -> Tokens:
-        """Those by which others use this trail, over a server."""
-        # A wrapped command waits for each import, and makes no token.
-        from deploytrail.app.tokens import Tokens
-
-        return Tokens(self.store, self.recorder, self._clock)
-
     def publish(self) -> Published:
         with self._lease():
             now = microseconds(self._clock.now()) // 1_000_000

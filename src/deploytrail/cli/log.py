@@ -113,7 +113,7 @@ def log(
         size = trail.size()
         limit = size if all else min(size, count or _COUNT)
         events = _newest(trail, wanted, size=size, limit=limit, clock=clock)
-        said = _say_events(events, origin=trail.origin, is_json=json)
+        said = say_events(events, origin=trail.origin, is_json=json)
     if size == 0:
         _say_begin()
     elif said == 0:
@@ -147,7 +147,7 @@ def _say_begin() -> None:
     sys.stderr.write(_BEGIN)
 
 
-def _say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
+def say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
     """Prints them; returns how many there were."""
     from deploytrail.app.document import document
     from deploytrail.cli import log_table

@@ -32,11 +32,12 @@ from deploytrail.errors import (
 
 VERBS: Final = (
     *("init", "up", "run", "record", "actions"),
-    *("log", "show", "proof", "verify", "export"),
-    *("witness", "token", "doctor", "backup", "restore"),
+    *("log", "search", "tail", "changes", "show", "proof", "verify", "export"),
+    *("stats", "index", "witness", "token", "doctor", "backup", "restore"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
 SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
+    "index": ("rebuild",),
     "token": ("create", "list", "rotate", "revoke"),
     "witness": ("init", "key", "up", "status"),
 }

@@ -99,7 +99,9 @@ def _any(field: Field, has: _Has) -> Test:
     path = field.paths[0]
     if len(path) == 1:
         return _one_deep(path[0], has)
-    return _two_deep(*path, has) if len(path) == 2 else _three_deep(*path, has)
+    if len(path) == 2:
+        return _two_deep(path[0], path[1], has)
+    return _three_deep(path[0], path[1], path[2], has)
 
 
 def _is_plain(field: Field) -> bool:

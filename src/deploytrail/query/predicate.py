@@ -96,9 +96,9 @@ def _asking(steps: list[_Step]) -> Test:
     return matches
 
 
-def _always(event: Mapping[str, Any]) -> bool:
+def _always(_: Mapping[str, Any]) -> bool:
     return True
 
 
-def _never(event: Mapping[str, Any]) -> bool:
+def _never(_: Mapping[str, Any]) -> bool:
     return False
