@@ -35,8 +35,14 @@ QueryArgument = Annotated[
 def query_of(words: list[str] | None) -> str:
     """The words of a command line as one query.
 
-    A shell took the quotes of a phrase away: a word with blanks in it gets them back.
+    A shell took the quotes of a phrase away: a word with blanks in it gets them back. Raises
+    Malformed for what looks like an option: a term is taken back with one dash.
     """
+    for word in words or ():
+        if word.startswith("--"):
+            raise Malformed(
+                f"no such option: {word[:60]}; see --help, or quote it to search for it"
+            )
     return " ".join(map(_quoted, words or ()))
 
 

@@ -43,6 +43,8 @@ SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
 }
 """What a verb of several words is made of: `token create` is the function `token_create` of the
 verb's file, whose HELP is that of the verb."""
+_ASKING: Final = frozenset({"search", "tail", "changes"})
+"""Verbs whose arguments are a query."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""
 _EXIT_BROKEN_PIPE: Final = 128 + 13
@@ -196,7 +198,9 @@ def _assembled() -> typer.Typer:
         if name in SUB_VERBS:
             program.add_typer(_group(file, name), name=name)
         else:
-            program.command(name)(_verb(file, name))
+            # A dash takes a term of a query back, as in -action:build.*
+            settings = {"ignore_unknown_options": True} if name in _ASKING else {}
+            program.command(name, context_settings=settings)(_verb(file, name))
     return program
 
 
