@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploytrail.cli.taking_back import as_typed
 from deploytrail.cli.terminal import tell
 from deploytrail.errors import Malformed, NotFound
 from deploytrail.sentence import counted
@@ -35,15 +36,9 @@ QueryArgument = Annotated[
 def query_of(words: list[str] | None) -> str:
     """The words of a command line as one query.
 
-    A shell took the quotes of a phrase away: a word with blanks in it gets them back. Raises
-    Malformed for what looks like an option: a term is taken back with one dash.
+    A shell took the quotes of a phrase away: a word with blanks in it gets them back.
     """
-    for word in words or ():
-        if word.startswith("--"):
-            raise Malformed(
-                f"no such option: {word[:60]}; see --help, or quote it to search for it"
-            )
-    return " ".join(map(_quoted, words or ()))
+    return " ".join(_quoted(as_typed(word)) for word in words or ())
 
 
 def _quoted(word: str) -> str:

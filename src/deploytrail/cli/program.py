@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from deploytrail.cli import fault
+from deploytrail.cli.taking_back import taken_back
 from deploytrail.cli.terminal import complain, prepare_streams, say
 from deploytrail.errors import (
     EXIT_INTERRUPTED,
@@ -166,6 +167,13 @@ class _RunCommand(TyperCommand):
         ]
 
 
+class _AskingCommand(TyperCommand):
+    """A verb whose arguments are a query: a dash takes a term back, as in -action:build.*"""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [taken_back(word) for word in args])
+
+
 def _verb(file: ModuleType, name: str) -> Callable[..., Asked]:
     """The function of a verb's file that bears its name, for the framework to give arguments to.
 
@@ -198,9 +206,8 @@ def _assembled() -> typer.Typer:
         if name in SUB_VERBS:
             program.add_typer(_group(file, name), name=name)
         else:
-            # A dash takes a term of a query back, as in -action:build.*
-            settings = {"ignore_unknown_options": True} if name in _ASKING else {}
-            program.command(name, context_settings=settings)(_verb(file, name))
+            kind = _AskingCommand if name in _ASKING else TyperCommand
+            program.command(name, cls=kind)(_verb(file, name))
     return program
 
 
