@@ -32,11 +32,11 @@ from deploytrail.query.tree import (
     Is,
     Not,
     Or,
+    Order,
     StartsWith,
     Within,
     Words,
 )
-from deploytrail.trail import Order
 from tests.contract.index_engines import INDEX_ENGINES, IndexEngine
 from tests.events import BOB, event
 from tests.fakes import NOON

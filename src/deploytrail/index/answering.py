@@ -26,8 +26,7 @@ from deploytrail.index.postings import bits_of, places_of
 from deploytrail.index.shelf import Moment
 from deploytrail.index.tallying import Matched
 from deploytrail.query.fields import Field, Kind, folded
-from deploytrail.query.tree import Filter
-from deploytrail.trail import Order
+from deploytrail.query.tree import Filter, Order
 
 _SPELLINGS_MAX: Final = 1_000
 
