@@ -137,7 +137,12 @@ def test_each_test_has_a_name_of_its_own() -> None:
         assert len(tests) == len(set(tests)), name(path)
 
 
-EXTRAS = {"web": "server", "witness": "server", "stores/postgres": "postgres"}
+EXTRAS = {
+    "web": "server",
+    "witness": "server",
+    "stores/postgres": "postgres",
+    "index/postgres": "postgres",
+}
 """The rooms that may import what an extra brings, and which."""
 
 

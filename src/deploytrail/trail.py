@@ -7,7 +7,7 @@ this. Values and promises, no implementation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -302,8 +302,8 @@ class TrailSearcher(TrailReader, Protocol):
         ...
 
 
-class Trail(TrailReader, Protocol):
-    """A trail, local or remote. Not safe for use from several threads; cheap to open anew.
+class TrailRecorder(Protocol):
+    """The half of a trail that takes events in.
 
     Every method raises Fenced once the log refuses writers, and Busy when another process held the
     log for longer than the time allowed.
@@ -328,10 +328,24 @@ class Trail(TrailReader, Protocol):
         """As `record`, for events as JSON; the bytes themselves tell repeats from conflicts."""
         ...
 
+    def publish(self) -> Published:
+        """Sign the log as it stands and hand the checkpoint out; idempotent for one size."""
+        ...
+
+
+class Trail(TrailReader, TrailRecorder, Protocol):
+    """A trail where its keys are at hand. Not safe for use from several threads; cheap to open."""
+
     def fingerprint_key(self, project: str) -> bytes:
         """The 32 bytes under which secrets of one project leave a fingerprint when dropped."""
         ...
 
-    def publish(self) -> Published:
-        """Sign the log as it stands and hand the checkpoint out; idempotent for one size."""
-        ...
+
+class OpenTrail(TrailSearcher, TrailRecorder, Protocol):
+    """Everything that can be recorded and asked, wherever the trail is; closed at a block's end.
+
+    Not safe for use from several threads; cheap to open anew.
+    """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...

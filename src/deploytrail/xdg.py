@@ -46,6 +46,21 @@ def config_directory(environment: Mapping[str, str]) -> Path | None:
     return None if base is None else base / "deploytrail"
 
 
+def aside_directory(environment: Mapping[str, str], url: str) -> Path:
+    """Where a user keeps what a trail in a database could not take; by where that is, not by how
+    one gets in.
+    """
+    import hashlib
+    from urllib.parse import parse_qsl, urlsplit
+
+    named = environment.get("DEPLOYTRAIL_HOME")
+    base = Path(named) if named else data_directory(environment)
+    parts = urlsplit(url)
+    asked = [value for name, value in parse_qsl(parts.query) if name in {"host", "port", "dbname"}]
+    place = "\0".join([parts.netloc.rpartition("@")[2], parts.path, *asked])
+    return base / "databases" / hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
 def _named(environment: Mapping[str, str], variable: str) -> Path | None:
     """The specification has relative paths ignored."""
     named = environment.get(variable, "")

@@ -4,59 +4,77 @@ from __future__ import annotations
 
 import pytest
 
-from deploytrail.access.scope import is_scope, scope
+from deploytrail.access.scope import scope, written
 from deploytrail.errors import Malformed
-from deploytrail.query.fields import BY_NAME
-from deploytrail.query.tree import (
-    EVERYTHING,
-    NOTHING,
-    And,
-    Between,
-    Exists,
-    Filter,
-    Is,
-    Not,
-    Or,
-    StartsWith,
-    Within,
-    Words,
-)
+from deploytrail.query.algebra import is_scope
+from deploytrail.query.fields import BY_NAME, SCOPING
+from deploytrail.query.tree import EVERYTHING, And, Filter, Is, Not, Or, StartsWith
 
 PROD = Is(BY_NAME["env"], "prod")
-SCOPES: dict[str, Filter] = {
-    "everything": EVERYTHING,
-    "nothing": NOTHING,
-    "one environment": PROD,
-    "all but one": Not(PROD),
-    "a project in a class": And((Is(BY_NAME["project"], "a"), Is(BY_NAME["class"], "prod"))),
-    "either of two connections": Or(
-        (StartsWith(BY_NAME["connection"], "github-"), Exists(BY_NAME["action"]))
+SCOPES: dict[str, tuple[Filter, str]] = {
+    "": (EVERYTHING, ""),
+    "  ": (EVERYTHING, ""),
+    "env:prod": (PROD, "env:prod"),
+    "environment:PROD": (PROD, "env:prod"),
+    "-env:prod": (Not(PROD), "-env:prod"),
+    "project:payments AND class:prod": (
+        And((Is(BY_NAME["project"], "payments"), Is(BY_NAME["class"], "prod"))),
+        "project:payments class:prod",
     ),
-    "very deep": And((PROD,)),
+    "(connection:github-* OR env:prod)": (
+        Or((StartsWith(BY_NAME["connection"], "github-"), PROD)),
+        "connection:github-* OR env:prod",
+    ),
 }
-for _ in range(5000):
-    SCOPES["very deep"] = Not(And((SCOPES["very deep"], PROD)))
-FOREIGN: dict[str, tuple[Filter, str]] = {
-    "a person": (Is(BY_NAME["actor"], "alice"), "the field actor"),
-    "a time": (Between(BY_NAME["time"], 0, None), "the field time"),
-    "a word": (Words(("replica",)), "the words 'replica'"),
-    "a membership": (Within("deployment", "dep-1"), "in:deployment"),
-    "deep within": (And((PROD, Or((PROD, Not(Exists(BY_NAME["unit"])))))), "the field unit"),
-    "the first of two": (And((Words(("a", "b")), Is(BY_NAME["id"], "x"))), "the words 'a b'"),
+FOREIGN = {
+    "a person": ("actor:alice", "the field actor"),
+    "a time": ("env:prod since:7d", "the field time"),
+    "a word": ("replica", "the words 'replica'"),
+    "words of other letters": ('"r\u00e9plique lente"', "the words 'r\\xe9plique lente'"),
+    "a membership": ("in:deployment/dep-1", "in:deployment"),
+    "deep within": ("env:prod (class:prod OR -(env:dev unit:*))", "the field unit"),
+    "the first of two": ('env:a "b c" id:x', "the words 'b c'"),
+}
+UNREADABLE = {
+    "an open parenthesis": "env:prod (",
+    "a field that nobody knows": "enviroment:prod",
+    "nothing behind a field": "env:",
+    "a class that nobody knows": "class:production",
+    "half a character": "env:\ud800",
+    "a zero byte": "env:\0",
 }
 
 
-@pytest.mark.parametrize("reason", SCOPES)
-def test_a_scope_is_taken_as_it_is(reason: str) -> None:
-    found = SCOPES[reason]
+@pytest.mark.parametrize("text", SCOPES)
+def test_a_scope_is_a_query_with_one_text(text: str) -> None:
+    found = scope(text)
+    assert (found, written(found)) == SCOPES[text]
     assert is_scope(found)
-    assert scope("", parse=lambda _: found) is found
+    assert scope(written(found)) == found
 
 
 @pytest.mark.parametrize("reason", FOREIGN)
 def test_what_no_scope_may_have_is_named_beside_what_it_may(reason: str) -> None:
-    found, named = FOREIGN[reason]
-    assert not is_scope(found)
+    text, named = FOREIGN[reason]
     with pytest.raises(Malformed, match="project, env, class, connection and action") as caught:
-        scope("", parse=lambda _: found)
+        scope(text)
     assert f"found {named};" in str(caught.value)
+
+
+def test_the_fields_of_a_scope_are_those_that_are_told() -> None:
+    with pytest.raises(Malformed) as caught:
+        scope("replica")
+    told = str(caught.value).partition("the fields ")[2].partition(", such")[0]
+    assert all(name in told for name in SCOPING)
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+def test_what_is_no_query_is_told_where(reason: str) -> None:
+    with pytest.raises(Malformed, match=r"^scope: column [0-9]+: expected "):
+        scope(UNREADABLE[reason])
+
+
+@pytest.mark.parametrize("part", ["(", "-(", "env:a OR (env:b "])
+def test_no_depth_is_too_much(part: str) -> None:
+    text = part * 20_000 + "env:prod" + ")" * 20_000
+    assert is_scope(scope(text))

@@ -93,6 +93,53 @@ def test_a_revoked_token_that_has_expired_too_is_told_as_unknown() -> None:
     assert refused(secret, revoked, now=later) == refused(secret, now=later)
 
 
+def test_a_rotated_token_has_a_new_secret_and_for_a_while_the_old_one() -> None:
+    token, old = made()
+    until, end = NOON + timedelta(hours=1), NOON + timedelta(days=90)
+    new, secret = tokens.rotated(token, expires=end, until=until, now=NOON, random=bytes(32))
+    assert secret != old
+    for each in (old, secret):
+        assert (
+            recognised(each, known(new), until - timedelta(microseconds=1)).id
+            == "token:ci-payments"
+        )
+    assert "this secret expired at" in refused(old, new, now=until)
+    assert recognised(secret, known(new), end - timedelta(microseconds=1))
+    assert "this secret expired at" in refused(secret, new, now=end)
+    assert tokens.decode(tokens.encode(new)) == new
+    assert structs.replace(new, hash=token.hash, expires=token.expires, former=None) == token
+
+
+def test_an_old_secret_ends_when_it_was_to_end() -> None:
+    token, old = made()
+    later = NOON + timedelta(days=9)
+    new, _ = tokens.rotated(token, expires=None, until=later, now=NOON, random=bytes(32))
+    assert new.former is not None
+    assert new.former.until == token.expires
+    refused(old, new, now=NOON + timedelta(days=1))
+
+
+def test_of_two_rotations_only_the_last_secret_before_counts() -> None:
+    token, first = made()
+    until = NOON + timedelta(hours=1)
+    for random in (bytes(32), bytes([1] * 32)):
+        token, _ = tokens.rotated(token, expires=None, until=until, now=NOON, random=random)
+    assert "none of these" in refused(first, token)
+
+
+def test_a_rotated_token_that_is_revoked_has_no_secret_at_all() -> None:
+    token, old = made()
+    until = NOON + timedelta(hours=1)
+    new, secret = tokens.rotated(token, expires=None, until=until, now=NOON, random=bytes(32))
+    revoked = structs.replace(new, revoked=NOON)
+    assert refused(old, revoked) == refused(secret, revoked) == refused(secret)
+
+
+def test_a_token_is_not_rotated_to_an_end_that_is_past() -> None:
+    with pytest.raises(Malformed, match="expires: expected a time to come"):
+        tokens.rotated(made()[0], expires=NOON, until=NOON, now=NOON, random=RANDOM)
+
+
 def test_only_who_has_the_secret_is_told_that_it_expired() -> None:
     token, secret = made()
     _, other = issued(ASKED, by="x", now=NOON, random=bytes(32))
@@ -193,7 +240,7 @@ def test_what_is_kept_stays_readable() -> None:
     """As version 1 was shipped: it may never change."""
     octets = (
         b'{"created":"2026-11-22T12:00:00Z","created_by":"os:alice@host","expires":'
-        b'"2026-11-23T12:00:00Z","hash":"HKXuhe9IJV55bLr6+PGhY8/811570bhQWxxe4xksLzE=",'
+        b'"2026-11-23T12:00:00Z","former":null,"hash":"HKXuhe9IJV55bLr6+PGhY8/811570bhQWxxe4xksLzE=",'
         b'"id":"ci-payments","owner":"github:alice","permissions":["events.record"],'
         b'"revoked":null,"scope":"env:prod","version":1}'
     )

@@ -11,8 +11,6 @@ from deploytrail.app.known_tokens import KnownTokens
 from deploytrail.app.tokens import Created, Tokens
 from deploytrail.clock import Clock
 from deploytrail.event import Actor, Auth
-from deploytrail.query.fields import BY_NAME
-from deploytrail.query.tree import EVERYTHING, Filter, Is
 from tests.fakes import NOON
 
 ALICE = Actor(
@@ -23,20 +21,8 @@ ALICE = Actor(
 LATER = NOON + timedelta(days=90)
 
 
-def parse(text: str) -> Filter:
-    if not text:
-        return EVERYTHING
-    name, _, value = text.partition(":")
-    return Is(BY_NAME[name], value.lower())
-
-
-def canonical(filter: Filter) -> str:
-    assert isinstance(filter, Is)
-    return f"{filter.field.name}:{filter.value}"
-
-
 def over(trail: DirectoryTrail, clock: Clock) -> Tokens:
-    return Tokens(trail.store, trail.recorder, clock, parse=parse, canonical=canonical)
+    return Tokens(trail.store, trail.recorder, clock)
 
 
 def create(tokens: Tokens, name: str = "ci", **differing: object) -> Created:

@@ -75,6 +75,12 @@ def test_what_waits_to_be_appended_is_told(trail: Place) -> None:
     assert _states(trail)["unrecorded"] == "note"
 
 
+def test_what_a_stopped_restore_left_is_told(trail: Place) -> None:
+    assert "restoring" not in _states(trail)
+    (trail.home / "restoring").mkdir()
+    assert _states(trail)["restoring"] == "note"
+
+
 def test_a_key_of_another_trail_is_told(trail: Place) -> None:
     (trail.home / "key").write_text("00" * 32)
     assert _states(trail)["key"] == "bad"

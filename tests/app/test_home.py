@@ -144,6 +144,29 @@ def test_a_trail_whose_making_was_stopped_half_way_is_not_taken_for_another(home
     assert homes.create(home, clock=FakeClock(), environment={}) == origin
 
 
+@pytest.mark.parametrize("name", ["log.db", "keys.db"])
+def test_no_trail_is_made_beside_a_write_ahead_log_that_was_left_behind(
+    home: Home, name: str
+) -> None:
+    """SQLite would play it into the new database: into another log, with other keys."""
+    environment = {"XDG_STATE_HOME": str(home.directory / "state")}
+    with open_directory(home.directory, clock=FakeClock(), environment=environment) as trail:
+        trail.keyring.subjects(["github:alice"])
+        with trail.store.writing() as writer:
+            writer.touch()
+    (home.directory / name).with_name(f"{name}-wal").rename(home.directory / "aside")
+    for each in (home.log, home.keys, *home.directory.glob("*.db-*")):
+        each.unlink()
+    stray = (home.directory / "aside").rename(home.directory / f"{name}-wal")
+    before = stray.read_bytes()
+    assert before
+    with pytest.raises(Incomplete, match=rf"{name}-wal: expected {name} beside it, found none"):
+        homes.create(home, clock=FakeClock(), environment={})
+    assert stray.read_bytes() == before
+    stray.write_bytes(b"")
+    homes.create(home, clock=FakeClock(), environment={})
+
+
 def test_a_network_file_system_is_refused_when_made_and_when_opened(
     home: Home, tmp_path: Path
 ) -> None:

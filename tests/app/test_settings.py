@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deploytrail.address import Database, Directory, Host
 from deploytrail.app.settings import Given, Settings, Tls, line_of, parsed, settings
 from deploytrail.errors import Misconfigured, NotFound, NotPermitted
+from tests.conftest import ROOT
 
 WHOLE = """\
 # Where things are.
@@ -292,3 +293,14 @@ def test_a_name_that_is_said_very_often_has_no_line() -> None:
     assert line_of(text, "a") is None
     assert line_of("x = 1\na = 1\n", "a") == 2
     assert line_of("x = 1\n", "a") is None
+
+
+def test_the_documented_settings_are_settings(tmp_path: Path, home: dict[str, str]) -> None:
+    page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    found = read(text, tmp_path, home)
+    assert found.listen == Host("127.0.0.1", 8420)
+    assert [name for name in _SETTINGS if f"\n{name} = " not in text] == []
+
+
+_SETTINGS = ("log", "key", "listen", "tls_certificate", "tls_key", "behind_proxy", "witnesses")

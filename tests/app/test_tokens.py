@@ -17,7 +17,7 @@ from deploytrail.clock import SystemClock
 from deploytrail.errors import Conflict, Malformed, NotFound, Unknown
 from deploytrail.query.fields import BY_NAME
 from deploytrail.query.tree import Is
-from tests.app.made_tokens import ALICE, LATER, came_with, canonical, create, over, parse
+from tests.app.made_tokens import ALICE, LATER, came_with, create, over
 from tests.fakes import NOON, FakeClock
 
 
@@ -129,9 +129,63 @@ def test_revoking_twice_is_told_and_changes_nothing(trail: DirectoryTrail, token
     assert trail.size() == 2
 
 
-def test_what_is_no_token_is_not_revoked(tokens: Tokens) -> None:
+def test_what_is_no_token_is_neither_revoked_nor_rotated(tokens: Tokens) -> None:
     with pytest.raises(NotFound, match="token list"):
         tokens.revoke("ci", by=ALICE)
+    with pytest.raises(NotFound, match="token list"):
+        tokens.rotate("ci", expires=None, overlap=timedelta(0), by=ALICE)
+
+
+def test_a_rotated_token_stays_the_same_one_with_another_secret(
+    trail: DirectoryTrail, tokens: Tokens, clock: FakeClock
+) -> None:
+    old = create(tokens, scope_text="env:prod")
+    before = came_with(tokens, old.secret)
+    end = NOON + timedelta(days=180)
+    new = tokens.rotate("ci", expires=end, overlap=timedelta(hours=1), by=ALICE)
+    assert came_with(tokens, new.secret) == came_with(tokens, old.secret) == before
+    clock.advance(seconds=3600)
+    came_with(tokens, new.secret)
+    with pytest.raises(Unknown):
+        came_with(tokens, old.secret)
+    event = trail.show(1).event
+    assert event["action"] == "audit.token.rotated"
+    assert event["targets"] == [{"type": "token", "id": "ci"}]
+    assert event["access"] == {
+        "permission": "recorder",
+        "resource": "env:prod",
+        "expires": "2027-05-21T12:00:00.000000Z",
+    }
+    assert new.secret.encode() not in trail.show(1).entry
+
+
+def test_a_token_that_has_expired_can_be_rotated_and_a_revoked_one_can_t(
+    tokens: Tokens, clock: FakeClock
+) -> None:
+    old = create(tokens, expires=NOON + timedelta(hours=1))
+    clock.advance(seconds=7200)
+    new = tokens.rotate("ci", expires=LATER, overlap=timedelta(hours=1), by=ALICE)
+    came_with(tokens, new.secret)
+    with pytest.raises(Unknown, match="this secret expired"):
+        came_with(tokens, old.secret)
+    tokens.revoke("ci", by=ALICE)
+    with pytest.raises(Conflict, match="for ever; make another, such as ci-2"):
+        tokens.rotate("ci", expires=LATER, overlap=timedelta(0), by=ALICE)
+    for made in (old, new):
+        with pytest.raises(Unknown, match="none of these"):
+            came_with(tokens, made.secret)
+
+
+def test_of_two_who_rotate_at_once_one_has_to_look_again(tokens: Tokens, raced: _Raced) -> None:
+    create(tokens)
+    others: list[Created] = []
+    hour = timedelta(hours=1)
+    raced.meanwhile = lambda: others.append(
+        tokens.rotate("ci", expires=LATER, overlap=hour, by=ALICE)
+    )
+    with pytest.raises(Conflict, match="look at it again"):
+        raced.rotate("ci", expires=LATER, overlap=hour, by=ALICE)
+    came_with(raced, others[0].secret)
 
 
 def test_a_token_ends_when_it_was_to_end(tokens: Tokens, clock: FakeClock) -> None:
@@ -194,7 +248,7 @@ class _Raced(Tokens):
 
 @pytest.fixture
 def raced(trail: DirectoryTrail, clock: FakeClock) -> _Raced:
-    return _Raced(trail.store, trail.recorder, clock, parse=parse, canonical=canonical)
+    return _Raced(trail.store, trail.recorder, clock)
 
 
 def test_a_name_that_is_taken_meanwhile_is_not_taken_twice(

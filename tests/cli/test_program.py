@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from deploytrail import errors
-from deploytrail.cli.program import VERBS, app, exit_code
+from deploytrail.cli.program import SUB_VERBS, VERBS, app, exit_code
 from deploytrail.errors import DeploytrailError
 from tests.cli.program import PROGRAM, Answer, Program, error_of
 
@@ -220,7 +220,7 @@ def test_listing_loads_no_library_that_only_draws(recorded: Program) -> None:
 
 
 COMPLETED = {
-    "deploytrail re": ["record"],
+    "deploytrail re": ["record", "restore"],
     "deploytrail log --out": ["--outcome"],
     "deploytrail run --en": ["--environment"],
     "deploytrail run --environment prod --re": ["--reason"],
@@ -268,8 +268,10 @@ def test_a_home_below_a_file_is_told(program: Program) -> None:
 
 def test_the_help_of_every_verb_fits_a_narrow_terminal(program: Program) -> None:
     program.environ["COLUMNS"] = "80"
-    verbs = [verb for verb in VERBS if verb != "run"]
-    for verb, (code, printed, told) in program.many({v: [v, "--help"] for v in verbs}).items():
+    verbs = [[verb] for verb in VERBS if verb != "run"]
+    verbs += [[verb, word] for verb, words in SUB_VERBS.items() for word in words]
+    calls = {" ".join(words): [*words, "--help"] for words in verbs}
+    for verb, (code, printed, told) in program.many(calls).items():
         assert (code, told) == (0, "")
         assert max(len(line) for line in printed.splitlines()) <= 80, verb
 

@@ -24,10 +24,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploytrail.app import home as homes
+from deploytrail.app.backing_up import backup, source_of
 from deploytrail.app.doctor import clear_fence
 from deploytrail.app.exporting import export
 from deploytrail.app.home import Home
 from deploytrail.app.recording import Recorder
+from deploytrail.app.restoring import restore
 from deploytrail.clock import SystemClock
 from deploytrail.errors import DeploytrailError, Fenced
 from deploytrail.event import Actor
@@ -169,6 +171,22 @@ def exported(place: Place) -> None:
         acknowledge("export", str(size).encode())
 
 
+def backed_up(place: Place) -> None:
+    with place.open() as trail:
+        done = backup(source_of(trail), place.base / "backup.tar", clock=SystemClock())
+        acknowledge("backup", str(done.size).encode())
+
+
+def restored(place: Place) -> None:
+    done = restore(
+        place.base / "backup.tar",
+        place.home,
+        key=place.base / "key",
+        environment=place.environment,
+    )
+    acknowledge("restored", str(done.report.exit_code).encode())
+
+
 def put_aside(place: Place) -> None:
     """What could not be recorded."""
     path = write_unrecorded(place.home, "run", [deployment("unrecorded")], {})
@@ -190,6 +208,8 @@ SCENARIOS: dict[str, Callable[[Place], None]] = {
         fenced,
         cleared,
         exported,
+        backed_up,
+        restored,
         put_aside,
     )
 }

@@ -42,6 +42,11 @@ OF_NAMES: Final = {
         "    sync_directory(home.directory)\n    return origin\n",
         "    return origin\n",
     ),
+    "no sync behind the renames of a restored trail": Mutant(
+        "app/restoring.py",
+        "    home.new_log.rename(home.log)\n    sync_directory(home.directory)\n",
+        "    home.new_log.rename(home.log)\n",
+    ),
     "no sync behind the rename that was left to do": Mutant(
         "app/home.py",
         "        new_log.rename(home.log)\n        sync_directory(home.directory)\n",

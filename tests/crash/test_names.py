@@ -18,7 +18,7 @@ from tests.crash.form import IS_LONG
 from tests.crash.mutants import OF_NAMES, mutated
 from tests.crash.names import Names
 from tests.crash.strace import Writer
-from tests.crash.writing import Place, accepted, deployment, filled
+from tests.crash.writing import Place, accepted, backed_up, deployment, filled
 
 _KEPT = re.compile(r"\b[0-9a-f]{64}\b")
 NOTHING: Final = "nothing"
@@ -52,7 +52,7 @@ def _fenced(place: Place) -> None:
     (place.home / "fence").write_text("tried\n")
 
 
-SCENARIOS: Final[dict[str, tuple[Callable[[Place], None], str]]] = {
+SCENARIOS: Final[dict[str, tuple[Callable[[Place], object], str]]] = {
     "made": (_nowhere, "init"),
     "made to its end": (_half_made, "init"),
     "published first": (_filled, "publish"),
@@ -60,6 +60,8 @@ SCENARIOS: Final[dict[str, tuple[Callable[[Place], None], str]]] = {
     "fenced": (_filled, "fenced"),
     "let in again": (_fenced, "cleared"),
     "exported": (_published, "exported"),
+    "backed up": (_published, "backed_up"),
+    "restored": (backed_up, "restored"),
     "put aside": (_filled, "put_aside"),
     "put aside where nothing is": (_nowhere, "put_aside"),
 }
@@ -93,6 +95,18 @@ LOST: Final[dict[str, dict[str, list[str]]]] = {
         "fenced": _unnamed("fence", "log.db"),
         "let in again": [_FALLING, *_unnamed("kept state")],
         "exported": _unnamed("export.tar", "kept state"),
+        "backed up": _unnamed("backup.tar.keys", "backup.tar", "kept state"),
+        "restored": _unnamed(
+            "deploytrail",
+            "home",
+            "kept state",
+            "key",
+            "keys.db",
+            "log.db",
+            "policy",
+            "restoring",
+            "state",
+        ),
     },
     "no sync of small files": {
         "made": _early("key", "policy"),
@@ -100,18 +114,24 @@ LOST: Final[dict[str, dict[str, list[str]]]] = {
         "published again": _early("kept state"),
         "let in again": _early("kept state"),
         "exported": _early("kept state"),
+        "backed up": _early("kept state"),
+        "restored": _early("kept state", "key", "policy"),
     },
     "no sync behind a replaced file": {
         "published first": _unnamed("kept state"),
         "published again": _unnamed("kept state"),
         "let in again": _unnamed("kept state"),
         "exported": _unnamed("kept state"),
+        "backed up": _unnamed("kept state"),
+        "restored": _unnamed("kept state"),
     },
     "no sync of made directories": {
         "made": _unnamed("home", "place"),
         "published first": _unnamed("deploytrail", "state"),
+        "restored": _unnamed("deploytrail", "home", "state"),
     },
     "no sync behind the renames of a new trail": {"made": _unnamed("keys.db", "log.db")},
+    "no sync behind the renames of a restored trail": {"restored": _unnamed("keys.db", "log.db")},
     "no sync behind the rename that was left to do": {"made to its end": _unnamed("log.db")},
     "no empty write-ahead log behind a made database": {
         "made": ["failed Malformed log.db: expected a database of Deploytrail, found another's"],
@@ -126,8 +146,14 @@ LOST: Final[dict[str, dict[str, list[str]]]] = {
         "let in again": _unsynced("keys.db", "log.db"),
     },
     "no sync behind the fence that fell": {"let in again": [_FALLING]},
-    "no sync of an export": {"exported": _early("export.tar")},
-    "no sync behind an export": {"exported": _unnamed("export.tar")},
+    "no sync of an export": {
+        "exported": _early("export.tar"),
+        "backed up": _early("backup.tar.keys", "backup.tar"),
+    },
+    "no sync behind an export": {
+        "exported": _unnamed("export.tar"),
+        "backed up": _unnamed("backup.tar.keys", "backup.tar"),
+    },
     "no sync of what is put aside": {
         "put aside": _early("run.jsonl"),
         "put aside where nothing is": _early("run.jsonl"),

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deploytrail.entry import unbase64url
 from deploytrail.errors import Conflict
@@ -20,7 +20,8 @@ ORIGIN: Final = "deploytrail.test/contract/1"
 _SCHEMA: Final = """
 CREATE TABLE place(cursor INTEGER NOT NULL, origin TEXT NOT NULL);
 CREATE TABLE counted(action TEXT PRIMARY KEY, count INTEGER NOT NULL);
-CREATE TABLE said(at INTEGER PRIMARY KEY, subject TEXT NOT NULL, text TEXT);
+CREATE TABLE said(at INTEGER, digest TEXT, subjects TEXT NOT NULL, text TEXT,
+  PRIMARY KEY(at, digest));
 """
 Stop = Callable[[str], None]
 Rows = tuple[list[tuple[str, int]], list[tuple[int, str, str | None]]]
@@ -64,22 +65,26 @@ class Counting:
                 "INSERT INTO counted VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
                 (fields["action"],),
             )
-            for digest in map(unbase64url, fields.get("_sd", ())):  # type: ignore[call-overload]
-                subject = fields["subjects"]["/actor"]  # type: ignore[index]
-                text = texts.get(digest)
-                row = (at, subject, None if text is None else text.decode())
-                self._file.execute("INSERT INTO said VALUES (?, ?, ?)", row)
+            owners: Any = fields.get("subjects", {})
+            listed: Any = fields.get("_sd", ())
+            for digest in listed:
+                text = texts.get(unbase64url(digest))
+                shown = None if text is None else text.decode()
+                row = (at, digest, " ".join(sorted({*owners.values()})), shown)
+                self._file.execute("INSERT INTO said VALUES (?, ?, ?, ?)", row)
         self._stop("rows")
         self._file.execute("UPDATE place SET cursor = ?", (read.until,))
         self._stop("cursor")
 
     def erase(self, subject: str) -> None:
-        self._file.execute("UPDATE said SET text = NULL WHERE subject = ?", (subject,))
+        self._file.execute("UPDATE said SET text = NULL WHERE instr(subjects, ?)", (subject,))
         self._stop("erased")
 
     def rows(self) -> Rows:
         counted = self._file.execute("SELECT action, count FROM counted ORDER BY 1").fetchall()
-        said = self._file.execute("SELECT at, subject, text FROM said ORDER BY 1").fetchall()
+        said = self._file.execute(
+            "SELECT at, subjects, text FROM said ORDER BY at, digest"
+        ).fetchall()
         return counted, said
 
     def close(self) -> None:

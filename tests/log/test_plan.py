@@ -209,3 +209,32 @@ def test_it_is_known_beforehand_whether_a_bundle_becomes_full(
     size: int, count: int, is_completed: bool
 ) -> None:
     assert plan.completes_bundle(size, count) is is_completed
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 700, 1024, 1100])
+@pytest.mark.parametrize("some", [256, 512, 2048])
+def test_entries_that_are_placed_again_are_written_as_they_were(size: int, some: int) -> None:
+    """From one full bundle to another, in whatever commits they came once."""
+    placed = place(EMPTY, size)
+    once = placed.addition
+    tree = EMPTY
+    bundles: list[tuple[int, bytes]] = []
+    tiles: list[tuple[int, int, bytes]] = []
+    for at in range(0, size, some):
+        entries, leaves = placed.entries[at : at + some], placed.leaves[at : at + some]
+        known = once.deliveries[at : at + some]
+        added = plan.place_again(tree, entries, leaves, known, read_tile=no_tile)
+        assert (added.size_before, added.deliveries) == (at, known)
+        bundles += added.bundles
+        tiles += added.tiles
+        tree = added.tree
+    assert tree.frontier == once.tree.frontier
+    assert (bundles, tiles) == (once.bundles, once.tiles)
+
+
+def test_what_comes_beside_a_log_leaves_it_as_it_is() -> None:
+    tree = place(EMPTY, 300).addition.tree
+    row = disclosure(b"a", b"alice's subject.")
+    added = plan.beside(tree, vault=[row])
+    assert (added.tree, added.size_before, added.tail_count) == (tree, 300, 0)
+    assert (added.vault, added.bundles, added.tiles, added.deliveries) == ([row], [], [], ())

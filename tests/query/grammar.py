@@ -5,10 +5,7 @@ It says what belongs together, not what a value may be: a term stands for its ow
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedInput
+from typing import Final
 
 GRAMMAR: Final = r"""
 start: any?                      -> whole

@@ -16,6 +16,7 @@ from deploytrail.errors import Tampered
 from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.vault import keys
+from deploytrail.vault.keys import SubjectRow
 from tests.fakes import FakeClock
 
 KEY = b"w" * 32
@@ -201,3 +202,38 @@ def test_a_subject_s_key_that_was_changed_or_moved_is_refused(
         ring.subject(found[ALICE].id)
     with pytest.raises(Tampered):
         ring.identities_checked()
+
+
+def test_what_is_kept_goes_into_another_keyring_as_it_is(
+    ring: SqliteKeyring, tmp_path: Path
+) -> None:
+    asked = [f"github:user-{number}" for number in range(20)]
+    found = ring.subjects(asked)
+    rows: list[SubjectRow] = []
+    while some := ring.subject_rows(after=rows[-1].lookup if rows else b"", count=7):
+        assert len(some) <= 7
+        rows += some
+    assert rows == sorted(rows)
+    assert {row.id for row in rows} == {one.id for one in found.values()}
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "keys.db"
+    SqliteKeyring.create(other, SECRETS, FakeClock(), wrapping_key=KEY)
+    guard = Guard(other.parent)
+    guard.settle()
+    refilled = SqliteKeyring(other, guard, FakeClock(), wrapping_key=KEY)
+    for _ in range(2):
+        refilled.put_subject_rows(rows)
+    assert refilled.subject_rows(count=100) == rows
+    assert {who: one.salt_key for who, one in refilled.subjects(asked).items()} == {
+        who: one.salt_key for who, one in found.items()
+    }
+    refilled.close()
+    guard.close()
+
+
+def test_secrets_are_handed_out_wrapped(ring: SqliteKeyring) -> None:
+    wrapped = ring.wrapped_secrets()
+    assert not any(secret in octets for secret in SECRETS for octets in wrapped.values())
+    assert keys.unwrap_secrets(KEY, wrapped, whence="here") == SECRETS
+    with pytest.raises(Tampered, match=r"here: expected checkpoint, .* found"):
+        keys.unwrap_secrets(KEY, {"body": wrapped["body"]}, whence="here")

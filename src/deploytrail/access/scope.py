@@ -6,27 +6,30 @@ stands clear in every entry; what it leaves out looks absent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final
 
 from deploytrail.errors import Malformed
 from deploytrail.query.fields import SCOPING
-from deploytrail.query.tree import And, Filter, Not, Or, Within, Words
+from deploytrail.query.parse import parse
+from deploytrail.query.tree import EVERYTHING, And, Filter, Not, Or, Within, Words
+from deploytrail.query.written import canonical
 
-Parse = Callable[[str], Filter]
-"""A query's text as its filter; raises Malformed."""
-Matches = Callable[[Filter, Mapping[str, Any]], bool]
-"""Whether a filter lets an event pass."""
+_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What is relative in a query is so to its time, and of a scope no part is."""
 _NAMES: Final = "project, env, class, connection and action"
 
 
-def scope(text: str, *, parse: Parse) -> Filter:
-    """A scope from its text; of empty text, everything.
+def scope(text: str) -> Filter:
+    """A scope from its text, simplified; of empty text, everything.
 
     Raises Malformed for what is no query, and for fields, words and memberships that no scope may
     be made of, naming the first.
     """
-    found = parse(text)
+    try:
+        found = parse(text, now=_NO_TIME)
+    except Malformed as error:
+        raise Malformed(f"scope: {str(error).removeprefix('query: ')}") from None
     foreign = _foreign(found)
     if foreign is not None:
         raise Malformed(
@@ -36,14 +39,9 @@ def scope(text: str, *, parse: Parse) -> Filter:
     return found
 
 
-def is_scope(filter: Filter) -> bool:
-    """Whether it is made of scoping fields alone."""
-    return _foreign(filter) is None
-
-
-def is_within(scope: Filter, event: Mapping[str, Any], *, matches: Matches) -> bool:
-    """Whether the scope covers an event; one that says no project is in no project's scope."""
-    return matches(scope, event)
+def written(scope: Filter) -> str:
+    """The canonical text of a scope; that of everything is empty."""
+    return "" if scope == EVERYTHING else canonical(scope)
 
 
 def _foreign(filter: Filter) -> str | None:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from deploytrail import canonical
 from deploytrail.access.principal import ALL, Permission, Principal
@@ -53,6 +53,16 @@ _secret = re.compile(r"dt_([a-z0-9][a-z0-9-]{0,39})_[A-Za-z0-9_-]{43}_([0-9a-f]{
 _bearer = re.compile(r"(?i:bearer) +([!-~]+) *").fullmatch
 
 
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class Former(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The secret that a token had before it was rotated; it still opens until then."""
+
+    hash: Hash
+    until: Time
+
+
 class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept of one token. `permissions` are in the order of their names, each once;
     `scope` is the canonical text of a query, empty for everything; times are UTC.
@@ -69,7 +79,8 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     created: Time
     created_by: str
     expires: Time | None
-    hash: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    hash: Hash
+    former: Former | None = None
     revoked: Time | None = None
     version: Literal[1] = 1
 
@@ -102,8 +113,7 @@ def issued(asked: Asked, *, by: str, now: datetime, random: bytes) -> tuple[Toke
     `random` are RANDOM_BYTES fit for keys. Raises Malformed, naming what can't be so.
     """
     _refuse_unsound(asked, now)
-    stem = f"dt_{asked.name}_{base64url(random)}"
-    secret = f"{stem}_{_checksum(stem)}"
+    secret = _new_secret(asked.name, random)
     token = Token(
         id=asked.name,
         owner=asked.owner,
@@ -115,6 +125,31 @@ def issued(asked: Asked, *, by: str, now: datetime, random: bytes) -> tuple[Toke
         hash=_hash(secret),
     )
     return token, secret
+
+
+def rotated(
+    token: Token, *, expires: datetime | None, until: datetime, now: datetime, random: bytes
+) -> tuple[Token, str]:
+    """The token with a new secret and a new end; its old secret opens until then, and no longer
+    than it was to. Raises Malformed where the new end is past.
+    """
+    _refuse_past(expires, now)
+    secret = _new_secret(token.id, random)
+    former = Former(hash=token.hash, until=min(until, token.expires or until))
+    new = structs.replace(token, hash=_hash(secret), expires=expires, former=former)
+    return new, secret
+
+
+def _new_secret(name: str, random: bytes) -> str:
+    stem = f"dt_{name}_{base64url(random)}"
+    return f"{stem}_{_checksum(stem)}"
+
+
+def _refuse_past(expires: datetime | None, now: datetime) -> None:
+    if expires is not None and expires <= now:
+        raise Malformed(
+            f"expires: expected a time to come, found {rfc3339(expires)}; say when it ends"
+        )
 
 
 def _refuse_unsound(asked: Asked, now: datetime) -> None:
@@ -136,10 +171,7 @@ def _refuse_unsound(asked: Asked, now: datetime) -> None:
             f"scope: expected at most {SCOPE_CHARACTERS_MAX} characters, found "
             f"{len(asked.scope)}; make several tokens"
         )
-    if asked.expires is not None and asked.expires <= now:
-        raise Malformed(
-            f"expires: expected a time to come, found {rfc3339(asked.expires)}; say when it ends"
-        )
+    _refuse_past(asked.expires, now)
     beyond = [one.value for one in _BOUNDLESS if one in asked.permissions]
     if asked.scope and beyond:
         raise Malformed(
@@ -224,18 +256,21 @@ def recognised(secret: str, known: Mapping[str, Known], now: datetime) -> Princi
         found = known.get(_name_in(checked_secret(secret)))
     except Malformed as error:
         raise Unknown(str(error)) from None
-    kept = found.token.hash if found is not None else _NO_HASH
-    is_same = hmac.compare_digest(_hash(secret), kept)
-    if found is None or not is_same or found.token.revoked is not None:
+    secret_hash = _hash(secret)
+    token = found.token if found is not None else None
+    former = token.former if token is not None else None
+    is_new = hmac.compare_digest(secret_hash, token.hash if token is not None else _NO_HASH)
+    is_former = hmac.compare_digest(secret_hash, former.hash if former is not None else _NO_HASH)
+    if found is None or token is None or token.revoked is not None or not (is_new or is_former):
         raise Unknown(
             "token: expected one that this trail knows, found none of these: it was never made "
             "here, or it is revoked; 'deploytrail token create' makes one"
         )
-    token = found.token
-    if token.expires is not None and token.expires <= now:
+    end = token.expires if is_new or former is None else former.until
+    if end is not None and end <= now:
         raise Unknown(
-            f"token {token.id}: expired at {rfc3339(token.expires)}; "
-            "'deploytrail token create' makes another"
+            f"token {token.id}: this secret expired at {rfc3339(end)}; "
+            f"'deploytrail token rotate {token.id}' makes another"
         )
     return Principal(f"token:{token.id}", token.owner, frozenset(token.permissions), found.scope)
 

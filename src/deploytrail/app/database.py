@@ -7,22 +7,25 @@ as for a directory, and never stands in the database.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from deploytrail.app import home as homes
 from deploytrail.app.evidence import StoredEvidence
+from deploytrail.app.examined_trail import open_handed
 from deploytrail.app.examining import Examination, deep_of_log
+from deploytrail.app.handed_over import CONCEALED, sealed_attachment
 from deploytrail.app.home import Home
+from deploytrail.app.reading import StoredVault, Vault, attached
 from deploytrail.app.stored import StoredTrail, Stores
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import Conflict, NotFound
+from deploytrail.errors import Conflict, NotFound, NotPermitted
 from deploytrail.log import policy
 from deploytrail.stores.files import make_directory, replace_file
 from deploytrail.stores.postgres.address import Address
-from deploytrail.stores.postgres.creating import NewTrail, create_trail, has_trail
+from deploytrail.stores.postgres.creating import NewTrail, create_trail, has_trail, may_write
 from deploytrail.stores.postgres.examined import ExaminedKeys, ExaminedLog
 from deploytrail.stores.postgres.fence import Fence
 from deploytrail.stores.postgres.keys import SHAPE as KEYS
@@ -31,7 +34,7 @@ from deploytrail.stores.postgres.lease import Lease
 from deploytrail.stores.postgres.link import Waits
 from deploytrail.stores.postgres.log import Now, PostgresLog, server_clock
 from deploytrail.stores.postgres.log_sql import SHAPE as LOG
-from deploytrail.trail import PATIENT, Patience
+from deploytrail.trail import PATIENT, Patience, TrailReader
 from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 from deploytrail.xdg import state_directory
@@ -67,6 +70,73 @@ def open_database(
     return DatabaseTrail(address, clock, environment, patience, now)
 
 
+def open_to_read(url: str, environment: Mapping[str, str]) -> tuple[TrailReader, Sequence[str]]:
+    """A trail to be read, and what whoever reads has to know of it.
+
+    As its owner reads it where its key is at hand and the role may write; else as somebody who may
+    only look. Raises NotFound where there is no trail.
+    """
+    address = Address(url)
+    if may_write(address, _waits(PATIENT)):
+        try:
+            return open_database(url, create=False, environment=environment), ()
+        except NotFound:
+            # Where there is a log, what is not there is its key.
+            if not has_trail(address, _waits(PATIENT)):
+                raise
+    trail = open_handed(HandedDatabase(address, environment), environment)
+    return trail, trail.told
+
+
+class HandedDatabase:
+    """`HandedOver` of a database: no lock is taken, nothing of it changed."""
+
+    is_live = True
+
+    def __init__(self, address: Address, environment: Mapping[str, str]) -> None:
+        with ExitStack() as stack:
+            self._log = ExaminedLog(address)
+            stack.callback(self._log.close)
+            self.origin = self._log.tree().origin
+            self.policy = self._log.policy()
+            self._keys, self.unseen = _keys(address, environment, stack)
+            self._opened = stack.pop_all()
+        subject_of = None if self._keys is None else self._keys.subject
+        self.vault: Vault[ExaminedLog] = StoredVault(subject_of, self.origin)
+
+    @contextmanager
+    def reading(self) -> Iterator[ExaminedLog]:
+        self._log.renew()
+        yield self._log
+
+    def note(self, reader: ExaminedLog) -> bytes:
+        newest = reader.checkpoint()
+        if newest is None:
+            return b""
+        return newest.note + b"".join(reader.cosignatures(newest.size))
+
+    def attachment(self, reader: ExaminedLog, index: int, octets: bytes, evidence: str) -> bytes:
+        if self._keys is None:
+            raise sealed_attachment(evidence)
+        return attached(reader, index, octets, evidence, self._keys.secrets.attachment)
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+def _keys(
+    address: Address, environment: Mapping[str, str], stack: ExitStack
+) -> tuple[ExaminedKeys | None, str]:
+    """The keyring; where it or its key can't be had, what that keeps from being shown."""
+    try:
+        wrapping = homes.wrapping_key(key_home(environment), environment)
+        opened = ExaminedKeys(address, wrapping)
+    except (NotFound, NotPermitted) as error:
+        return None, f"{address}: {CONCEALED} can't be shown: {error}"
+    stack.callback(opened.close)
+    return opened, ""
+
+
 def create_database(
     url: str,
     *,
@@ -93,6 +163,11 @@ def create_database(
     own = policy.encode(homes.own_policy(origin, secrets))
     create_trail(address, _waits(patience), NewTrail(origin, own, secrets), clock, wrapping)
     return origin
+
+
+def shown(url: str) -> str:
+    """A database's URL without what is secret in it."""
+    return str(Address(url))
 
 
 def key_home(environment: Mapping[str, str]) -> Home:

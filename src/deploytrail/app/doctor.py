@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app import home as homes
-from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.directory import open_directory
 from deploytrail.app.home import Home
+from deploytrail.app.stored import StoredTrail
 from deploytrail.app.verifying import verify
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import (
@@ -61,8 +62,9 @@ def examine(
     if not home.exists:
         return [_nothing(home)]
     checks = [_place(home), _modes(home), _key(home, environment), _fence(home)]
-    checks.extend(_verification(home, environment))
-    checks.extend(_unrecorded(home))
+    checks.extend(verification(home.directory, environment))
+    checks.extend(unrecorded(home.directory))
+    checks.extend(_leftover(home))
     return checks
 
 
@@ -81,15 +83,7 @@ def clear_fence(
     clock = SystemClock() if clock is None else clock
     environment = os.environ if environment is None else environment
     home = homes.find(directory, environment)
-    report = verify(home.directory, disclosures=True, clock=clock, environment=environment)
-    # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
-    is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
-    if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE}:
-        first = report.found[0].what if report.found else ", ".join(report.not_checked)
-        raise Fenced(
-            f"the log stays fenced: verification ended with {report.exit_code}: {first}. Restore "
-            "it from a backup, or keep it as evidence and begin a new origin"
-        )
+    refuse_unsound(home.directory, clock, environment)
     with open_directory(
         home.directory, create=False, clock=clock, environment=environment
     ) as trail:
@@ -103,11 +97,24 @@ def clear_fence(
         with open_directory(
             home.directory, create=False, clock=clock, environment=environment
         ) as trail:
-            return _enter(trail, clock, "audit.fence.cleared", actor, reason)
+            return enter(trail, clock, "audit.fence.cleared", actor, reason)
     except BaseException as error:
         # Nobody may find the fence gone and no entry that says who cleared it.
         raise_fence(home.fence, f"cleared, but that could not be entered: {error}")
         raise
+
+
+def refuse_unsound(target: Path | str, clock: Clock, environment: Mapping[str, str]) -> None:
+    """Raise Fenced unless a fenced log verifies, to the last disclosure."""
+    report = verify(target, disclosures=True, clock=clock, environment=environment)
+    # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
+    is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
+    if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE}:
+        first = report.found[0].what if report.found else ", ".join(report.not_checked)
+        raise Fenced(
+            f"the log stays fenced: verification ended with {report.exit_code}: {first}. Restore "
+            "it from a backup, or keep it as evidence and begin a new origin"
+        )
 
 
 def accept_clock(
@@ -115,19 +122,29 @@ def accept_clock(
 ) -> Receipt | None:
     """Take the clock for right as it stands, and enter who said so; None where nothing is wrong."""
     clock = SystemClock() if clock is None else clock
-    with open_directory(directory, create=False, clock=clock) as trail:
+    return accept_clock_of(
+        open_directory(directory, create=False, clock=clock), clock, actor=actor, reason=reason
+    )
+
+
+def accept_clock_of(
+    opened: StoredTrail, clock: Clock, *, actor: Actor, reason: str | None
+) -> Receipt | None:
+    """As `accept_clock`, of a trail that was opened for it."""
+    with opened as trail:
         with trail.store.writing() as writer:
             try:
                 plan.refuse_jump(writer.tree(), Moment(writer.clock(), writer.uptime()))
                 return None
             except ClockSuspect:
                 writer.accept_clock()
-        return _enter(trail, clock, "audit.clock.accepted", actor, reason)
+        return enter(trail, clock, "audit.clock.accepted", actor, reason)
 
 
-def _enter(
-    trail: DirectoryTrail, clock: Clock, action: str, actor: Actor, reason: str | None
+def enter(
+    trail: StoredTrail, clock: Clock, action: str, actor: Actor, reason: str | None
 ) -> Receipt:
+    """Record a decision of the operator's, and publish it where that can be."""
     stated = Reason(from_="stated", text=reason) if reason else Reason(from_="none")
     event = Event(
         id=clock.event_id(),
@@ -212,9 +229,10 @@ def _fence(home: Home) -> Check:
     return Check(what="fence", state="bad", found=reason, advice="deploytrail doctor --clear-fence")
 
 
-def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]:
+def verification(target: Path | str, environment: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the log of a directory, or of a database by its URL, is what its checkpoints say."""
     try:
-        report = verify(home.directory, environment=environment)
+        report = verify(target, environment=environment)
     except DeploytrailError as error:
         is_bad = isinstance(error, Tampered)
         yield Check(
@@ -253,8 +271,9 @@ def _verification(home: Home, environment: Mapping[str, str]) -> Iterator[Check]
         )
 
 
-def _unrecorded(home: Home) -> Iterator[Check]:
-    folder = home.directory / "unrecorded"
+def unrecorded(directory: Path) -> Iterator[Check]:
+    """What lies aside in a directory until its trail takes it."""
+    folder = directory / "unrecorded"
     waiting = len(list(folder.glob("*.jsonl")))
     if waiting:
         yield Check(
@@ -271,4 +290,15 @@ def _unrecorded(home: Home) -> Iterator[Check]:
             found=f"{counted(len(refused), 'run')} that the log did not take: {refused[0]}",
             advice="look into the file, record what is true of it ('deploytrail record --json'), "
             "then remove it",
+        )
+
+
+def _leftover(home: Home) -> Iterator[Check]:
+    folder = home.restoring.directory
+    if folder.exists():
+        yield Check(
+            what="restoring",
+            state="note",
+            found=f"{folder}: a restore was stopped, and what it had made is still there",
+            advice=f"rm -r {folder}",
         )

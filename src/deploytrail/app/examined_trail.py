@@ -109,15 +109,18 @@ class ExaminedTrail(Listing[_Reads]):
 
 def open_export(path: Path, environment: Mapping[str, str]) -> ExaminedTrail[ExportReader]:
     """An export, to be read. Raises Malformed for another file, and what evidence raises."""
-    return _opened(HandedExport(path), environment)
+    return open_handed(HandedExport(path), environment)
 
 
 def open_examined(home: Home, environment: Mapping[str, str]) -> ExaminedTrail[ExaminedLog]:
     """A directory's trail, to be read without its locks, and without its key if need be."""
-    return _opened(HandedDirectory(home, environment), environment)
+    return open_handed(HandedDirectory(home, environment), environment)
 
 
-def _opened(handed: HandedOver[_Reads], environment: Mapping[str, str]) -> ExaminedTrail[_Reads]:
+def open_handed(
+    handed: HandedOver[_Reads], environment: Mapping[str, str]
+) -> ExaminedTrail[_Reads]:
+    """What was handed over, as a trail; closed where that can't be."""
     try:
         return ExaminedTrail(handed, state_directory(environment))
     except BaseException:

@@ -19,7 +19,7 @@ from deploytrail.log.store import LogReader
 from deploytrail.log.tiles import WIDTH
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
 
-_CONCEALED = "names, reasons and values"
+CONCEALED = "names, reasons and values"
 """What an event conceals, in short."""
 _Reads = TypeVar("_Reads", bound=LogReader)
 
@@ -113,9 +113,7 @@ class HandedExport:
         self.policy: bytes | None = self._export.policy
         self.vault: Vault[ExportReader] = _ExportedVault(self._export)
         self.unseen = (
-            f"{path}: {_CONCEALED} were left out of this export"
-            if self._export.is_concealed
-            else ""
+            f"{path}: {CONCEALED} were left out of this export" if self._export.is_concealed else ""
         )
 
     @contextmanager
@@ -165,14 +163,18 @@ class HandedDirectory:
 
     def attachment(self, reader: ExaminedLog, index: int, octets: bytes, evidence: str) -> bytes:
         if self._keys is None:
-            raise NotPermitted(
-                f"attachment {evidence[:60]!r}: concealed, and this trail's key is not at hand; "
-                "ask whoever holds it"
-            )
+            raise sealed_attachment(evidence)
         return attached(reader, index, octets, evidence, self._keys.secrets.attachment)
 
     def close(self) -> None:
         self._opened.close()
+
+
+def sealed_attachment(evidence: str) -> NotPermitted:
+    return NotPermitted(
+        f"attachment {evidence[:60]!r}: concealed, and this trail's key is not at hand; "
+        "ask whoever holds it"
+    )
 
 
 def _keys(
@@ -183,5 +185,5 @@ def _keys(
         wrapping = homes.wrapping_key(home, environment)
         connection = stack.enter_context(examined(home.keys))
     except (NotFound, NotPermitted) as error:
-        return None, f"{home.directory}: {_CONCEALED} can't be shown: {error}"
+        return None, f"{home.directory}: {CONCEALED} can't be shown: {error}"
     return ExaminedKeys(connection, wrapping), ""

@@ -77,6 +77,11 @@ class Home(NamedTuple):
         """The log while it is made."""
         return self.directory / "log.db.new"
 
+    @property
+    def restoring(self) -> Home:
+        """The trail while a backup is made into it."""
+        return Home(self.directory / "restoring")
+
 
 def find(given: Path | None, environment: Mapping[str, str]) -> Home:
     """The directory that was named, else DEPLOYTRAIL_HOME, else the user's data directory."""
@@ -117,6 +122,7 @@ def create(
         with lock.held(seconds_max=patience.writer):
             if home.exists:
                 raise Conflict(f"{home.directory}: expected no trail, found one; use it")
+            refuse_stray_logs(home)
             return _create(home, clock, environment, origin, patience)
     finally:
         lock.close()
@@ -180,6 +186,21 @@ def lost_log(home: Home) -> Incomplete:
         f"{home.directory}: expected log.db beside keys.db, found none: the log was removed. "
         "Restore it from a backup, or move the directory away to begin anew"
     )
+
+
+def refuse_stray_logs(home: Home) -> None:
+    """Raise Incomplete for a write-ahead log that was left behind by a database.
+
+    SQLite would play it into whichever database gets that name next.
+    """
+    for database in (home.log, home.keys):
+        stray = database.with_name(f"{database.name}-wal")
+        if not database.exists() and stray.exists() and stray.stat().st_size:
+            raise Incomplete(
+                f"{stray}: expected {database.name} beside it, found none: it was removed, and the "
+                "newest of what it held may be in here. Move the directory away to begin anew, or "
+                "to restore a backup"
+            )
 
 
 def _has_outside_key(environment: Mapping[str, str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 from deploytrail.app.directory import open_directory
 from deploytrail.app.stored import StoredTrail
 from deploytrail.clock import Clock
-from deploytrail.errors import Malformed
+from deploytrail.errors import Malformed, Misconfigured
 from deploytrail.trail import PATIENT, Patience
 
 _SQLITE: Final = "sqlite://"
@@ -51,6 +52,7 @@ def located(url: str) -> Path | str:
     Errors never repeat it: it may hold a password.
     """
     if url.startswith(_DATABASE):
+        _refuse_without_driver()
         return url
     if url.startswith(_SQLITE):
         path = unquote(url.removeprefix(_SQLITE))
@@ -64,3 +66,12 @@ def located(url: str) -> Path | str:
     if colon or not url:
         raise Malformed(f"URL: {_EXPECTED}, found {f'{kind[:20]}://…' if kind else 'nothing'}")
     return Path(url)
+
+
+def _refuse_without_driver() -> None:
+    """Raise Misconfigured where what speaks to PostgreSQL is not installed: it is an extra."""
+    if find_spec("psycopg") is None:
+        raise Misconfigured(
+            "PostgreSQL: expected psycopg, found that it is not installed; "
+            "pip install 'deploytrail[postgres]'"
+        )

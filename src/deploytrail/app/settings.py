@@ -110,10 +110,13 @@ def _file(given: Given, environment: Mapping[str, str]) -> Path | None:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists()
-    except PermissionError:
-        # It may be; whoever reads it next says what to do.
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # It may be; who reads it next says why that can't be.
         return True
+    return True
 
 
 def _log(given: Given, environment: Mapping[str, str], read: _Read) -> Store:

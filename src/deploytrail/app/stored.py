@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from deploytrail.app import home as homes
 from deploytrail.app.claimed import Heard, heard
@@ -29,6 +29,9 @@ from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.trail import Attachment, Published, Receipt
 from deploytrail.vault.keys import Keyring, project_fingerprint_key
+
+if TYPE_CHECKING:
+    from deploytrail.app.tokens import Tokens
 
 
 class Stores(NamedTuple):
@@ -99,6 +102,13 @@ class StoredTrail(Listing[Reader]):
     ) -> Iterator[list[Recorded | SenderError]]:
         """As `record_heard` for each batch; one is made ready while another commits."""
         return self.recorder.recorded_all([heard(one) for one in batch] for batch in batches)
+
+    def tokens(self) -> Tokens:
+        """Those by which others use this trail, over a server."""
+        # A wrapped command waits for each import, and makes no token.
+        from deploytrail.app.tokens import Tokens
+
+        return Tokens(self.store, self.recorder, self._clock)
 
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)

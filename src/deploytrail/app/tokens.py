@@ -1,4 +1,4 @@
-"""The tokens of a trail: made, listed and revoked.
+"""The tokens of a trail: made, listed, rotated and revoked.
 
 A token is state, set in the commit of the event that tells of it. Names are never used again, so
 what was recorded with a token is that token's for ever.
@@ -6,16 +6,15 @@ what was recorded with a token is that token's for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from msgspec import structs
 
 from deploytrail.access import token as tokens
 from deploytrail.access.principal import ALL, Permission, Principal
-from deploytrail.access.scope import Parse, scope
-from deploytrail.access.token import Asked, Token, issued, role_of
+from deploytrail.access.scope import scope, written
+from deploytrail.access.token import Asked, Token, issued, role_of, rotated
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app.known_tokens import KIND, KnownTokens
 from deploytrail.app.recording import Recorder, submission
@@ -24,7 +23,6 @@ from deploytrail.errors import Conflict, NotFound
 from deploytrail.event import Access, Actor, Auth, Change, Event, Reason, Source, Target
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import StateRow, Store
-from deploytrail.query.tree import Filter
 from deploytrail.trail import LOCAL_INSTANCE
 
 FIRST: Final = "first"
@@ -44,23 +42,18 @@ class Created(NamedTuple):
 
 
 class Tokens:
-    """Makes, lists and revokes the tokens of one store. Belongs to the thread of its recorder."""
+    """Makes, lists and ends the tokens of one store. Belongs to the thread of its recorder."""
 
     def __init__(
         self,
         store: Store,
         recorder: Recorder,
         clock: Clock,
-        *,
-        parse: Parse,
-        canonical: Callable[[Filter], str],
     ) -> None:
         self._store = store
         self._recorder = recorder
         self._clock = clock
-        self._parse = parse
-        self._canonical = canonical
-        self._known = KnownTokens(store.reading, clock, parse=parse)
+        self._known = KnownTokens(store.reading, clock)
 
     def authenticate(self, header: str | None) -> Principal:
         """As `KnownTokens.authenticate`; what was made or revoked here is known at once."""
@@ -81,8 +74,7 @@ class Tokens:
         Raises Malformed, naming what can't be so, and Conflict where there is one of that name,
         or ever was.
         """
-        text = self._canonical(scope(scope_text, parse=self._parse)) if scope_text else ""
-        asked = Asked(name, owner, permissions, text, expires)
+        asked = Asked(name, owner, permissions, written(scope(scope_text)), expires)
         token, secret = issued(
             asked,
             by=by.id or by.type,
@@ -102,22 +94,38 @@ class Tokens:
         """All that ever were, in the order of their names."""
         return [tokens.decode(octets) for _, octets in sorted(self._rows().items())]
 
+    def rotate(
+        self, name: str, *, expires: datetime | None, overlap: timedelta, by: Actor
+    ) -> Created:
+        """The token with a new secret and end; its old secret opens for `overlap` yet.
+
+        Raises NotFound, Malformed for an end that is past, and Conflict where it is revoked, or
+        somebody else changes it at the same time.
+        """
+        octets, token = self._named(name)
+        if token.revoked is not None:
+            raise Conflict(
+                f"{name}: expected a token that is not revoked, found one that is, for ever; "
+                f"make another, such as {_next_name(name)}"
+            )
+        now = self._clock.now()
+        random = self._clock.random(tokens.RANDOM_BYTES)
+        new, secret = rotated(token, expires=expires, until=now + overlap, now=now, random=random)
+        event = self._event("audit.token.rotated", new, by)
+        self._set(octets, new, structs.replace(event, access=_access(new)))
+        return Created(new, secret)
+
     def revoke(self, name: str, *, by: Actor, reason: str | None = None) -> Token | None:
         """The token, which opens nothing any more; None where it was revoked before.
 
         Raises NotFound.
         """
         for _ in range(_TRIES_MAX):
-            octets = self._rows().get(name)
-            if octets is None:
-                raise NotFound(
-                    f"NAME: expected that of a token, found {name[:60]!a}, which is none; "
-                    "'deploytrail token list' shows them"
-                )
-            token = tokens.decode(octets)
+            octets, token = self._named(name)
             if token.revoked is not None:
                 return None
-            revoked = structs.replace(token, revoked=self._clock.now())
+            # A hash that opens nothing is none to be kept.
+            revoked = structs.replace(token, former=None, revoked=self._clock.now())
             try:
                 self._set(octets, revoked, self._revoked(revoked, by, reason))
             except Conflict:
@@ -125,6 +133,15 @@ class Tokens:
                 continue
             return revoked
         raise Conflict(f"{name}: changed {_TRIES_MAX} times while it was revoked; try again")
+
+    def _named(self, name: str) -> tuple[bytes, Token]:
+        octets = self._rows().get(name)
+        if octets is None:
+            raise NotFound(
+                f"NAME: expected that of a token, found {name[:60]!a}, which is none; "
+                "'deploytrail token list' shows them"
+            )
+        return octets, tokens.decode(octets)
 
     def first(self, *, owner: str, expires: datetime | None, by: Actor) -> Created | None:
         """A token that may do everything, where there never was any; else None.
@@ -152,15 +169,10 @@ class Tokens:
 
     def _created(self, token: Token, by: Actor) -> Event:
         """Everything about the token but its owner's name stands clear."""
-        role = role_of(token)
         return structs.replace(
             self._event("audit.token.created", token, by),
             on_behalf_of=None if token.owner == by.id else _owner(token),
-            access=Access(
-                permission=role if len(role) <= _WORD_CHARACTERS_MAX else "several",
-                resource=token.scope or None,
-                expires=token.expires,
-            ),
+            access=_access(token),
             changes=tuple(
                 Change(path=f"permissions.{one.value}", op="add") for one in token.permissions
             ),
@@ -180,6 +192,15 @@ class Tokens:
             source=Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE),
             targets=(Target(type="token", id=token.id),),
         )
+
+
+def _access(token: Token) -> Access:
+    role = role_of(token)
+    return Access(
+        permission=role if len(role) <= _WORD_CHARACTERS_MAX else "several",
+        resource=token.scope or None,
+        expires=token.expires,
+    )
 
 
 def _owner(token: Token) -> Actor:

@@ -76,11 +76,8 @@ def verify(
     """
     environment = os.environ if environment is None else environment
     clock = SystemClock() if clock is None else clock
-    url, home = None, Home(Path())
-    if isinstance(target, str):
-        url = target
-    else:
-        home = homes.find(target, environment)
+    url = target if isinstance(target, str) else None
+    home = Home(Path()) if isinstance(target, str) else homes.find(target, environment)
     states = state_directory(environment) if state is None else state
     if url is None and is_proof(home.directory):
         asked = Asked(entry, receipts, policy, states, max_age_seconds)
@@ -90,11 +87,7 @@ def verify(
         raise Malformed(f"--entry: expected a proof with it, found {found}; leave it out")
     with ExitStack() as stack:
         try:
-            examination = (
-                _examination(stack, home, environment)
-                if url is None
-                else _of_database(stack, url, environment)
-            )
+            examination = _examination(stack, url or home, environment)
             trust = trust_in(
                 examination.origin, given=policy, states=states, own=examination.policy
             )
@@ -103,14 +96,18 @@ def verify(
         claims, leaves = _claims(examination.origin, states, receipts)
         verification = _Verification(examination, trust, claims, leaves, clock)
         report = verification.run(disclosures, max_age_seconds, told)
-        if report.exit_code == EXIT_OK:
-            try:
-                verification.keep(states)
-            except (DeploytrailError, OSError) as error:
-                # What was found stays true; the next time has less to compare with.
-                what = f"nothing was kept of this for the next time: {error}"
-                report = structs.replace(report, not_checked=(*report.not_checked, what))
-        return report
+        return _kept(verification, report, states) if report.exit_code == EXIT_OK else report
+
+
+def _kept(verification: _Verification, report: Report, states: Path) -> Report:
+    """The report, once its checkpoint is kept for the next time."""
+    try:
+        verification.keep(states)
+    except (DeploytrailError, OSError) as error:
+        # What was found stays true; the next time has less to compare with.
+        what = f"nothing was kept of this for the next time: {error}"
+        return structs.replace(report, not_checked=(*report.not_checked, what))
+    return report
 
 
 def _unreadable(error: EvidenceError) -> Report:
@@ -135,8 +132,13 @@ def _unreadable(error: EvidenceError) -> Report:
     )
 
 
-def _examination(stack: ExitStack, home: Home, environment: Mapping[str, str]) -> Examination:
+def _examination(
+    stack: ExitStack, place: Home | str, environment: Mapping[str, str]
+) -> Examination:
     """The evidence, whichever kind it is."""
+    if isinstance(place, str):
+        return _of_database(stack, place, environment)
+    home = place
     path = home.directory
     if path.is_file() and path.name != "log.db":
         export = ExportedEvidence(path)

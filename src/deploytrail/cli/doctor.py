@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled, tell
 from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, Malformed
 from deploytrail.printable import printable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploytrail.app.doctor import Check
+    from deploytrail.trail import Receipt
 
 _MARKS: Final = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -34,6 +35,7 @@ def doctor(
     ] = None,
     json: JsonOption = False,
     home: HomeOption = None,
+    url: UrlOption = None,
 ) -> int:
     """Examine a trail, and decide what only its operator may.
 
@@ -42,15 +44,14 @@ def doctor(
     """
     if clear_fence and accept_clock:
         raise Malformed("doctor: expected one decision at a time, found two; clear the fence first")
-    if clear_fence and not _is_fenced(home):
+    place = located(home, url)
+    if clear_fence and not _is_fenced(place):
         _say_nothing_done("there is no fence: writers are let in already", is_json=json)
         return EXIT_OK
     if clear_fence or accept_clock:
-        _decide(home, is_clock=accept_clock, reason=reason, is_json=json)
+        _decide(place, is_clock=accept_clock, reason=reason, is_json=json)
         return EXIT_OK
-    from deploytrail.app.doctor import examine
-
-    checks = examine(home)
+    checks = _examined(place)
     for check in checks:
         if json:
             say_json(check)
@@ -61,22 +62,45 @@ def doctor(
     return min(bad, default=EXIT_OK)
 
 
-def _is_fenced(home: Path | None) -> bool:
+def _examined(place: Path | str | None) -> list[Check]:
+    if isinstance(place, str):
+        from deploytrail.app.database_doctor import examine_database
+
+        return examine_database(place)
+    from deploytrail.app.doctor import examine
+
+    return examine(place)
+
+
+def _is_fenced(place: Path | str | None) -> bool:
+    if isinstance(place, str):
+        from deploytrail.app.database_doctor import is_fenced
+
+        return is_fenced(place)
     from deploytrail.app.home import find
 
-    place = find(home, os.environ)
-    return place.fence.exists() or not place.exists
+    home = find(place, os.environ)
+    return home.fence.exists() or not home.exists
 
 
-def _decide(home: Path | None, *, is_clock: bool, reason: str | None, is_json: bool) -> None:
-    from deploytrail.app import doctor as decisions
+def _decide(place: Path | str | None, *, is_clock: bool, reason: str | None, is_json: bool) -> None:
     from deploytrail.redact import mask
     from deploytrail.wrapper.account import account
     from deploytrail.wrapper.ci import ci_context
 
-    decide = decisions.accept_clock if is_clock else decisions.clear_fence
     actor = account(is_ci=ci_context(os.environ) is not None)
-    receipt = decide(home, actor=actor, reason=mask(reason) if reason else None)
+    stated = mask(reason) if reason else None
+    receipt: Receipt | None
+    if isinstance(place, str):
+        from deploytrail.app import database_doctor
+
+        decide = database_doctor.accept_clock if is_clock else database_doctor.clear_fence
+        receipt = decide(place, actor=actor, reason=stated)
+    else:
+        from deploytrail.app import doctor as decisions
+
+        decide_here = decisions.accept_clock if is_clock else decisions.clear_fence
+        receipt = decide_here(place, actor=actor, reason=stated)
     if receipt is None:
         what = "the clock follows the time since boot: entries are taken"
         _say_nothing_done(what, is_json=is_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, opened
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
@@ -39,12 +39,12 @@ def export(
     ] = False,
     json: JsonOption = False,
     home: HomeOption = None,
+    url: UrlOption = None,
 ) -> None:
     """Write the log to a file, for programs or for others to verify.
 
     Events as JSON lines, oldest first; with --proofs a file that 'deploytrail verify' takes.
     """
-    from deploytrail.app import open_directory
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 
@@ -56,7 +56,7 @@ def export(
             "events, and ./- is a file of that name"
         )
     clock = SystemClock()
-    with open_directory(home, create=False) as trail, Progress("writing", clock) as progress:
+    with opened(home, url) as trail, Progress("writing", clock) as progress:
         if proofs:
             from deploytrail.app.exporting import export as export_proofs
 

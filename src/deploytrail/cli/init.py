@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, reading
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, reading
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
+from deploytrail.errors import Malformed
 from deploytrail.printable import printable
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ _ADVICE: Final = (
     ),
     (
         "backup",
-        "cp -a {directory} BACKUP",
-        "While nothing is being recorded. Keep the key apart from it.",
+        "deploytrail backup FILE",
+        "Also while others record; 'deploytrail restore FILE' makes a trail of it again. The key "
+        "is not in it: keep your copy of that apart.",
     ),
     (
         "auditors",
@@ -42,7 +44,21 @@ _ADVICE: Final = (
         "export or a checkpoint that is kept elsewhere would give that away.",
     ),
 )
-
+_DATABASE_ADVICE: Final = (
+    (
+        "key",
+        "{key}",
+        "Opens the names, reasons and values of this trail, which are kept encrypted in the "
+        "database; it never goes there itself. Everybody who records into this trail needs it, by "
+        "DEPLOYTRAIL_KEY. Copy it to a safe place elsewhere.",
+    ),
+    (
+        "backup",
+        "pg_basebackup, or pg_dump of deploytrail_log and deploytrail_keys together",
+        "Keep the key apart from it. docs/postgres.md says what a restore or a failover means.",
+    ),
+    *_ADVICE[3:],
+)
 
 _OPEN: Final = "Its files are yours alone, but the directory was there before, with wider rights."
 
@@ -65,6 +81,7 @@ def init(
         str | None, typer.Option(metavar="TEXT", help="Why it goes on after another one.")
     ] = None,
     home: HomeOption = None,
+    url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Make a trail, and say what its owner has to know.
@@ -73,7 +90,11 @@ def init(
     """
     from deploytrail.app.home import find
 
-    place = find(home, os.environ)
+    where = located(home, url)
+    if isinstance(where, str):
+        _init_database(where, origin, is_continued=continue_ is not None, is_json=json)
+        return
+    place = find(where, os.environ)
     is_known = place.exists and origin is None and continue_ is None
     name = _origin(place) if is_known else _created(place, origin, continue_, reason)
     key = os.environ.get("DEPLOYTRAIL_KEY") or f"file:{place.key.absolute()}"
@@ -85,6 +106,37 @@ def init(
     say(f"{styled(done, 'bold')} in {printable(str(directory))}")
     say(f"{styled('origin', 'bold')}  {printable(name)}")
     _say_advice(directory, key.removeprefix("file:"))
+
+
+def _init_database(url: str, origin: str | None, *, is_continued: bool, is_json: bool) -> None:
+    from deploytrail.app.database import create_database, key_home, shown
+    from deploytrail.clock import SystemClock
+    from deploytrail.errors import Conflict
+
+    if is_continued:
+        raise Malformed("--continue: expected a directory, found a database; use --home DIRECTORY")
+    done = "made a trail"
+    try:
+        name = create_database(url, clock=SystemClock(), environment=os.environ, origin=origin)
+    except Conflict:
+        if origin is not None:
+            raise
+        done = "this is a trail"
+        with reading(None, url) as trail:
+            name = trail.origin
+    place = shown(url)
+    key = os.environ.get("DEPLOYTRAIL_KEY") or f"file:{key_home(os.environ).key.absolute()}"
+    if is_json:
+        say_json({"origin": name, "url": place, "key": key})
+        return
+    say(f"{styled(done, 'bold')} in {printable(place)}")
+    say(f"{styled('origin', 'bold')}  {printable(name)}")
+    for topic, fact, text in _DATABASE_ADVICE:
+        say()
+        say(f"{styled(topic, 'bold')}  {printable(fact.format(key=key.removeprefix('file:')))}")
+        say_wrapped(text)
+    say()
+    say("Next: deploytrail run -- terraform apply, with DEPLOYTRAIL_URL set")
 
 
 def _say_advice(directory: Path, key: str) -> None:

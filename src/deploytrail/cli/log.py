@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import JsonOption, ReadHomeOption, is_there, reading
+from deploytrail.cli.opening import (
+    JsonOption,
+    ReadHomeOption,
+    UrlOption,
+    is_there,
+    located,
+    reading,
+)
 from deploytrail.cli.terminal import complain, is_terminal, say, say_json, tell
 from deploytrail.errors import EXIT_OK, EXIT_USAGE, Malformed
 from deploytrail.sentence import counted
@@ -74,6 +81,7 @@ def log(
     failed: _Failed = False,
     json: JsonOption = False,
     home: ReadHomeOption = None,
+    url: UrlOption = None,
 ) -> int:
     """List what happened, newest first, by when it was logged.
 
@@ -95,16 +103,17 @@ def log(
         outcomes=[*(outcome or ()), *(_FAILED if failed else ())],
         now=clock.now(),
     )
-    place = find(home, os.environ)
-    if not is_there(place):
-        complain(f"{place.directory}: expected a trail, found none; --home says where one is")
+    place = located(home, url)
+    directory = None if isinstance(place, str) else find(place, os.environ)
+    if directory is not None and not is_there(directory):
+        complain(f"{directory.directory}: expected a trail, found none; --home says where one is")
         _say_begin()
         return EXIT_USAGE
-    with reading(home) as trail:
+    with reading(home, url) as trail:
         size = trail.size()
         limit = size if all else min(size, count or _COUNT)
         events = _newest(trail, wanted, size=size, limit=limit, clock=clock)
-        said = _say_events(events, origin=trail.origin, is_json=json)
+        said = say_events(events, origin=trail.origin, is_json=json)
     if size == 0:
         _say_begin()
     elif said == 0:
@@ -138,7 +147,7 @@ def _say_begin() -> None:
     sys.stderr.write(_BEGIN)
 
 
-def _say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
+def say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
     """Prints them; returns how many there were."""
     from deploytrail.app.document import document
     from deploytrail.cli import log_table

@@ -6,19 +6,21 @@ Every verb that appends publishes before it ends; without a server, nobody else 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploytrail.cli.terminal import tell, warn
-from deploytrail.errors import NotFound, NotPermitted
+from deploytrail.errors import Busy, Malformed, Misconfigured, NotFound, NotPermitted
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.app.home import Home
+    from deploytrail.app.stored import StoredTrail
     from deploytrail.trail import Trail, TrailReader
 
 HomeOption = Annotated[
@@ -42,17 +44,44 @@ ReadHomeOption = Annotated[
         help="Where the trail is: its directory, or an export of it.",
     ),
 ]
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="DEPLOYTRAIL_URL",
+        help="Where the trail is instead: postgresql://USER@HOST/DATABASE or sqlite:///DIR.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")]
 
 
+def located(home: Path | None, url: str | None) -> Path | str | None:
+    """Where the trail is: its directory, None for the usual one, or the URL of its database.
+
+    Flag before environment; of two variables the URL, since the directory has other uses, too.
+    Raises Malformed for two flags, and for what is no URL of ours.
+    """
+    if not url:
+        return home
+    from deploytrail.app.opening import located as place_of
+
+    if home is not None and str(home) != os.environ.get("DEPLOYTRAIL_HOME"):
+        if url != os.environ.get("DEPLOYTRAIL_URL"):
+            raise Malformed("--url: expected no --home beside it, found both; leave one out")
+        return home
+    return place_of(url)
+
+
 @contextmanager
-def reading(home: Path | None) -> Iterator[TrailReader]:
-    """A trail to be read: a directory, or an export; raises NotFound where there is neither.
+def reading(home: Path | None, url: str | None = None) -> Iterator[TrailReader]:
+    """A trail to be read: a directory, an export, or a database; raises NotFound without one.
 
     What can't be seen of it, and why, is told on standard error.
     """
     with ExitStack() as stack:
-        trail, told = _opened(home)
+        place = located(home, url)
+        trail, told = _of_database(place) if isinstance(place, str) else _opened(place)
         stack.callback(trail.close)
         for text in told:
             tell(text)
@@ -65,6 +94,12 @@ def is_there(place: Home) -> bool:
         return place.directory.is_file() or place.exists or place.has_lost_its_log
     except PermissionError:
         return True
+
+
+def _of_database(url: str) -> tuple[TrailReader, Sequence[str]]:
+    from deploytrail.app.database import open_to_read
+
+    return open_to_read(url, os.environ)
 
 
 def _opened(home: Path | None) -> tuple[TrailReader, Sequence[str]]:
@@ -108,30 +143,63 @@ def _may_be_written(place: Home) -> bool:
 
 
 @contextmanager
-def appending(home: Path | None) -> Iterator[Trail]:
+def opened(home: Path | None, url: str | None = None) -> Iterator[StoredTrail]:
+    """A trail that is there, as its owner opens it."""
+    from deploytrail.app import open_directory
+    from deploytrail.app.opening import open_trail
+
+    trail: StoredTrail
+    place = located(home, url)
+    if isinstance(place, str):
+        trail = open_trail(place, create=False)
+    else:
+        trail = open_directory(place, create=False)
+    with trail:
+        yield trail
+
+
+@contextmanager
+def appending(home: Path | None, url: str | None = None) -> Iterator[Trail]:
     """A trail to append to, made where there is none; published when the block has ended.
 
     What was appended is durable before that: a publisher who is busy is only told, and so is a
     checkpoint that can't be kept outside of the log.
     """
-    from deploytrail.app import open_directory
-    from deploytrail.app.home import find
-    from deploytrail.errors import Busy, Misconfigured
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
-    place = find(home, os.environ)
-    if not (place.exists or place.has_lost_its_log):
-        tell(f"{place.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
-    with open_directory(home) as trail:
-        appended = append_unrecorded(trail, place.directory)
+    open_place, aside = _to_append(located(home, url))
+    with open_place() as trail:
+        appended = append_unrecorded(trail, aside)
         for path, reason in appended.set_aside:
             warn(f"set aside {path}: {reason}")
         if appended.events:
             tell(f"appended {counted(appended.events, 'event')} that earlier runs could not record")
         yield trail
-        try:
-            trail.publish()
-        except Busy as error:
-            warn(f"recorded, but not published yet: {error}; the next command publishes it")
-        except Misconfigured as error:
-            warn(f"recorded, but nobody outside of the log knows: {error}")
+        publish(trail)
+
+
+def publish(trail: Trail) -> None:
+    """Publish what was appended, which is durable: where that fails, it is only told."""
+    try:
+        trail.publish()
+    except Busy as error:
+        warn(f"recorded, but not published yet: {error}; the next command publishes it")
+    except Misconfigured as error:
+        warn(f"recorded, but nobody outside of the log knows: {error}")
+
+
+def _to_append(place: Path | str | None) -> tuple[Callable[[], StoredTrail], Path]:
+    """How to open a trail, made where there is none, and where what it missed lies aside."""
+    from deploytrail.app.home import find
+
+    if isinstance(place, str):
+        from deploytrail.app.opening import open_trail
+        from deploytrail.xdg import aside_directory
+
+        return partial(open_trail, place), aside_directory(os.environ, place)
+    from deploytrail.app import open_directory
+
+    home = find(place, os.environ)
+    if not (home.exists or home.has_lost_its_log):
+        tell(f"{home.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
+    return partial(open_directory, place), home.directory

@@ -10,9 +10,10 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from importlib import import_module
+from types import ModuleType
 from typing import Annotated, Any, Final
 
 import typer
@@ -31,9 +32,17 @@ from deploytrail.errors import (
 
 VERBS: Final = (
     *("init", "up", "run", "record", "actions"),
-    *("log", "show", "proof", "verify", "export", "doctor"),
+    *("log", "search", "tail", "changes", "show", "proof", "verify", "export"),
+    *("stats", "index", "witness", "token", "doctor", "backup", "restore"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
+SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
+    "index": ("rebuild",),
+    "token": ("create", "list", "rotate", "revoke"),
+    "witness": ("init", "key", "up", "status"),
+}
+"""What a verb of several words is made of: `token create` is the function `token_create` of the
+verb's file, whose HELP is that of the verb."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""
 _EXIT_BROKEN_PIPE: Final = 128 + 13
@@ -155,13 +164,13 @@ class _RunCommand(TyperCommand):
         ]
 
 
-def _verb(name: str) -> Callable[..., Asked]:
+def _verb(file: ModuleType, name: str) -> Callable[..., Asked]:
     """The function of a verb's file that bears its name, for the framework to give arguments to.
 
     It is called when the framework is done: that one would answer a broken pipe with its own
     exit code 1, which is ours for tampering.
     """
-    verb: Callable[..., int | None] = getattr(import_module(f"deploytrail.cli.{name}"), name)
+    verb: Callable[..., int | None] = getattr(file, name)
 
     @wraps(verb)
     def asked(*words: Any, **options: Any) -> Asked:
@@ -182,9 +191,34 @@ def _assembled() -> typer.Typer:
     for name in VERBS:
         if name == "run":
             program.command(name, cls=_RunCommand, context_settings=verbatim)(_run)
+            continue
+        file = import_module(f"deploytrail.cli.{name}")
+        if name in SUB_VERBS:
+            program.add_typer(_group(file, name), name=name)
         else:
-            program.command(name)(_verb(name))
+            program.command(name)(_verb(file, name))
     return program
+
+
+def _group(file: ModuleType, name: str) -> typer.Typer:
+    """The verbs below a verb."""
+    group = typer.Typer(
+        help=file.HELP,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    group.callback(invoke_without_command=True)(_alone)
+    for word in SUB_VERBS[name]:
+        group.command(word)(_verb(file, f"{name}_{word}"))
+    return group
+
+
+def _alone(context: typer.Context) -> int | None:
+    """As the program without a verb: the help, and usage."""
+    if context.invoked_subcommand is not None:
+        return None
+    say(context.get_help())
+    return EXIT_USAGE
 
 
 app: Final = _assembled()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploytrail.cli.opening import JsonOption, ReadHomeOption, reading
+from deploytrail.cli.opening import JsonOption, ReadHomeOption, UrlOption, reading
 from deploytrail.cli.show import IdArgument, IndexOption
 from deploytrail.cli.terminal import say_json, tell, write_bytes
 
@@ -29,6 +29,7 @@ def proof(
     ] = None,
     json: JsonOption = False,
     home: ReadHomeOption = None,
+    url: UrlOption = None,
 ) -> None:
     """Prove that an event is in the log.
 
@@ -40,7 +41,7 @@ def proof(
 
     wanted = asked(id, index)
 
-    with reading(home) as trail:
+    with reading(home, url) as trail:
         shown = find(trail, wanted)
         proven = trail.proof(shown.index)
         receipt = receipt_of(shown, trail.origin)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, appending
+from deploytrail.cli.opening import HomeOption, UrlOption, appending
 from deploytrail.cli.terminal import complain, is_terminal, say, say_json, styled
 from deploytrail.errors import EXIT_OK, Malformed, SenderError
 from deploytrail.printable import printable
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from deploytrail.trail import Receipt, Trail
 
 _AT_ONCE: Final = 1000
+Where = tuple[Path | None, str | None]
+"""A directory, or a URL, as they were given."""
 
 
 _Action = Annotated[
@@ -98,6 +100,7 @@ def record(
     json: _Json = None,
     deployment: _Deployment = None,
     home: HomeOption = None,
+    url: UrlOption = None,
 ) -> int:
     """Record what happened, by hand or from JSON.
 
@@ -129,8 +132,8 @@ def record(
         )
     )
     if json is None:
-        return _record([(None, said)], {}, home)
-    return _record_file(json, said, home)
+        return _record([(None, said)], {}, (home, url))
+    return _record_file(json, said, (home, url))
 
 
 def _readable(text: str | None) -> str | None:
@@ -140,16 +143,16 @@ def _readable(text: str | None) -> str | None:
     return None if text is None else readable(text)
 
 
-def _record_file(name: str, said: dict[str, Any], home: Path | None) -> int:
+def _record_file(name: str, said: dict[str, Any], trail_at: Where) -> int:
     from deploytrail.cli.json_events import json_events
 
     if name == "-":
-        return _record(json_events(sys.stdin.buffer), said, home)
+        return _record(json_events(sys.stdin.buffer), said, trail_at)
     with Path(name).open("rb") as file:
-        return _record(json_events(file), said, home)
+        return _record(json_events(file), said, trail_at)
 
 
-def _record(found: Iterable[Found], defaults: dict[str, Any], home: Path | None) -> int:
+def _record(found: Iterable[Found], defaults: dict[str, Any], trail_at: Where) -> int:
     """Records in batches, as they come; every event has its answer, in order.
 
     An event that is refused stops none of the others, and is the exit code of them all.
@@ -163,7 +166,7 @@ def _record(found: Iterable[Found], defaults: dict[str, Any], home: Path | None)
     recorded = 0
     # What can't be read at all is said before a trail is made for it.
     batch = list(islice(rest, _AT_ONCE))
-    with appending(home) as trail:
+    with appending(*trail_at) as trail:
         while batch:
             events = [
                 _event(said, defaults, sender, clock, part, trail.fingerprint_key)

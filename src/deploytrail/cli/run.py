@@ -51,6 +51,7 @@ OPTIONS: Final = (
     Option("--deployment", "ID", "Joins several jobs into one.", "DEPLOYTRAIL_DEPLOYMENT", 512),
     Option("--keep-output", "", "Keeps the masked last 256 KB of the output."),
     Option("--home", "DIR", "Where the trail is.", "DEPLOYTRAIL_HOME"),
+    Option("--url", "URL", "Where it is instead: postgresql://…", "DEPLOYTRAIL_URL"),
     Option("--verbose", "", "Prints the receipt even without a terminal."),
     Option("--help", "", "Shows this."),
 )
@@ -82,10 +83,16 @@ def asked(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Given, 
     A value that can't be used is told and left out: the command is worth more than a word on it.
     """
     given, command = _parsed(arguments)
+    flags = set(given)
+    if flags >= {"--home", "--url"}:
+        raise Malformed("--url: expected no --home beside it, found both; leave one out")
     if not command and "--help" not in given:
         raise Malformed("CMD: expected a command after --, found none; see --help")
     for option in OPTIONS:
         value = environ.get(option.variable, "") if option.variable else ""
+        if option.name == "--url" and "--home" in flags:
+            # Flag before environment.
+            continue
         if value and option.name not in given:
             _add(given, option, value, option.variable)
     return given, tuple(command)
@@ -226,9 +233,14 @@ def _surroundings(given: Given) -> Surroundings:
     from deploytrail.trail import Trail
     from deploytrail.wrapper.recording import Surroundings
 
-    home = _home(given, os.environ)
+    url = given.get("--url", [""])[0]
+    home = _home(given, os.environ) if not url else _aside(url, os.environ)
 
     def open_trail(patience: Patience) -> Trail:
+        if url:
+            from deploytrail.app.opening import open_trail
+
+            return open_trail(url, patience=patience)
         from deploytrail.app import open_directory
 
         if home is not None and not ((home / "log.db").exists() or (home / "keys.db").exists()):
@@ -252,6 +264,19 @@ def _directory(environ: Mapping[str, str]) -> Path:
         return Path.cwd()
     except OSError:
         return Path(environ.get("PWD") or "/")
+
+
+def _aside(url: str, environ: Mapping[str, str]) -> Path | None:
+    """Where lies what the trail at a URL could not take: in its directory, if it has one."""
+    if "://" not in url or url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite://")).absolute()
+    from deploytrail.errors import Misconfigured
+    from deploytrail.xdg import aside_directory
+
+    try:
+        return aside_directory(environ, url)
+    except Misconfigured:
+        return None
 
 
 def _home(given: Given, environ: Mapping[str, str]) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from deploytrail.cli.opening import JsonOption, ReadHomeOption, reading
+from deploytrail.cli.opening import JsonOption, ReadHomeOption, UrlOption, reading
 from deploytrail.cli.terminal import is_terminal, say, say_json, styled, write_bytes
 from deploytrail.errors import NotFound
 from deploytrail.printable import printable, printable_json
@@ -61,6 +61,7 @@ def show(
     ] = "",
     json: JsonOption = False,
     home: ReadHomeOption = None,
+    url: UrlOption = None,
 ) -> None:
     """Show one event, whole.
 
@@ -71,7 +72,7 @@ def show(
 
     wanted = asked(id, index)
 
-    with reading(home) as trail:
+    with reading(home, url) as trail:
         shown = find(trail, wanted)
         if entry and is_terminal(sys.stdout):
             say(printable_json(shown.entry.decode()))

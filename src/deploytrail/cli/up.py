@@ -1,24 +1,70 @@
-"""`deploytrail up`: the server over a trail."""
+"""`deploytrail up`: the server over a trail, and beside it the process that follows its log."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploytrail.cli.opening import HomeOption
-from deploytrail.cli.terminal import tell
+from deploytrail.cli.terminal import say, tell
 from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, Misconfigured
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from deploytrail.app.directory import DirectoryTrail
+    from deploytrail.app.settings import Settings
 
 
 def up(
     listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen.")
-    ] = "127.0.0.1:8420",
+        str | None,
+        typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; 127.0.0.1:8420."),
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="A certificate chain, in PEM."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Its key, in PEM.")
+    ] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front of it speaks TLS.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            envvar="DEPLOYTRAIL_CONFIG",
+            readable=False,
+            help="Settings, as deploytrail.toml has them.",
+        ),
+    ] = None,
     home: HomeOption = None,
 ) -> int:
-    """Serve the trail over HTTP until it is stopped."""
+    """Serve the trail over HTTP until it is stopped, and follow its log.
+
+    The first time, a token is made that may do everything; its secret is printed once.
+    """
+    from deploytrail.app.settings import Given, settings
+
+    found = settings(
+        Given(
+            config=config,
+            log=None if home is None else str(home.absolute()),
+            listen=listen,
+            tls_certificate=tls_certificate,
+            tls_key=tls_key,
+            behind_proxy=behind_proxy or None,
+        ),
+        os.environ,
+    )
     try:
         from deploytrail.web import serving
     except ModuleNotFoundError as error:
@@ -26,40 +72,80 @@ def up(
             f"up: expected the server's libraries, found no {error.name}; install them with "
             "pip install 'deploytrail[server]'"
         ) from None
-    from deploytrail.access.principal import Principal
-    from deploytrail.app import open_directory
+    return _serve(found, serving.listening)
+
+
+def _serve(found: Settings, bound: Callable[[str, int], socket]) -> int:
+    from contextlib import ExitStack
+
     from deploytrail.app.face import Face
+    from deploytrail.cli.follower import Follower
     from deploytrail.clock import SystemClock
-    from deploytrail.errors import Unknown
-    from deploytrail.web.assembling import Parts
-    from deploytrail.web.journal import Journal
-    from deploytrail.web.reading import ServedTrail
+    from deploytrail.web.directory import Served
+    from deploytrail.web.serving import Listening, serve
 
-    clock = SystemClock()
-    with open_directory(home) as trail:
-        origin, directory = trail.origin, trail.home.directory
-    face = Face(directory, clock)
-    host, _, port = listen.rpartition(":")
-    where = serving.Listening(serving.listening(host, int(port)))
+    directory, clock = _directory(found), SystemClock()
+    environment = _environment(found)
+    with ExitStack() as stack:
+        served = Served(directory, clock, environment)
+        trail = stack.enter_context(served.opened(create=True))
+        face = Face(directory, clock)
+        stack.callback(face.close)
+        where = Listening(
+            bound(found.listen.name, found.listen.port),
+            certificate=None if found.tls is None else str(found.tls.certificate),
+            key=None if found.tls is None else str(found.tls.key),
+            is_behind_proxy=found.behind_proxy,
+        )
+        first = _first_secret(trail)
 
-    def nobody(_: str | None) -> Principal:
-        raise Unknown("Authorization: expected 'Bearer …', found none that is known")
+        def started() -> None:
+            face.announce(where.url)
+            _welcome(where.url, directory, first)
 
-    parts = Parts(
-        origin=origin,
-        writing_opened=lambda: open_directory(directory, create=False, clock=clock),
-        reading_opened=lambda: ServedTrail(open_directory(directory, create=False, clock=clock)),
-        authenticate=face.authenticating(nobody),
-        clock=clock,
-        journal=Journal(sys.stderr, clock),
-    )
-
-    def started() -> None:
-        face.announce(where.url)
-        tell(f"listening at {where.url}")
-
-    try:
-        is_whole = serving.serve(parts, where, started=started)
-    finally:
-        face.close()
+        stack.enter_context(Follower(directory, environment, clock).running())
+        is_whole = serve(served.parts(trail, face, sys.stderr), where, started=started)
     return EXIT_OK if is_whole else EXIT_UNDECIDED
+
+
+def _directory(found: Settings) -> Path:
+    from deploytrail.address import Directory
+
+    if not isinstance(found.log, Directory):
+        raise Misconfigured(
+            f"log: expected a directory, found {found.log}; a server over a database is still to "
+            "come"
+        )
+    return found.log.path
+
+
+def _environment(found: Settings) -> Mapping[str, str]:
+    return {**os.environ, **({} if found.key is None else {"DEPLOYTRAIL_KEY": found.key})}
+
+
+def _first_secret(trail: DirectoryTrail) -> str | None:
+    """Of the token that is made where there never was any."""
+    from deploytrail.wrapper.account import account
+    from deploytrail.wrapper.ci import ci_context
+
+    actor = account(is_ci=ci_context(os.environ) is not None)
+    made = trail.tokens().first(owner=actor.id or actor.type, expires=None, by=actor)
+    return None if made is None else made.secret
+
+
+def _welcome(url: str, directory: Path, first: str | None) -> None:
+    tell(f"serving {directory} at {url}")
+    if first is None:
+        return
+    say(first)
+    tell(
+        "That is the token 'first', which may do everything; it is shown this once. Keep it, and "
+        "make smaller ones: deploytrail token create\n"
+        "\n"
+        "An event gets in like this:\n"
+        f"  export DEPLOYTRAIL_URL={url} DEPLOYTRAIL_TOKEN={first}\n"
+        "  deploytrail record deployment.succeeded --environment prod --json-only |\n"
+        f'  curl {url}/v1/events -H "Authorization: Bearer $DEPLOYTRAIL_TOKEN" \\\n'
+        "    -H 'Content-Type: application/json' --data-binary @event.json\n"
+        "and is seen in another terminal by: deploytrail tail"
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located
 from deploytrail.cli.span import span
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
 from deploytrail.errors import (
@@ -98,6 +98,7 @@ def verify(
     disclosures: _Disclosures = False,
     json: JsonOption = False,
     home: HomeOption = None,
+    url: UrlOption = None,
 ) -> int:
     """Verify a log or a proof, offline and without trust in us.
 
@@ -111,7 +112,7 @@ def verify(
     clock = SystemClock()
     with Progress("verifying", clock) as progress:
         report = verify_log(
-            home if path is None else path,
+            located(home, url) if path is None else path,
             policy=policy,
             state=state,
             receipts=receipt or (),
@@ -124,7 +125,7 @@ def verify(
     if json:
         say_json(report)
     else:
-        _say_report(report)
+        say_report(report)
     return report.exit_code
 
 
@@ -137,7 +138,8 @@ def _age_seconds(text: str) -> int:
     return int(found.total_seconds())
 
 
-def _say_report(report: Report) -> None:
+def say_report(report: Report) -> None:
+    """What was found, for people."""
     verdict, colour = _VERDICTS.get(report.exit_code, _VERDICTS[EXIT_TAMPERED])
     say(styled(verdict, colour))
     if report.why:

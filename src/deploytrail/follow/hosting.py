@@ -49,7 +49,7 @@ class ViewHost:
         except Exception as error:  # noqa: BLE001 (whatever a store raises is its own affair)
             self._failed(error)
             return ()
-        return [slot for slot in (self._current, self._successor) if slot.is_open]
+        return [slot for slot in (self._current, self._successor) if slot.is_ready]
 
     def standing(self) -> Standing:
         """How it stands, for others to see; of another's, what was last seen of it."""

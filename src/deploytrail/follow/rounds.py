@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final, Protocol
 
 from deploytrail.clock import Clock
-from deploytrail.errors import DeploytrailError, Fenced
+from deploytrail.errors import Fenced
 from deploytrail.follow.reading import ENTRIES_MAX, Disclose, Piece, Step, piece, steps
 from deploytrail.log.store import LogReader, Reading
 from deploytrail.log.tiles import WIDTH
@@ -77,7 +77,7 @@ class Rounds:
     def round(self) -> bool:
         """Whether there was anything to be read; else all are at the end, or can't go on now.
 
-        Raises Fenced where the log is, and nothing else that Deploytrail raises.
+        Raises Fenced where the log is, and nothing else.
         """
         heads = sorted(
             (head for host in self._hosts for head in host.heads()), key=lambda head: head.cursor
@@ -102,7 +102,7 @@ class Rounds:
             taken = steps(found, self._disclose)
         except Fenced:
             raise
-        except DeploytrailError as error:
+        except Exception as error:  # noqa: BLE001 (told by each that wanted it, and tried again)
             for head in group:
                 head.starve(error)
             return False

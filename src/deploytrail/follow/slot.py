@@ -45,6 +45,11 @@ class Slot:
     def is_open(self) -> bool:
         return self._view is not None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is open, and it is time to move it."""
+        return self._view is not None and self.retry.is_due()
+
     def open(self) -> None:
         """Open it where there is one and it is time to; after a failure, later."""
         if self._view is not None or self.is_void or not self.retry.is_due():
@@ -83,11 +88,15 @@ class Slot:
             self.retry.succeeded()
 
     def starve(self, error: Exception) -> None:
-        self.failed(error, is_passing=True)
+        # The view is whole, and stays open.
+        self._note(error, is_passing=True)
 
-    def failed(self, error: Exception, *, is_passing: bool = False) -> None:
+    def failed(self, error: Exception) -> None:
         """What it has open may be spoilt: the next time it begins from what is durable."""
         self.close()
+        self._note(error)
+
+    def _note(self, error: Exception, *, is_passing: bool = False) -> None:
         self.retry.failed(error, is_passing=is_passing)
         said = "follower is broken" if self.retry.is_broken else "follower failed"
         self._tell(said, follower=self._name, reason=self.retry.reason, cursor=self.cursor)

@@ -54,7 +54,10 @@ class View(Protocol):
         ...
 
     def erase(self, subject: str) -> None:
-        """Forget the texts and names of a subject, also on the disk; its rows stay."""
+        """Forget the texts and names of a subject, also on the disk; its rows stay.
+
+        Cheap where there is nothing of it: a rebuild asks for each that was ever erased.
+        """
         ...
 
     def close(self) -> None: ...

@@ -106,28 +106,68 @@ def place(
     ]
     trusted = _trusted(tree, now)
     leaves = merkle.leaf_hashes(entries)
-    appended = tree.frontier.append(leaves)
-    bundles, rest, rest_first = _bundles(first, entries, tail)
-    tiles = completed_tiles(appended, leaves, read_tile) if bundles else []
-    addition = Addition(
-        tree=tree._replace(
-            frontier=appended.frontier,
-            logged=logged + len(prepared) - 1,
-            clock=trusted.clock,
-            uptime=trusted.uptime,
-            is_behind=is_behind(tree, now),
-        ),
-        size_before=first,
+    after = tree._replace(
+        logged=logged + len(prepared) - 1,
+        clock=trusted.clock,
+        uptime=trusted.uptime,
+        is_behind=is_behind(tree, now),
+    )
+    addition = _addition(after, entries, leaves, tail=tail, read_tile=read_tile)._replace(
         deliveries=[Delivery(one.key, first + at, one.body) for at, one in enumerate(prepared)],
         vault=_distinct(prepared),
         attachments=[row for one in prepared for row in one.attachments],
+    )
+    return Placed(first, entries, leaves, addition)
+
+
+def place_again(
+    tree: Tree,
+    entries: Sequence[bytes],
+    leaves: Sequence[bytes],
+    deliveries: Sequence[Delivery],
+    *,
+    read_tile: ReadTile,
+) -> Addition:
+    """Entries as they were logged once, with their leaf hashes, behind a tree of full bundles.
+
+    Of `tree`, everything but the frontier is stored as it is given.
+    """
+    added = _addition(tree, entries, leaves, tail=(), read_tile=read_tile)
+    return added._replace(deliveries=deliveries)
+
+
+def beside(
+    tree: Tree, *, vault: Sequence[VaultRow] = (), attachments: Sequence[AttachmentRow] = ()
+) -> Addition:
+    """Rows of the vault alone: the log stays as it is."""
+    nothing = _addition(tree, (), (), tail=(), read_tile=lambda _, __: b"")
+    return nothing._replace(vault=vault, attachments=attachments)
+
+
+def _addition(
+    tree: Tree,
+    entries: Sequence[bytes],
+    leaves: Sequence[bytes],
+    *,
+    tail: Sequence[bytes],
+    read_tile: ReadTile,
+) -> Addition:
+    """Entries behind the tree's frontier; what else it says is what it shall say then."""
+    appended = tree.frontier.append(leaves)
+    bundles, rest, rest_first = _bundles(tree.size, entries, tail)
+    tiles = completed_tiles(appended, leaves, read_tile) if bundles else []
+    return Addition(
+        tree=tree._replace(frontier=appended.frontier),
+        size_before=tree.size,
+        deliveries=(),
+        vault=(),
+        attachments=(),
         bundles=bundles,
         tail=encode_bundle(rest),
         tail_first=rest_first,
         tail_count=len(rest),
         tiles=[(tile.level, tile.index, data) for tile, data in tiles],
     )
-    return Placed(first, entries, leaves, addition)
 
 
 def _distinct(prepared: Sequence[Prepared]) -> list[VaultRow]:
@@ -152,8 +192,8 @@ def _stamps(logged: int, count: int) -> list[bytes]:
 
 
 def _bundles(
-    first: int, entries: list[bytes], tail: Sequence[bytes]
-) -> tuple[list[tuple[int, bytes]], list[bytes], int]:
+    first: int, entries: Sequence[bytes], tail: Sequence[bytes]
+) -> tuple[list[tuple[int, bytes]], Sequence[bytes], int]:
     """Bundles that become full, and the entries behind the last full one."""
     if not completes_bundle(first, len(entries)):
         return [], entries, first

@@ -189,6 +189,18 @@ class Reader(LogReader, Protocol):
         """What is set of a kind, by id."""
         ...
 
+    def vault_rows(self, *, after: bytes = b"", count: int) -> list[VaultRow]:
+        """The next `count` disclosures whose key is above `after`, ascending by its bytes."""
+        ...
+
+    def attachment_rows(self, *, after: bytes = b"", count: int) -> list[AttachmentRow]:
+        """As `vault_rows`, by id. One may have 64 MiB: ask for few."""
+        ...
+
+    def state_rows(self, *, after: tuple[str, str] = ("", ""), count: int) -> list[StateRow]:
+        """The next `count` of all that is set above a kind and id, ascending by their UTF-8."""
+        ...
+
 
 class Writer(Reader, Protocol):
     """Reads and writes under the writer's lock, in one transaction.
@@ -206,7 +218,11 @@ class Writer(Reader, Protocol):
         ...
 
     def add(self, addition: Addition) -> None:
-        """Write an addition. Raises Fenced if the stored size is not `size_before`."""
+        """Write an addition; of vault rows that are known already, those stay.
+
+        It may have no entries, and rows of the vault alone. Raises Fenced if the stored size is not
+        `size_before`.
+        """
         ...
 
     def erase(self, subject: bytes) -> int:

@@ -141,20 +141,35 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
+def known_as(id: str | None, name: str | None) -> Iterator[str]:
+    """The texts by which an identity is found, folded: its id, what stands behind the id's first
+    colon, and its name; nothing where it has none.
+    """
+    if id:
+        whole = folded(id)
+        yield whole
+        behind = whole.partition(":")[2]
+        if behind:
+            yield behind
+    if name:
+        yield folded(name)
+
+
 def values(event: Mapping[str, Any], field: Field) -> Iterator[Any]:
     """What an event has in a field, of every path; nothing where it has none.
 
     An event in the shape of `event.Event` with `logged` and, where known, `index`.
     """
     for path in field.paths:
-        yield from _at(event, path)
+        yield from values_at(event, path)
 
 
-def _at(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
+def values_at(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """What stands at a path below an object, `*` standing for each item of an array."""
     for at, name in enumerate(path):
         if name == "*":
             for item in found:
-                yield from _at(item, path[at + 1 :])
+                yield from values_at(item, path[at + 1 :])
             return
         found = found.get(name)
         if found is None:

@@ -7,7 +7,7 @@ everything else; wrapping anew changes none of the keys inside.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -37,6 +37,14 @@ class Secrets(NamedTuple):
     """Wraps the keys of attachments."""
 
 
+class SubjectRow(NamedTuple):
+    """A subject as it is kept: how its identity finds it, its id, and its key, wrapped."""
+
+    lookup: bytes
+    id: bytes
+    wrapped: bytes
+
+
 class Keyring(Protocol):
     """The secrets of one trail and the keys of its subjects.
 
@@ -63,6 +71,18 @@ class Keyring(Protocol):
         """Unwrap every key; how many there are. Raises Tampered at the first that is broken."""
         ...
 
+    def wrapped_secrets(self) -> dict[str, bytes]:
+        """The secrets as they are kept: by name, wrapped. `unwrap_secrets` reads them."""
+        ...
+
+    def subject_rows(self, *, after: bytes = b"", count: int) -> list[SubjectRow]:
+        """The next `count` subjects whose lookup is above `after`, ascending by its bytes."""
+        ...
+
+    def put_subject_rows(self, rows: Iterable[SubjectRow]) -> None:
+        """Keep subjects that came from `subject_rows`, durably; those that are known stay."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -83,6 +103,32 @@ def project_fingerprint_key(secrets: Secrets, project: str) -> bytes:
     A remote wrapper is handed this one only.
     """
     return derived(secrets.fingerprint, b"fingerprint/" + project.encode("utf-8"))
+
+
+def backup_key(secrets: Secrets) -> bytes:
+    """What seals backups: whoever may write the place where they lie has not got it."""
+    return derived(secrets.fingerprint, b"backup")
+
+
+def wrap_secrets(key: bytes, secrets: Secrets, random: Callable[[int], bytes]) -> dict[str, bytes]:
+    """Each under its name, so that none can stand for another."""
+    return {
+        name: wrap(key, secret, purpose=_purpose(name), nonce=random(NONCE_BYTES))
+        for name, secret in secrets._asdict().items()
+    }
+
+
+def unwrap_secrets(key: bytes, wrapped: Mapping[str, bytes], *, whence: str) -> Secrets:
+    """The reverse of `wrap_secrets`; raises Tampered, also for one too many or too few."""
+    if wrapped.keys() != set(Secrets._fields):
+        names = ", ".join(Secrets._fields)
+        raise Tampered(f"{whence}: expected {names}, found {sorted(wrapped)}")
+    opened = {name: unwrap(key, one, purpose=_purpose(name)) for name, one in wrapped.items()}
+    return Secrets(**opened)
+
+
+def _purpose(name: str) -> bytes:
+    return b"secret " + name.encode("ascii", "replace")
 
 
 def wrap(key: bytes, plain: bytes, *, purpose: bytes, nonce: bytes) -> bytes:

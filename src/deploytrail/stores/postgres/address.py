@@ -32,10 +32,10 @@ class Address:
         try:
             given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
         except psycopg.Error:
-            raise Misconfigured(
-                "URL: expected postgresql://USER@HOST/DATABASE, which libpq can't read in this "
-                "one; mind that marks such as @ / : ? % in a password are written as %40 and so on"
-            ) from None
+            raise _unreadable() from None
+        # What stands behind the first @ of a password would be shown as a host.
+        if "@" in given.get("host", "") + given.get("port", ""):
+            raise _unreadable()
         self._secrets = tuple(given[name] for name in _SECRET if name in given)
         self.conninfo = make_conninfo("", **(_DEFAULTS | given))
         self.host = given.get("host", "")
@@ -51,6 +51,13 @@ class Address:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return "; ".join(line.strip() for line in text.split("\n") if line.strip())
+
+
+def _unreadable() -> Misconfigured:
+    return Misconfigured(
+        "URL: expected postgresql://USER@HOST/DATABASE, which libpq can't read in this one; mind "
+        "that marks such as @ / : ? % in a password are written as %40 and so on"
+    )
 
 
 def _shown(given: dict[str, str]) -> str:

@@ -21,6 +21,9 @@ from deploytrail.vault.keys import Secrets
 
 # Two that make a trail at once: the second finds what the first has made.
 _ALONE: Final = "SELECT pg_advisory_xact_lock(7235700101)"
+_MAY_WRITE: Final = (
+    "SELECT has_table_privilege('deploytrail_log.tree', 'UPDATE') AND NOT pg_is_in_recovery()"
+)
 
 
 @contextmanager
@@ -46,6 +49,16 @@ class NewTrail(NamedTuple):
 def has_trail(address: Address, waits: Waits) -> bool:
     with connect(address, waits) as link:
         return LOG.exists(link)
+
+
+def may_write(address: Address, waits: Waits) -> bool:
+    """Whether this role may append to the trail that is there, through this server."""
+    with connect(address, waits) as link:
+        try:
+            row = link.execute(_MAY_WRITE).fetchone()
+        except psycopg.Error:
+            return False
+    return row == (True,)
 
 
 def create_trail(

@@ -16,9 +16,9 @@ from deploytrail.stores.postgres.fence import Fence
 from deploytrail.stores.postgres.link import Link, Waits
 from deploytrail.stores.postgres.rewriting import rewrite
 from deploytrail.stores.postgres.shape import Shape
-from deploytrail.stores.wrapped import new_subject, unwrap_secrets, unwrap_subject, wrap_secrets
+from deploytrail.stores.wrapped import new_subject, unwrap_subject
 from deploytrail.vault import keys
-from deploytrail.vault.keys import Secrets
+from deploytrail.vault.keys import Secrets, SubjectRow
 from deploytrail.vault.subject import Subject
 
 SHAPE: Final = Shape(
@@ -43,10 +43,15 @@ _PUT_SUBJECTS: Final = (
     "INSERT INTO deploytrail_keys.subject "
     "SELECT * FROM unnest(%b::bytea[], %b::bytea[], %b::bytea[])"
 )
+_KEEP_SUBJECTS: Final = f"{_PUT_SUBJECTS} ON CONFLICT DO NOTHING"
 _ERASE_SUBJECT: Final = "DELETE FROM deploytrail_keys.subject WHERE subject = %b"
 _NEXT_SUBJECTS: Final = (
     "SELECT subject, wrapped FROM deploytrail_keys.subject WHERE subject > %b "
     "ORDER BY subject LIMIT 1000"
+)
+_SUBJECT_ROWS: Final = (
+    "SELECT lookup, subject, wrapped FROM deploytrail_keys.subject WHERE lookup > %b "
+    "ORDER BY lookup LIMIT %s"
 )
 _REMEMBERED_MAX: Final = 100_000
 
@@ -60,7 +65,7 @@ class KeyRows:
 
     def secrets(self) -> Secrets:
         rows = self._link.execute(_SECRETS, binary=True).fetchall()
-        return unwrap_secrets(dict(rows), self._wrapping_key, SHAPE.schema)
+        return keys.unwrap_secrets(self._wrapping_key, dict(rows), whence=SHAPE.schema)
 
     def subject(self, id: bytes) -> Subject | None:
         row = self._link.execute(_BY_SUBJECT, (id,), binary=True).fetchone()
@@ -106,7 +111,7 @@ class PostgresKeyring:
     def create(cls, link: Link, secrets: Secrets, clock: Clock, *, wrapping_key: bytes) -> None:
         """Make a keyring with these secrets within the transaction of `creating`."""
         SHAPE.create(link)
-        for row in wrap_secrets(secrets, wrapping_key, clock).items():
+        for row in keys.wrap_secrets(wrapping_key, secrets, clock.random).items():
             link.execute(_PUT_SECRET, row)
 
     def subjects(self, identities: Iterable[str]) -> dict[str, Subject]:
@@ -142,6 +147,22 @@ class PostgresKeyring:
     def identities_checked(self) -> int:
         with self._database.reading() as link:
             return KeyRows(link, self._wrapping_key).identities_checked()
+
+    def wrapped_secrets(self) -> dict[str, bytes]:
+        with self._database.reading() as link:
+            return dict(link.execute(_SECRETS, binary=True).fetchall())
+
+    def subject_rows(self, *, after: bytes = b"", count: int) -> list[SubjectRow]:
+        with self._database.reading() as link:
+            rows = link.execute(_SUBJECT_ROWS, (after, count), binary=True).fetchall()
+        return [SubjectRow(*row) for row in rows]
+
+    def put_subject_rows(self, rows: Iterable[SubjectRow]) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        if not columns:
+            return
+        with self._database.writing() as writing:
+            writing.link.execute(_KEEP_SUBJECTS, columns)
 
     def close(self) -> None:
         self._database.close()

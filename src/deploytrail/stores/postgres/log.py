@@ -160,6 +160,15 @@ class PostgresReader:
     def state(self, kind: str) -> dict[str, bytes]:
         return {id: value for id, value in self._rows(sql.STATE, (kind,))}  # noqa: C416 (typed)
 
+    def vault_rows(self, *, after: bytes = b"", count: int) -> list[VaultRow]:
+        return [VaultRow(*row) for row in self._rows(sql.VAULT_ROWS, (after, count))]
+
+    def attachment_rows(self, *, after: bytes = b"", count: int) -> list[AttachmentRow]:
+        return [AttachmentRow(*row) for row in self._rows(sql.ATTACHMENT_ROWS, (after, count))]
+
+    def state_rows(self, *, after: tuple[str, str] = ("", ""), count: int) -> list[StateRow]:
+        return [StateRow(*row) for row in self._rows(sql.STATE_ROWS, (*after, count))]
+
     def _of_keys(self, statement: str, keys: Iterable[bytes]) -> Rows:
         wanted = list(keys)
         return self._rows(statement, (wanted,)) if wanted else []

@@ -127,6 +127,19 @@ PUT_STATE: Final = (
     "ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value"
 )
 DROP_STATE: Final = "DELETE FROM deploytrail_log.state WHERE kind = %s AND id = %s"
+VAULT_ROWS: Final = (
+    "SELECT key, sealed FROM deploytrail_log.disclosure WHERE key > %b ORDER BY key LIMIT %s"
+)
+ATTACHMENT_ROWS: Final = (
+    "SELECT id, subjects, wrapped_key, sealed FROM deploytrail_log.attachment "
+    "WHERE id > %b ORDER BY id LIMIT %s"
+)
+# In the order of their bytes, whatever the database's own collation is.
+STATE_ROWS: Final = (
+    "SELECT kind, id, value FROM deploytrail_log.state "
+    'WHERE (kind COLLATE "C", id COLLATE "C") > (%s, %s) '
+    'ORDER BY kind COLLATE "C", id COLLATE "C" LIMIT %s'
+)
 NOTES: Final = (
     "SELECT size, note FROM deploytrail_log.checkpoint WHERE size > %s ORDER BY size LIMIT %s"
 )

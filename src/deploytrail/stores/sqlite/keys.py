@@ -12,14 +12,9 @@ from deploytrail.clock import Clock
 from deploytrail.errors import Tampered
 from deploytrail.stores.sqlite.database import Database, Guard
 from deploytrail.stores.sqlite.shape import Shape
-from deploytrail.stores.wrapped import (
-    new_subject,
-    unwrap_secrets,
-    unwrap_subject,
-    wrap_secrets,
-)
+from deploytrail.stores.wrapped import new_subject, unwrap_subject
 from deploytrail.vault import keys
-from deploytrail.vault.keys import Secrets
+from deploytrail.vault.keys import Secrets, SubjectRow
 from deploytrail.vault.subject import Subject
 
 _SCHEMA: Final = """
@@ -36,6 +31,10 @@ _BY_SUBJECT: Final = "SELECT wrapped FROM subject WHERE subject = ?"
 _PUT_SUBJECT: Final = "INSERT INTO subject VALUES (?, ?, ?)"
 _ERASE_SUBJECT: Final = "DELETE FROM subject WHERE subject = ?"
 _SUBJECTS: Final = "SELECT subject, wrapped FROM subject"
+_SUBJECT_ROWS: Final = (
+    "SELECT lookup, subject, wrapped FROM subject WHERE lookup > ? ORDER BY lookup LIMIT ?"
+)
+_KEEP_SUBJECT: Final = "INSERT OR IGNORE INTO subject VALUES (?, ?, ?)"
 _REMEMBERED_MAX: Final = 100_000
 
 
@@ -48,7 +47,7 @@ class KeyRows:
 
     def secrets(self) -> Secrets:
         rows = dict(self._connection.execute(_SECRETS))
-        return unwrap_secrets(rows, self._wrapping_key, "keys.db")
+        return keys.unwrap_secrets(self._wrapping_key, rows, whence="keys.db")
 
     def subject(self, id: bytes) -> Subject | None:
         row = self._connection.execute(_BY_SUBJECT, (id,)).fetchone()
@@ -89,7 +88,7 @@ class SqliteKeyring:
     @classmethod
     def create(cls, path: Path, secrets: Secrets, clock: Clock, *, wrapping_key: bytes) -> None:
         """Make a keyring with these secrets, durable on return."""
-        wrapped = wrap_secrets(secrets, wrapping_key, clock)
+        wrapped = keys.wrap_secrets(wrapping_key, secrets, clock.random)
         Database.create(path, SHAPE, [(_PUT_SECRET, row) for row in wrapped.items()])
 
     def subjects(self, identities: Iterable[str]) -> dict[str, Subject]:
@@ -134,6 +133,18 @@ class SqliteKeyring:
     def identities_checked(self) -> int:
         with self._database.reading() as connection:
             return KeyRows(connection, self._wrapping_key).identities_checked()
+
+    def wrapped_secrets(self) -> dict[str, bytes]:
+        with self._database.reading() as connection:
+            return dict(connection.execute(_SECRETS))
+
+    def subject_rows(self, *, after: bytes = b"", count: int) -> list[SubjectRow]:
+        with self._database.reading() as connection:
+            return [SubjectRow(*row) for row in connection.execute(_SUBJECT_ROWS, (after, count))]
+
+    def put_subject_rows(self, rows: Iterable[SubjectRow]) -> None:
+        with self._database.writing() as connection:
+            connection.executemany(_KEEP_SUBJECT, rows)
 
     def close(self) -> None:
         self._database.close()

@@ -163,6 +163,17 @@ class SqliteReader:
     def state(self, kind: str) -> dict[str, bytes]:
         return dict(self._connection.execute(sql.STATE, (kind,)))
 
+    def vault_rows(self, *, after: bytes = b"", count: int) -> list[VaultRow]:
+        return [VaultRow(*row) for row in self._connection.execute(sql.VAULT_ROWS, (after, count))]
+
+    def attachment_rows(self, *, after: bytes = b"", count: int) -> list[AttachmentRow]:
+        rows = self._connection.execute(sql.ATTACHMENT_ROWS, (after, count))
+        return [AttachmentRow(*row) for row in rows]
+
+    def state_rows(self, *, after: tuple[str, str] = ("", ""), count: int) -> list[StateRow]:
+        rows = self._connection.execute(sql.STATE_ROWS, (*after, count))
+        return [StateRow(*row) for row in rows]
+
 
 class _Writer(SqliteReader):
     def __init__(

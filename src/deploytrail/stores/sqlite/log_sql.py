@@ -80,6 +80,13 @@ PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
 COSIGNATURES: Final = "SELECT line FROM cosignature WHERE size = ? ORDER BY key_id"
 PUT_COSIGNATURE: Final = "INSERT OR REPLACE INTO cosignature VALUES (?, ?, ?)"
 STATE: Final = "SELECT id, value FROM state WHERE kind = ? ORDER BY id"
+VAULT_ROWS: Final = "SELECT key, sealed FROM disclosure WHERE key > ? ORDER BY key LIMIT ?"
+ATTACHMENT_ROWS: Final = (
+    "SELECT id, subjects, wrapped_key, sealed FROM attachment WHERE id > ? ORDER BY id LIMIT ?"
+)
+STATE_ROWS: Final = (
+    "SELECT kind, id, value FROM state WHERE (kind, id) > (?, ?) ORDER BY kind, id LIMIT ?"
+)
 PUT_STATE: Final = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
 DROP_STATE: Final = "DELETE FROM state WHERE kind = ? AND id = ?"
 NOTES: Final = "SELECT size, note FROM checkpoint WHERE size > ? ORDER BY size LIMIT ?"

@@ -1,0 +1,179 @@
+"""A trail in a directory with its index: recorded into, read and asked by whoever may open it.
+
+Where no server follows the log, whoever asks brings the index up to date before, and shows how far
+that is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from deploytrail.address import Database, Directory
+from deploytrail.app.board import NAME, load_board
+from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.disclosing import Disclosing
+from deploytrail.app.indexes import CurrentIndex
+from deploytrail.app.leases import FileLease
+from deploytrail.app.published import size_signed
+from deploytrail.app.searching import Searching, stats
+from deploytrail.clock import Clock, SystemClock
+from deploytrail.errors import Malformed
+from deploytrail.follow.hosting import ViewHost
+from deploytrail.follow.rebuild import rebuild
+from deploytrail.follow.rounds import Rounds
+from deploytrail.index.part import Memory
+from deploytrail.index.sqlite.store import SqliteIndexStore
+from deploytrail.trail import Stats
+
+INDEX: Final = "index"
+Progress = Callable[[int, int], None]
+"""How many of so many entries are done."""
+
+
+def index_store(directory: Path, origin: str) -> SqliteIndexStore:
+    """Where the index of a directory's trail stands."""
+    return SqliteIndexStore(directory / INDEX, origin)
+
+
+class Asking(Searching):
+    """A stored trail's index, and what follows its log. Belongs to one thread."""
+
+    def __init__(self, trail: DirectoryTrail, clock: Clock, memory: Memory | None = None) -> None:
+        self.trail = trail
+        self._directory = trail.home.directory
+        self._index = CurrentIndex(index_store(self._directory, trail.origin), memory)
+        super().__init__(trail, self._index, clock)
+
+    def stats(self) -> Stats:
+        """See `trail.TrailSearcher.stats`."""
+        cursor = self._index.cursor()
+        followers = {} if cursor is None else {INDEX: cursor}
+        board = load_board(self._directory / NAME)
+        for one in () if board is None else board.followers:
+            if one.cursor is not None:
+                followers.setdefault(one.name, one.cursor)
+        signed = size_signed(self.trail.store)
+        return stats(self.trail, size_signed=signed, followers=followers)
+
+    def close(self) -> None:
+        """Of the index; the trail is its opener's."""
+        self._index.close()
+
+
+class Indexing:
+    """Brings the index of an open trail up to date, or builds it anew."""
+
+    def __init__(self, trail: DirectoryTrail, clock: Clock) -> None:
+        directory = trail.home.directory
+        self._trail = trail
+        self._clock = clock
+        self._store = index_store(directory, trail.origin)
+        lease = FileLease(directory, INDEX)
+        self._host = ViewHost(
+            self._store, lease, origin=trail.origin, clock=clock, tell=_tell_nobody
+        )
+        disclosing = Disclosing(
+            trail.store.reading, trail.keyring.subject, origin=trail.origin, tell=_tell_nobody
+        )
+        self._rounds = Rounds(trail.store.reading, disclosing, [self._host], clock)
+
+    def catch_up(self, told: Progress = lambda _done, _total: None) -> None:
+        """Until it has read the log, unless another process does that; then it is left to it."""
+        while self._rounds.round():
+            cursors = self._store.cursors()
+            at = cursors.current if cursors.successor is None else cursors.successor
+            told(at or 0, self._trail.size())
+        # What was built anew takes its place in a round of its own.
+        self._rounds.round()
+
+    def rebuild(self, told: Progress = lambda _done, _total: None) -> None:
+        """Build it anew beside the old one, which answers until then. Raises Behind."""
+        rebuild(
+            self._store,
+            self._host,
+            self._rounds,
+            size=self._trail.size,
+            clock=self._clock,
+            progress=told,
+        )
+
+    def close(self) -> None:
+        self._host.close()
+
+
+def _tell_nobody(_: str, /, **__: str | int | float) -> None:
+    pass
+
+
+class LocalTrail(Asking):
+    """`trail.Trail` and `trail.TrailSearcher` over a directory."""
+
+    def __init__(self, trail: DirectoryTrail, clock: Clock) -> None:
+        super().__init__(trail, clock)
+        self._clock = clock
+        # One trail, asked by its own names: what is recorded and read is the stored trail's.
+        self.record = trail.record
+        self.record_json = trail.record_json
+        self.fingerprint_key = trail.fingerprint_key
+        self.publish = trail.publish
+        self.size = trail.size
+        self.newest = trail.newest
+        self.entries = trail.entries
+        self.show = trail.show
+        self.proof = trail.proof
+        self.attachment = trail.attachment
+
+    @property
+    def origin(self) -> str:
+        return self.trail.origin
+
+    def catch_up(self, told: Progress = lambda _done, _total: None) -> None:
+        """See `Indexing.catch_up`."""
+        with ExitStack() as opened:
+            indexing = Indexing(self.trail, self._clock)
+            opened.callback(indexing.close)
+            indexing.catch_up(told)
+
+    def rebuild(self, told: Progress = lambda _done, _total: None) -> None:
+        """See `Indexing.rebuild`."""
+        with ExitStack() as opened:
+            indexing = Indexing(self.trail, self._clock)
+            opened.callback(indexing.close)
+            indexing.rebuild(told)
+
+    def close(self) -> None:
+        super().close()
+        self.trail.close()
+
+    def __enter__(self) -> LocalTrail:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_local(
+    place: Directory | Database | None = None,
+    *,
+    create: bool = True,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> LocalTrail:
+    """The trail of a directory, made first where there is none and `create` allows it.
+
+    Without a place, that of DEPLOYTRAIL_HOME, else the user's own.
+    """
+    if isinstance(place, Database):
+        raise Malformed(
+            "URL: expected a directory or a server to search in, found a database; run "
+            "'deploytrail up' over it, and ask that"
+        )
+    clock = SystemClock() if clock is None else clock
+    directory = None if place is None else place.path
+    environment = os.environ if environment is None else environment
+    trail = open_directory(directory, create=create, clock=clock, environment=environment)
+    return LocalTrail(trail, clock)

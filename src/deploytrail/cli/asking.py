@@ -1,0 +1,112 @@
+"""Who answers a question: a server that is named or runs over the directory; else its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploytrail.cli.terminal import tell
+from deploytrail.errors import Malformed, NotFound
+from deploytrail.sentence import counted
+
+if TYPE_CHECKING:
+    from deploytrail.trail import OpenTrail, Page
+
+AskUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="DEPLOYTRAIL_URL",
+        help="Where the trail is instead: https://HOST, with DEPLOYTRAIL_TOKEN; or sqlite:///DIR.",
+    ),
+]
+QueryArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="QUERY", help='E.g. env:prod outcome:failure since:7d "read replica".'),
+]
+
+
+def query_of(words: list[str] | None) -> str:
+    """The words of a command line as one query.
+
+    A shell took the quotes of a phrase away: a word with blanks in it gets them back.
+    """
+    return " ".join(map(_quoted, words or ()))
+
+
+def _quoted(word: str) -> str:
+    if len(word.split()) < 2 or '"' in word or ":" in word or "(" in word:
+        return word
+    return f'"{word}"'
+
+
+@contextmanager
+def asking(home: Path | None, url: str | None) -> Iterator[OpenTrail]:
+    """A trail that can be searched; its index is up to date where nobody else sees to that."""
+    from deploytrail.address import Database, Server, address
+    from deploytrail.app.face import server_of
+    from deploytrail.app.home import find
+    from deploytrail.clock import SystemClock
+    from deploytrail.remote import RemoteTrail
+
+    found = None if not url or (home is not None and _is_flag(home)) else address(url)
+    if isinstance(found, Database):
+        raise Malformed(
+            "--url: expected https://HOST or a directory, found a database; ask the server over it"
+        )
+    if isinstance(found, Server):
+        with RemoteTrail(found.url, token=os.environ.get("DEPLOYTRAIL_TOKEN") or None) as remote:
+            yield remote
+        return
+    place = find(home if found is None else found.path, os.environ)
+    running = server_of(place.directory)
+    if running is not None:
+        with RemoteTrail(running[0], token=running[1]) as remote:
+            yield remote
+        return
+    from deploytrail.address import Directory
+    from deploytrail.app.local import open_local
+    from deploytrail.cli.progress import Progress
+
+    clock = SystemClock()
+    with open_local(Directory(place.directory), create=False, clock=clock) as local:
+        with Progress("indexing", clock) as progress:
+            local.catch_up(progress)
+        yield local
+
+
+def _is_flag(home: Path) -> bool:
+    return str(home) != os.environ.get("DEPLOYTRAIL_HOME")
+
+
+def say_pages(
+    trail: OpenTrail, first: Page, following: Iterator[Page], *, limit: int, is_json: bool
+) -> int:
+    """Print up to `limit` of the events; returns how many."""
+    from itertools import chain, islice
+
+    from deploytrail.cli.log import say_events
+
+    events = (one for page in chain([first], following) for one in page.items)
+    said = say_events(islice(events, limit), origin=trail.origin, is_json=is_json)
+    if first.indexed < first.size:
+        behind = counted(first.size - first.indexed, "entry")
+        tell(f"{behind} came later than what was searched; ask again in a moment")
+    if not said:
+        tell(f"none of {counted(first.size, 'entry')} matches" if first.size else "nothing yet")
+    return said
+
+
+def refuse_export(home: Path | None) -> None:
+    """Raise NotFound for an export: it has no index."""
+    if home is not None and home.is_file():
+        raise NotFound(
+            f"{home}: expected the directory of a trail, found a file; 'deploytrail log --home "
+            f"{home}' lists what an export holds"
+        )

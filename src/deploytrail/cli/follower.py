@@ -1,0 +1,101 @@
+"""The process that follows, beside the one that serves: started, started again, ended.
+
+`python -m deploytrail.cli.follower DIRECTORY` is that process. It ends with its standard input,
+hence with whoever started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from deploytrail.clock import Clock, SystemClock
+
+_PAUSE_SECONDS: Final = 1.0
+_PAUSE_SECONDS_MAX: Final = 30.0
+_LONG_SECONDS: Final = 60.0
+"""Whoever lived so long begins with the shortest pause again."""
+_END_SECONDS_MAX: Final = 15.0
+
+
+class Follower:
+    """One process at a time, for as long as `running` lasts."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str], clock: Clock) -> None:
+        self._command = [sys.executable, "-m", __name__, str(directory)]
+        self._environment = dict(environment)
+        self._clock = clock
+        self._ending = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serving goes on without it: it is started again, after ever longer pauses."""
+        thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ending.set()
+            self._end()
+            thread.join(_END_SECONDS_MAX)
+
+    def _run(self) -> None:
+        pause = _PAUSE_SECONDS
+        while not self._ending.is_set():
+            started = self._clock.monotonic()
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdin=subprocess.PIPE
+            )
+            if self._ending.is_set():
+                self._end()
+            self._process.wait()
+            if self._clock.monotonic() - started > _LONG_SECONDS:
+                pause = _PAUSE_SECONDS
+            self._clock.wait(self._ending, pause)
+            pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+
+    def _end(self) -> None:
+        """It reads the end of its input, and ends by itself; else it is ended."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        with suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(_END_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def main(directory: Path) -> int:
+    """Follow until standard input ends, or a signal comes."""
+    from deploytrail.app.follow_process import follow_directory
+    from deploytrail.app.local import index_store
+
+    stopping = threading.Event()
+    threading.Thread(target=_await_end, args=(stopping,), daemon=True).start()
+    return follow_directory(
+        directory,
+        clock=SystemClock(),
+        environment=os.environ,
+        stream=sys.stderr,
+        views=lambda place, origin: [index_store(place, origin)],
+        stopping=stopping,
+    )
+
+
+def _await_end(stopping: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

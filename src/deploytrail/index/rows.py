@@ -1,0 +1,460 @@
+"""Terms of entries: what of each is searched, and under which keys.
+
+A function of entries and of what the vault still has of them. Entries repeat their blocks (who it
+was, where, of which run), so each block's bytes are read once and remembered with what they give;
+an entry then is little more than the blocks that it has.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from deploytrail.clock import at_microseconds
+from deploytrail.entry import unbase64url
+from deploytrail.errors import Conflict, Malformed
+from deploytrail.follow.view import Read
+from deploytrail.index import key
+from deploytrail.index.people import People
+from deploytrail.query.fields import FIELDS, Field, Kind, folded, values
+from deploytrail.query.words import clear_texts, concealed_texts, words
+
+_REMEMBERED_MAX: Final = 65_536
+_PRINCIPAL: Final = "/on_behalf_of"
+_PERSONS: Final = {"/actor": "actor", _PRINCIPAL: "for"}
+_BLOCKS: Final = (
+    "actor", "on_behalf_of", "where", "changes", "reason", "links", "plan", "policy", "approval",
+    "artifact", "access", "command", "error",
+)  # fmt: skip
+"""What of an entry is remembered by its bytes. Targets hardly repeat."""
+_TYPE_PRESENT: Final = key.present("target.type")
+_TARGET_PRESENT: Final = key.present("target")
+_PLAIN: Final = ("time", "logged", "observed", "duration_ms", "attempt")
+
+
+class _Target(msgspec.Struct, gc=False):
+    type: str
+    id: str | None = None
+
+
+class _Source(msgspec.Struct, gc=False):
+    tool: str
+    instance: str
+    imported: bool = False
+
+
+_EPOCH: Final = at_microseconds(0)
+_NO_TIME: Final = timedelta()
+_NOTHING: Final = msgspec.Raw()
+_Entry: Final[Any] = msgspec.defstruct(
+    "_Entry",
+    [
+        ("origin", str), ("id", str), ("action", str), ("outcome", str), ("time", datetime),
+        ("logged", datetime), ("source", _Source), ("observed", datetime | None, None),
+        ("severity", str | None, None), ("trigger", str | None, None),
+        ("duration_ms", int | None, None), ("attempt", int | None, None),
+        ("subjects", msgspec.Raw, _NOTHING), ("digests", list[str], ()),
+        *((name, msgspec.Raw, _NOTHING) for name in (*_BLOCKS, "targets")),
+    ],
+    rename={"digests": "_sd"},
+    gc=False,
+)  # fmt: skip
+_RAW_OF: Final = tuple(attrgetter(name) for name in _BLOCKS)
+_entry: Final = msgspec.json.Decoder(_Entry).decode
+_value: Final = msgspec.json.Decoder().decode
+_targets: Final = msgspec.json.Decoder(list[_Target]).decode
+_owners: Final = msgspec.json.Decoder(dict[str, str]).decode
+_opened: Final = msgspec.json.Decoder(tuple[str, str, dict[str, Any]]).decode
+
+
+class Given(NamedTuple):
+    """What a block gives: keys, numbers by field, and spellings by key where they differ."""
+
+    keys: tuple[bytes, ...]
+    numbers: tuple[tuple[str, int], ...] = ()
+    spelled: tuple[tuple[bytes, str], ...] = ()
+
+
+class Group(msgspec.Struct, gc=False):
+    """Entries that have the same block, hence the same terms; `places` ascend."""
+
+    places: list[int]
+    bits: int | None = None
+    """The same as a set, once that was made."""
+
+
+class Rows(NamedTuple):
+    """What entries with consecutive indexes have; their places count from the first of them.
+
+    `terms` are groups by key, and `loose` single places of those that hardly repeat, ascending,
+    where one may come twice; `numbers` are all values by field, 0 where there is none.
+    """
+
+    terms: dict[bytes, list[Group]]
+    loose: dict[bytes, list[int]]
+    spelled: dict[bytes, str]
+    times: list[int]
+    numbers: dict[str, list[int]]
+
+
+class _Text(NamedTuple):
+    """A disclosure as it is searched."""
+
+    pointer: str
+    words: tuple[str, ...]
+    id: str | None
+    name: str | None
+
+
+class _Owners(NamedTuple):
+    """Whose an entry's concealed blocks are, by pointer; `own` has most of them.
+
+    `persons` are those of the blocks that say who somebody was.
+    """
+
+    by_pointer: dict[str, str]
+    own: str | None
+    persons: frozenset[str]
+
+
+class Rowing:
+    """Makes rows. What it remembers only makes it faster. Belongs to one thread."""
+
+    def __init__(self, people: People, *, origin: str) -> None:
+        self._people = people
+        self._origin = origin
+        self._given: list[dict[bytes, Given]] = [{} for _ in _BLOCKS]
+        self._shapes: dict[Any, Given] = {}
+        self._texts: dict[str, _Text] = {}
+
+    def rows(self, read: Read) -> Rows:
+        """The rows of entries that were read. Raises Conflict at an entry of another log."""
+        for known in self._given:
+            if len(known) > _REMEMBERED_MAX:
+                known.clear()
+        found = [_decoded(octets, at) for at, octets in enumerate(read.entries, read.first)]
+        for each in found:
+            if each.origin != self._origin:
+                raise Conflict(
+                    f"index: expected entries of {self._origin}, found one of {each.origin}"
+                )
+        batch = _Batch()
+        self._take_shapes(batch, found)
+        self._take_blocks(batch, found)
+        _take_ids(batch, found)
+        _take_targets(batch, found)
+        self._take_texts(batch, found, read.disclosures)
+        return batch.rows(found)
+
+    def _take_shapes(self, batch: _Batch, found: Sequence[Any]) -> None:
+        """What entries say beside their blocks."""
+        groups: dict[Any, Group] = {}
+        for place, each in enumerate(found):
+            source = each.source
+            shape = (
+                each.action, each.outcome, each.severity, each.trigger, source.tool,
+                source.instance, source.imported, each.observed is None,
+                each.duration_ms is None, each.attempt is None,
+            )  # fmt: skip
+            group = groups.get(shape)
+            if group is None:
+                given = self._shapes.get(shape)
+                if given is None:
+                    given = self._shapes[shape] = _given(_shaped(each), _FIELDS_BESIDE)
+                group = groups[shape] = batch.begin(given, place)
+            group.places.append(place)
+
+    def _take_blocks(self, batch: _Batch, found: Sequence[Any]) -> None:
+        """Blocks by their bytes."""
+        for name, raw_of, known in zip(_BLOCKS, _RAW_OF, self._given, strict=True):
+            groups: dict[bytes, Group] = {}
+            group_of = groups.get
+            for place, raw in enumerate(map(raw_of, found)):
+                if raw is _NOTHING:
+                    continue
+                block = bytes(raw)
+                group = group_of(block)
+                if group is None:
+                    given = known.get(block)
+                    if given is None:
+                        given = known[block] = _given({name: _value(block)}, _fields_of(name))
+                    group = groups[block] = batch.begin(given, place)
+                group.places.append(place)
+
+    def _take_texts(
+        self, batch: _Batch, found: Sequence[Any], disclose: Callable[[], Mapping[bytes, bytes]]
+    ) -> None:
+        """Entries' concealed texts, each under its subject, and who is named in them."""
+        disclosures: Mapping[bytes, bytes] | None = None
+        whose: dict[bytes, _Owners] = {}
+        # Where nobody acts for another, a digest alone says whose it is and what it gives.
+        alone: dict[str, tuple[Group, str]] = {}
+        for place, each in enumerate(found):
+            if each.subjects is _NOTHING:
+                continue
+            if disclosures is None:
+                disclosures = disclose()
+            raw = bytes(each.subjects)
+            owners = whose.get(raw)
+            if owners is None:
+                owners = whose[raw] = _owners_of(raw)
+            missing = owners.persons
+            for digest in each.digests:
+                known = alone.get(digest)
+                if known is None:
+                    known = self._owned(batch, digest, disclosures, owners, place)
+                    if known is None:
+                        continue
+                    if _PRINCIPAL not in owners.by_pointer:
+                        alone[digest] = known
+                known[0].places.append(place)
+                if known[1]:
+                    missing = missing - {known[1]}
+            for pointer in missing:
+                batch.take_unnamed(pointer, owners.by_pointer[pointer], place, self._people)
+
+    def _owned(
+        self,
+        batch: _Batch,
+        digest: str,
+        disclosures: Mapping[bytes, bytes],
+        owners: _Owners,
+        place: int,
+    ) -> tuple[Group, str] | None:
+        """The group of a disclosure, and the pointer of whom it names, if it names somebody.
+
+        None without a text.
+        """
+        text = self._texts.get(digest) or self._read(digest, disclosures)
+        if text is None:
+            return None
+        owner = owners.by_pointer.get(text.pointer)
+        if owner is None:
+            return None
+        group = batch.owned(digest, text, owner, owners.own, place, self._people)
+        return group, text.pointer if text.pointer in _PERSONS else ""
+
+    def _read(self, digest: str, disclosures: Mapping[bytes, bytes]) -> _Text | None:
+        octets = disclosures.get(unbase64url(digest))
+        if octets is None:
+            return None
+        _, pointer, value = _opened(octets)
+        found = tuple(dict.fromkeys(word for one in concealed_texts(value) for word in words(one)))
+        text = _Text(pointer, found, value.get("id"), value.get("name"))
+        if len(self._texts) >= _REMEMBERED_MAX:
+            self._texts.clear()
+        self._texts[digest] = text
+        return text
+
+
+class _Batch:
+    """Rows in the making."""
+
+    def __init__(self) -> None:
+        self.loose: dict[bytes, list[int]] = defaultdict(list)
+        self._owned: dict[Any, Group] = {}
+        self._terms: dict[bytes, list[Group]] = {}
+        self._spelled: dict[bytes, tuple[int, str]] = {}
+        self._numbers: list[tuple[str, int, Group]] = []
+
+    def begin(self, given: Given, place: int) -> Group:
+        """A group of what gives so, of none so far; `place` will be its first."""
+        group = Group([])
+        terms = self._terms
+        for one in given.keys:
+            groups = terms.get(one)
+            if groups is None:
+                terms[one] = [group]
+            else:
+                groups.append(group)
+        for field, value in given.numbers:
+            self._numbers.append((field, value, group))
+        for one, spelling in given.spelled:
+            self.spell(one, spelling, place)
+        return group
+
+    def spell(self, named: bytes, spelling: str, place: int) -> None:
+        """How an entry writes a value; what the first one wrote is kept."""
+        known = self._spelled.get(named)
+        if known is None or place < known[0]:
+            self._spelled[named] = place, spelling
+
+    def owned(
+        self, digest: str, text: _Text, owner: str, own: str | None, place: int, people: People
+    ) -> Group:
+        """The group of a disclosure; its words stand in the layer of whose it is."""
+        group = self._owned.get((digest, owner == own))
+        if group is None:
+            layer, subject = key.ERASABLE[0 if owner == own else 1]
+            keys = [key.subject(subject, owner), *[key.word(layer, word) for word in text.words]]
+            field = _PERSONS.get(text.pointer)
+            if field is not None:
+                number = people.number(owner, text.id, text.name)
+                keys += key.person(field, owner, number), key.present(field)
+            group = self._owned[digest, owner == own] = self.begin(Given(tuple(keys)), place)
+        return group
+
+    def take_unnamed(self, pointer: str, owner: str, place: int, people: People) -> None:
+        """Somebody of whom nothing can be read."""
+        group = self._owned.get((pointer, owner))
+        if group is None:
+            field = _PERSONS[pointer]
+            number = people.number(owner, None, None)
+            keys = (key.person(field, owner, number), key.present(field))
+            group = self._owned[pointer, owner] = self.begin(Given(keys), place)
+        group.places.append(place)
+
+    def rows(self, found: Sequence[Any]) -> Rows:
+        numbers = {
+            "time": _microseconds([each.time for each in found]),
+            "logged": _microseconds([each.logged for each in found]),
+            "observed": _microseconds([each.observed for each in found]),
+            "duration": [each.duration_ms or 0 for each in found],
+            "attempt": [each.attempt or 0 for each in found],
+        }
+        for field, value, group in self._numbers:
+            values = numbers.setdefault(field, [0] * len(found))
+            for place in group.places:
+                values[place] = value
+        spelled = {named: spelling for named, (_, spelling) in self._spelled.items()}
+        return Rows(self._terms, self.loose, spelled, numbers["time"], numbers)
+
+
+def _microseconds(moments: Sequence[datetime | None]) -> list[int]:
+    """Since 1970, as `clock.microseconds`; 0 for none."""
+    spans = [moment - _EPOCH if moment is not None else _NO_TIME for moment in moments]
+    return [
+        span.days * 86_400_000_000 + span.seconds * 1_000_000 + span.microseconds for span in spans
+    ]
+
+
+def _take_ids(batch: _Batch, found: Sequence[Any]) -> None:
+    for place, each in enumerate(found):
+        batch.loose[_value_of(batch, "id", each.id, place)].append(place)
+
+
+def _take_targets(batch: _Batch, found: Sequence[Any]) -> None:
+    loose = batch.loose
+    of_type: dict[str, list[int]] = {}
+    of_word: dict[str, list[int]] = {}
+    types_present, ids_present = loose[_TYPE_PRESENT], loose[_TARGET_PRESENT]
+    word_of = of_word.get
+    for place, each in enumerate(found):
+        if each.targets is _NOTHING:
+            continue
+        types_present.append(place)
+        for target in _targets(each.targets):
+            places = of_type.get(target.type)
+            if places is None:
+                named = _value_of(batch, "target.type", target.type, place)
+                places = of_type[target.type] = loose[named]
+            places.append(place)
+            id = target.id
+            if id is None:
+                continue
+            ids_present.append(place)
+            loose[_value_of(batch, "target", id, place)].append(place)
+            for word in words(id):
+                places = word_of(word)
+                if places is None:
+                    places = of_word[word] = loose[key.word(key.CLEAR, word)]
+                places.append(place)
+
+
+def _value_of(batch: _Batch, field: str, value: str, place: int) -> bytes:
+    compared = folded(value)
+    named = key.value(field, compared)
+    if compared != value:
+        batch.spell(named, value, place)
+    return named
+
+
+def _owners_of(raw: bytes) -> _Owners:
+    found = _owners(raw)
+    own = found.get("/actor") or next(
+        (owner for pointer, owner in found.items() if pointer != _PRINCIPAL), None
+    )
+    return _Owners(found, own, frozenset(_PERSONS.keys() & found.keys()))
+
+
+_FIELDS_BESIDE: Final = tuple(
+    field
+    for field in FIELDS
+    if field.paths[0][0] in ("action", "outcome", "severity", "trigger", "source", *_PLAIN)
+)
+
+
+@cache
+def _fields_of(block: str) -> tuple[Field, ...]:
+    """The fields that a block may have, with their paths in it.
+
+    Whom it names, its disclosure tells.
+    """
+    found = []
+    for field in FIELDS:
+        paths = tuple(path for path in field.paths if path[0] == block)
+        if paths and field.kind is not Kind.PERSON:
+            found.append(field._replace(paths=paths))
+    return tuple(found)
+
+
+def _given(event: Mapping[str, Any], fields: tuple[Field, ...]) -> Given:
+    """What a part of an event gives, of these fields and of its clear texts."""
+    keys: dict[bytes, None] = {}
+    numbers: list[tuple[str, int]] = []
+    spelled: list[tuple[bytes, str]] = []
+    for field in fields:
+        for value in values(event, field):
+            if field.kind is Kind.WORD:
+                compared = folded(value)
+                named = key.value(field.name, compared)
+                if compared != value:
+                    spelled.append((named, value))
+                keys.update(dict.fromkeys((named, *_families(field.name, compared))))
+            elif field.kind is Kind.NUMBER and field.paths[0][0] not in _PLAIN:
+                numbers.append((field.name, value))
+            if field.kind is not Kind.FLAG or value:
+                keys[key.present(field.name)] = None
+    for text in clear_texts(event):
+        for word in words(text):
+            keys[key.word(key.CLEAR, word)] = None
+    return Given(tuple(keys), tuple(numbers), tuple(spelled))
+
+
+def _families(field: str, compared: str) -> Iterator[bytes]:
+    if field in key.DOTTED:
+        parts = compared.split(".")
+        for at in range(1, len(parts)):
+            yield key.family(field, ".".join(parts[:at]) + ".")
+
+
+def _shaped(found: Any) -> dict[str, Any]:
+    """What an entry says beside its blocks, as part of an event."""
+    source = found.source
+    whole = {
+        "action": found.action,
+        "outcome": found.outcome,
+        "severity": found.severity,
+        "trigger": found.trigger,
+        "source": {
+            "tool": source.tool, "instance": source.instance, "imported": source.imported,
+        },
+        **{name: getattr(found, name) for name in _PLAIN},
+    }  # fmt: skip
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def _decoded(octets: bytes, index: int) -> Any:
+    try:
+        return _entry(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(
+            f"entry {index}: expected one that this version can index; {error}. Where a newer "
+            "Deploytrail wrote it, use that one"
+        ) from None

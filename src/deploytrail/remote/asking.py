@@ -1,0 +1,194 @@
+"""Questions to a server: a request, and its answer as a value or as one of our errors.
+
+What may be sent twice is sent again while the server can't answer, for as long as the caller waits:
+a question, and events, of which the log takes each delivery once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from deploytrail import errors
+from deploytrail.clock import Clock
+from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, SenderError, Unreachable
+from deploytrail.kit.http import Http, Limits, Response, Streamed
+
+Parameters = Mapping[str, str | int | None]
+_Answer = TypeVar("_Answer")
+_JSON: Final = "application/json"
+_ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
+_PROBLEM_BYTES_MAX: Final = 64 * 1024
+_PAUSE_SECONDS: Final = 0.25
+_NEVER: Final = threading.Event()
+"""Wakes nobody."""
+_PAUSE_SECONDS_MAX: Final = 5.0
+_WHOLE: Final = Limits(read_seconds=60, total_seconds=120, bytes_max=_ANSWER_BYTES_MAX)
+_LONG: Final = Limits(read_seconds=60, total_seconds=None, bytes_max=1 << 62)
+"""Of a stream: as long as something comes at least every minute, and as much as comes."""
+
+
+class Problem(Struct, frozen=True):
+    """What a server says of an error (RFC 9457), as far as it is read here."""
+
+    type: str = ""
+    title: str = ""
+    status: int = 0
+    detail: str = ""
+    instance: str = ""
+
+
+class ServerFault(DeploytrailError):
+    """Something failed on the server's side; its log says what, under the id of the request."""
+
+
+class Server:
+    """One server and what opens it. Safe for use from several threads."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        clock: Clock,
+        *,
+        http: Http | None = None,
+        patience_seconds: float = 30,
+    ) -> None:
+        """`url` has no slash at its end. `token` None asks as a stranger."""
+        self.url = url
+        self._clock = clock
+        self._http = Http(limits=_WHOLE) if http is None else http
+        self._patience_seconds = patience_seconds
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+
+    def get(self, path: str, type: type[_Answer], **parameters: str | int | None) -> _Answer:
+        """The answer to a question. Raises what the server says, and Unreachable."""
+        answer = self._whole("GET", self._target(path, parameters), None, {})
+        return _decoded(answer.body, type, self.url)
+
+    def text(self, path: str) -> bytes:
+        """A document as it is."""
+        return self._whole("GET", self._target(path, {}), None, {}).body
+
+    def post(self, path: str, body: bytes, type: type[_Answer], *, media: str = _JSON) -> _Answer:
+        """As `get`, for what may arrive twice."""
+        answer = self._whole("POST", self._target(path, {}), body, {"content-type": media})
+        return _decoded(answer.body, type, self.url)
+
+    @contextmanager
+    def stream(
+        self, path: str, parameters: Parameters, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of an answer as it comes. Raises as `get`; also while it is read."""
+        sent = {**self._headers, **(headers or {})}
+        target = self._target(path, parameters)
+        with self._http.stream("GET", target, headers=sent, limits=_LONG) as answer:
+            if answer.status >= 300:
+                raise self._refusal(answer.status, _beginning(answer))
+            yield answer.chunks
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _target(self, path: str, parameters: Parameters) -> str:
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return f"{self.url}{path}{'?' if given else ''}{urlencode(given)}"
+
+    def _whole(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Response:
+        sent = {**self._headers, **headers}
+        until = self._clock.monotonic() + self._patience_seconds
+        pause = _PAUSE_SECONDS
+        while True:
+            wait = pause
+            try:
+                answer = self._http.request(method, target, body, headers=sent, limits=_WHOLE)
+                if answer.status < 300:
+                    return answer
+                error: DeploytrailError = self._refusal(answer.status, answer.body)
+                if not answer.is_passing or answer.status == 500:
+                    raise error
+                wait = max(pause, answer.retry_after_seconds or 0)
+            except Unreachable as unreachable:
+                error = unreachable
+            if self._clock.monotonic() + wait > until:
+                raise error
+            self._clock.wait(_NEVER, wait)
+            pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+
+    def _refusal(self, status: int, body: bytes) -> DeploytrailError:
+        """The error that the server had, in its words."""
+        try:
+            problem = msgspec.json.decode(body, type=Problem)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            problem = Problem(status=status)
+        name = problem.type.rpartition("/")[2]
+        kind = _KINDS.get(name)
+        if kind is not None:
+            return kind(problem.detail or problem.title)
+        return _unknown(self.url, status, problem)
+
+
+def _unknown(url: str, status: int, problem: Problem) -> DeploytrailError:
+    """Of a newer server, or of something between it and us."""
+    what = f"{url}: {problem.detail or problem.title or f'answered with {status}'}"
+    if status in {401, 403, 407}:
+        return NotPermitted(what)
+    if status in {502, 503, 504}:
+        return Unreachable(what)
+    if 400 <= status < 500:
+        return Malformed(what)
+    if status < 400:
+        return Malformed(
+            f"{url}: expected an answer, found a redirection ({status}); give the address that it "
+            "leads to"
+        )
+    return ServerFault(f"{what} ({problem.instance})" if problem.instance else what)
+
+
+def _decoded(body: bytes, type: type[_Answer], url: str) -> _Answer:
+    try:
+        return msgspec.json.decode(body, type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(
+            f"{url}: expected an answer of Deploytrail, found something else ({error}); is it the "
+            "address of its server?"
+        ) from None
+
+
+def _beginning(answer: Streamed) -> bytes:
+    found = b""
+    for chunk in answer.chunks:
+        found += chunk
+        if len(found) > _PROBLEM_BYTES_MAX:
+            break
+    return found
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{one.lower()}" if one.isupper() else one for one in name).lstrip("-")
+
+
+_KINDS: Final[dict[str, type[DeploytrailError]]] = {
+    _kebab(name): each
+    for name, each in vars(errors).items()
+    if isinstance(each, type)
+    and issubclass(each, DeploytrailError)
+    and each not in {DeploytrailError, SenderError}
+}
+"""Our errors, by the name that a problem's `type` ends with."""
+
+
+def as_error(problem: Any) -> SenderError:
+    """What a server says of one event of several."""
+    found = msgspec.convert(problem, Problem)
+    kind = _KINDS.get(found.type.rpartition("/")[2], Malformed)
+    error = kind(found.detail or found.title)
+    return error if isinstance(error, SenderError) else Malformed(str(error))

@@ -1,0 +1,306 @@
+"""A trail behind a server, through its HTTP API (docs/server.md)."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from deploytrail import canonical
+from deploytrail.clock import Clock, SystemClock
+from deploytrail.errors import Incomplete, Malformed, SenderError, Unreachable
+from deploytrail.event import Event, EventId
+from deploytrail.kit.http import Http
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import note as notes
+from deploytrail.remote.asking import Parameters, Server, as_error
+from deploytrail.remote.stream import sent
+from deploytrail.trail import (
+    Attachment,
+    Facet,
+    Histogram,
+    Order,
+    Page,
+    Published,
+    Receipt,
+    Shown,
+    Stats,
+    Withheld,
+)
+
+REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
+REQUEST_EVENTS_MAX: Final = 1_000
+_AGAIN_SECONDS: Final = 1.0
+_NEVER: Final = threading.Event()
+"""Wakes nobody."""
+_LINE_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+class _Shown(Struct, frozen=True):
+    """An entry as the server shows it."""
+
+    index: int
+    leaf: str
+    event: dict[str, Any]
+    withheld: tuple[Withheld, ...] = ()
+    entry: str = ""
+    proof: str | None = None
+
+    def shown(self) -> Shown:
+        return Shown(
+            index=self.index,
+            leaf=self.leaf,
+            entry=b64decode(self.entry),
+            event=self.event,
+            withheld=self.withheld,
+        )
+
+
+class _Page(Struct, frozen=True):
+    items: tuple[_Shown, ...]
+    next: str | None
+    indexed: int
+    size: int
+
+    def page(self) -> Page:
+        items = tuple(one.shown() for one in self.items)
+        return Page(items=items, next=self.next, indexed=self.indexed, size=self.size)
+
+
+class _Answer(Struct, frozen=True):
+    receipt: Receipt | None = None
+    problem: dict[str, Any] | None = None
+
+
+class _Answers(Struct, frozen=True):
+    items: tuple[_Answer, ...]
+
+
+class _Facets(Struct, frozen=True):
+    items: tuple[Facet, ...]
+
+
+class _Suggestions(Struct, frozen=True):
+    items: tuple[str, ...]
+
+
+class RemoteTrail:
+    """`trail.Trail` and `trail.TrailSearcher` behind a server.
+
+    What a list or a search shows comes without the entries' bytes (`Shown.entry` is empty); `show`
+    has them. Who records with a token claims: the server notes which token it was.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        clock: Clock | None = None,
+        http: Http | None = None,
+        patience_seconds: float = 30,
+    ) -> None:
+        self._clock = SystemClock() if clock is None else clock
+        self._server = Server(url, token, self._clock, http=http, patience_seconds=patience_seconds)
+        self._origin: str | None = None
+
+    @property
+    def origin(self) -> str:
+        if self._origin is None:
+            self._origin = self.stats().origin
+        return self._origin
+
+    def size(self) -> int:
+        return self.stats().size
+
+    def stats(self) -> Stats:
+        return self._server.get("/v1/stats", Stats)
+
+    # Reading
+
+    def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
+        until = self.size() if before is None else min(before, self.size())
+        yield from reversed(list(self.entries(first=max(0, until - count), until=until)))
+
+    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
+        asked: Parameters = {"format": "jsonl", "first": first, "until": until}
+        with self._server.stream("/v1/export", asked) as chunks:
+            for line in _lines(chunks):
+                yield _decoded(line).shown()
+
+    def show(self, event: EventId | int) -> Shown:
+        return self._event(event).shown()
+
+    def proof(self, event: EventId | int) -> bytes:
+        """Waits for a checkpoint that covers the entry; raises Unreachable where none comes."""
+        until = self._clock.monotonic() + 30
+        while True:
+            found = self._event(event)
+            if found.proof is not None:
+                return found.proof.encode()
+            if self._clock.monotonic() > until:
+                raise Unreachable(
+                    f"{self._server.url}: expected a checkpoint that covers entry {found.index}, "
+                    "found none within 30 s; see whether its follow process runs"
+                )
+            self._clock.wait(_NEVER, _AGAIN_SECONDS)
+
+    def attachment(self, event: EventId | int, evidence: str) -> bytes:
+        return self._server.text(
+            f"/v1/events/{quote(str(event), '')}/evidence/{quote(evidence, '')}"
+        )
+
+    def _event(self, event: EventId | int) -> _Shown:
+        return self._server.get(f"/v1/events/{quote(str(event), '')}", _Shown)
+
+    # Searching
+
+    def search(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        order: Order = "newest",
+        after: int | None = None,
+    ) -> Page:
+        asked: dict[str, str | int | None] = {"limit": limit, "order": order}
+        asked |= {"cursor": cursor, "after": after}
+        return self._server.get("/v1/events", _Page, q=query or None, **asked).page()
+
+    def changes(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
+        found = self._server.get("/v1/changes", _Page, q=query or None, limit=limit, cursor=cursor)
+        return found.page()
+
+    def facets(
+        self, query: str, fields: Sequence[str], *, limit: int = 20, after: int | None = None
+    ) -> list[Facet]:
+        asked: dict[str, str | int | None] = {
+            "fields": ",".join(fields),
+            "limit": limit,
+            "after": after,
+        }
+        return list(self._server.get("/v1/facets", _Facets, q=query or None, **asked).items)
+
+    def histogram(self, query: str, *, bars: int = 60, after: int | None = None) -> Histogram:
+        return self._server.get("/v1/histogram", Histogram, q=query or None, bars=bars, after=after)
+
+    def suggest(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
+        asked: dict[str, str | int | None] = {
+            "field": field,
+            "beginning": beginning or None,
+            "limit": limit,
+        }
+        return list(self._server.get("/v1/suggest", _Suggestions, **asked).items)
+
+    def tail(self, query: str = "", *, after: int | None = None) -> Iterator[Shown]:
+        """Goes on where it was when the server comes back."""
+        at = self.size() - 1 if after is None else after
+        while True:
+            try:
+                with self._tailing(query, at) as events:
+                    for id, data in events:
+                        if data:
+                            yield _decoded(data).shown()
+                        at = max(at, int(id)) if id.isascii() and id.isdigit() else at
+            except Unreachable:
+                # The server is away, or stopped: nothing is lost, since it goes on behind `at`.
+                self._clock.wait(_NEVER, _AGAIN_SECONDS)
+
+    @contextmanager
+    def _tailing(self, query: str, at: int) -> Iterator[Iterator[tuple[str, bytes]]]:
+        asked: dict[str, str | int | None] = {"q": query or None}
+        headers = {"last-event-id": str(at)} if at >= 0 else {}
+        if at < 0:
+            asked["from"] = "0"
+        with self._server.stream("/v1/tail", asked, headers) as chunks:
+            yield sent(chunks)
+
+    # Recording
+
+    def record(
+        self,
+        events: Sequence[Event],
+        *,
+        attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
+    ) -> list[Receipt | SenderError]:
+        """As `Trail.record`; sent again until it is answered, for half a minute."""
+        if attachments:
+            raise Malformed(
+                "attachments: expected none, found some; a server takes events alone, so keep the "
+                "evidence where the trail's files are"
+            )
+        return self.record_json([canonical.encode(msgspec.to_builtins(one)) for one in events])
+
+    def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
+        answers: list[Receipt | SenderError] = []
+        for some in _batches(bodies):
+            found = self._server.post("/v1/events", b"[" + b",".join(some) + b"]", _Answers)
+            if len(found.items) != len(some):
+                raise Incomplete(
+                    f"{self._server.url}: expected {len(some)} answers, found {len(found.items)}; "
+                    "send the same again to learn what became of each"
+                )
+            answers += map(_answered, found.items)
+        return answers
+
+    def publish(self) -> Published:
+        """The newest checkpoint: the server signs by itself, about every second."""
+        text = self._server.text("/checkpoint")
+        found = checkpoints.decode(notes.decode(text).text)
+        return Published(
+            origin=found.origin, size=found.size, root=found.root.hex(), note=text.decode()
+        )
+
+    def close(self) -> None:
+        self._server.close()
+
+    def __enter__(self) -> RemoteTrail:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _answered(one: _Answer) -> Receipt | SenderError:
+    return as_error(one.problem) if one.receipt is None else one.receipt
+
+
+def _batches(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """As few requests as the server's limits allow."""
+    some: list[bytes] = []
+    size = 0
+    for body in bodies:
+        if some and (len(some) == REQUEST_EVENTS_MAX or size + len(body) > REQUEST_BYTES_MAX):
+            yield some
+            some, size = [], 0
+        some.append(body)
+        size += len(body)
+    if some:
+        yield some
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for chunk in chunks:
+        *lines, held = (held + chunk).split(b"\n")
+        yield from lines
+        if len(held) > _LINE_BYTES_MAX:
+            raise Malformed(
+                f"export: expected lines of at most {_LINE_BYTES_MAX} bytes, found more"
+            )
+    if held:
+        raise Incomplete("export: expected whole lines, found half of one; ask again")
+
+
+def _decoded(octets: bytes) -> _Shown:
+    try:
+        return msgspec.json.decode(octets, type=_Shown)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"server: expected an event as it shows them, but {error}") from None

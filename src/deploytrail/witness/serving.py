@@ -1,0 +1,175 @@
+"""A witness over HTTP: `POST /add-checkpoint`, and what whoever runs it looks at.
+
+The event loop reads requests, within limits of size and time; answers are made in threads, because
+they wait for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import uvicorn
+from anyio.to_thread import run_sync
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from deploytrail.log import note as notes
+from deploytrail.log import witnessing
+from deploytrail.witness.core import Reply
+from deploytrail.witness.keeping import Witness
+
+_STOP_SECONDS_MAX: Final = 5
+
+
+class Limits(NamedTuple):
+    """What a client may take of us."""
+
+    body_seconds_max: float = 5.0
+    connections_max: int = 256
+
+
+LIMITS: Final = Limits()
+
+
+class Certificate(NamedTuple):
+    """The files of a server's certificate and its key, in PEM."""
+
+    chain: Path
+    key: Path
+
+
+def application(witness: Witness, limits: Limits = LIMITS) -> Starlette:
+    """The witness as an ASGI application."""
+
+    async def add_checkpoint(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(limits.body_seconds_max):
+                body = await _body(request)
+        except TimeoutError:
+            return _response(Reply(408, b"body: it took too long to come; try again\n"))
+        except ClientDisconnect:
+            return _response(Reply(400, b"body: it ended too early\n"))
+        if body is None:
+            limit = witnessing.REQUEST_BYTES_MAX
+            return _response(Reply(413, f"body: expected at most {limit} bytes\n".encode()))
+        return _response(await run_sync(witness.answer, body))
+
+    async def index(_: Request) -> Response:
+        keys = "".join(f"{notes.encode_vkey(one.key)}\n" for one in witness.signers)
+        origins = "".join(f"{origin}\n" for origin in witness.logs)
+        return PlainTextResponse(f"witness\n{keys}\nlogs\n{origins}")
+
+    async def health(_: Request) -> Response:
+        if witness.is_storing:
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("what is cosigned could not be stored\n", status_code=503)
+
+    async def metrics(_: Request) -> Response:
+        return PlainTextResponse(_metrics(witness), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route(witnessing.PATH, add_checkpoint, methods=["POST"]),
+            Route("/", index),
+            Route("/healthz", health),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, or None where it is larger than any that we would read."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > witnessing.REQUEST_BYTES_MAX:
+            return None
+    return bytes(body)
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, {"content-type": reply.content_type})
+
+
+def _metrics(witness: Witness) -> str:
+    """Prometheus's text format; no foreign text stands in a label."""
+    name = "deploytrail_witness_answers_total"
+    answers = [
+        f'{name}{{status="{status}"}} {count}'
+        for status, count in sorted(witness.answers().items())
+    ]
+    return "\n".join(
+        (
+            f"# TYPE {name} counter",
+            *answers,
+            "# TYPE deploytrail_witness_logs gauge",
+            f"deploytrail_witness_logs {len(witness.logs)}",
+            "# TYPE deploytrail_witness_contradicted_logs gauge",
+            f"deploytrail_witness_contradicted_logs {witness.contradicted()}",
+            "# TYPE deploytrail_witness_storing gauge",
+            f"deploytrail_witness_storing {int(witness.is_storing)}",
+            "",
+        )
+    )
+
+
+class _Server(uvicorn.Server):
+    """Stops at a signal without raising it again: the exit code is ours to say."""
+
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+def serve(
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    certificate: Certificate | None = None,
+    limits: Limits = LIMITS,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests that are under way get their answer."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        limit_concurrency=limits.connections_max,
+        timeout_graceful_shutdown=_STOP_SECONDS_MAX,
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_keyfile=None if certificate is None else certificate.key,
+    )
+    server = _Server(config)
+
+    async def until_stopped() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        loop.call_soon(ready)
+        await server.serve(sockets=[listener])
+
+    asyncio.run(until_stopped())
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 means any. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(128)
+    except OSError:
+        found.close()
+        raise
+    return found

@@ -1,0 +1,71 @@
+"""A restore that is killed or fails in any system call leaves no trail, or all of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deploytrail.app.backing_up import keys_beside
+from deploytrail.app.restoring import restore
+from deploytrail.app.verifying import verify
+from tests.crash import oracle
+from tests.crash.form import IS_LONG
+from tests.crash.strace import CALLS, Fault, Writer
+from tests.crash.writing import Place, backed_up, scratch_directory
+
+SHORT_CALLS: Final = {
+    "KILL": ("rename", "unlink", "fdatasync"),
+    "EIO": ("rename", "fdatasync", "mkdir"),
+    "ENOSPC": ("pwrite64",),
+}
+SHORT_STRIDES: Final = {"rename": 1, "unlink": 3, "fdatasync": 5, "mkdir": 2, "pwrite64": 23}
+NTH_MAX: Final = 2_000
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    with scratch_directory() as path:
+        yield path
+
+
+def test_a_restore_that_fails_anywhere_can_be_repeated(scratch: Path) -> None:
+    template = Place(scratch / "template")
+    receipts = backed_up(template)
+    writer = Writer(scratch)
+    fired = 0
+    try:
+        for kind, names in (CALLS if IS_LONG else SHORT_CALLS).items():
+            for call in names:
+                stride = 1 if IS_LONG else SHORT_STRIDES[call]
+                for nth in range(1, NTH_MAX, stride):
+                    place = Place(scratch / "run")
+                    shutil.rmtree(place.base, ignore_errors=True)
+                    shutil.copytree(template.base, place.base)
+                    fault = Fault(call, kind, nth)
+                    ran = writer.run("restored", place, fault)
+                    if not ran.has_fired:
+                        assert (ran.status, ran.said) == (0, []), fault
+                        break
+                    fired += 1
+                    _repeat(place, fault)
+                    oracle.whole(place.home / "log.db", receipts)
+    finally:
+        writer.close()
+    assert fired >= 10
+
+
+def _repeat(place: Place, fault: Fault) -> None:
+    """Restore again, unless the trail stands there already; then it has to be all of it."""
+    if not (place.home / "log.db").exists():
+        file = place.base / "backup.tar"
+        assert keys_beside(file).exists(), fault
+        key, environment = place.base / "key", place.environment
+        again = restore(file, place.home, key=key, environment=environment)
+        assert again.older == "", fault
+    report = verify(place.home, disclosures=True, environment=place.environment)
+    assert (report.exit_code, report.found) == (0, ()), fault
+    assert not (place.home / "fence").exists()
