@@ -21,7 +21,7 @@ from deploytrail.follow.actor import Actor, Consequence, Seen
 from deploytrail.follow.lag import wait_until
 from deploytrail.follow.view import Read
 from deploytrail.stores.bookmarks import FileBookmarks
-from deploytrail.stores.sqlite.place import raise_fence
+from deploytrail.stores.sqlite.place import raise_fence, refuse_fenced
 from tests.app.trails import Place, place
 from tests.follow.counting import Counting, CountingStore
 from tests.follow.hosted import Lines
@@ -66,7 +66,12 @@ class Running:
 
         def opened() -> Followed:
             opening()
-            return followed(self._trail(), self.clock, self.lines)
+            return followed(
+                self._trail(),
+                self.clock,
+                self.lines,
+                refuse_fenced=lambda: refuse_fenced(there.home / "fence"),
+            )
 
         self._parts = Parts(
             followed_opened=opened,

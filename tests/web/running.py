@@ -44,9 +44,7 @@ class Running:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.host, self.port, timeout=30)
 
-    def ask(
-        self, method: str, path: str, body: bytes | None = None, **headers: str
-    ) -> Reply:
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         """By the owner of the files; headers are named with `_` for `-`."""
         connection = self.connect()
         try:
@@ -73,7 +71,10 @@ class Running:
 
 
 def started(
-    home: Path, *words: str, listen: str = "127.0.0.1:0", environment: Mapping[str, str] | None = None
+    home: Path,
+    *words: str,
+    listen: str = "127.0.0.1:0",
+    environment: Mapping[str, str] | None = None,
 ) -> Running:
     """A server over that directory; the caller stops it."""
     told = home.parent / f"{home.name}.told"

@@ -43,6 +43,8 @@ class Face:
                 f"{directory}: expected no server over this trail, found one at "
                 f"{where or 'an address that it has not told yet'}; use that one, or stop it first"
             )
+        # A server that was killed left its address there, and its token beside it.
+        self._tell("")
         self._token = clock.random(_TOKEN_BYTES).hex()
 
     def announce(self, url: str) -> None:

@@ -12,12 +12,13 @@ from deploytrail.access.principal import Principal
 from deploytrail.access.scope import scope
 from deploytrail.access.token import Known, bearer, recognised
 from deploytrail.clock import Clock
-from deploytrail.errors import DeploytrailError
+from deploytrail.errors import DeploytrailError, Unknown
 from deploytrail.log.store import Reader
 
 KIND: Final = "token"
 """Of the state that tokens are."""
 _AGE_MICROSECONDS_MAX: Final = 2_000_000
+_UNKNOWN_MICROSECONDS_MAX: Final = 100_000
 
 
 class _Seen(NamedTuple):
@@ -54,6 +55,15 @@ class KnownTokens:
             with self._lock:
                 # Whoever had the lock may have read meanwhile.
                 seen = self._seen if self._is_young(self._seen) else self._read()
+        try:
+            return recognised(secret, seen.known, self._clock.now())
+        except Unknown:
+            # It may have been made a moment ago; guesses make nobody read all the time.
+            if self._is_young(seen, _UNKNOWN_MICROSECONDS_MAX):
+                raise
+        with self._lock:
+            young = self._is_young(self._seen, _UNKNOWN_MICROSECONDS_MAX)
+            seen = self._seen if young else self._read()
         return recognised(secret, seen.known, self._clock.now())
 
     def refresh(self) -> None:
@@ -68,10 +78,10 @@ class KnownTokens:
         with self._lock:
             self._seen = self._seen._replace(boot="")
 
-    def _is_young(self, seen: _Seen) -> bool:
+    def _is_young(self, seen: _Seen, age_max: int = _AGE_MICROSECONDS_MAX) -> bool:
         boot, now = self._clock.uptime()
         # Where the system doesn't tell its uptime, nothing can be known to be young.
-        return bool(boot) and boot == seen.boot and now - seen.microseconds < _AGE_MICROSECONDS_MAX
+        return bool(boot) and boot == seen.boot and now - seen.microseconds < age_max
 
     def _read(self) -> _Seen:
         # Its age counts from before: what changes meanwhile may be missing in it.

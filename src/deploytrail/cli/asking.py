@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploytrail.cli.taking_back import as_typed
 from deploytrail.cli.terminal import tell
 from deploytrail.errors import Malformed, NotFound
 from deploytrail.sentence import counted
@@ -37,7 +38,7 @@ def query_of(words: list[str] | None) -> str:
 
     A shell took the quotes of a phrase away: a word with blanks in it gets them back.
     """
-    return " ".join(map(_quoted, words or ()))
+    return " ".join(_quoted(as_typed(word)) for word in words or ())
 
 
 def _quoted(word: str) -> str:

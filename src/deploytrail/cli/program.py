@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from deploytrail.cli import fault
+from deploytrail.cli.taking_back import taken_back
 from deploytrail.cli.terminal import complain, prepare_streams, say
 from deploytrail.errors import (
     EXIT_INTERRUPTED,
@@ -43,6 +44,8 @@ SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
 }
 """What a verb of several words is made of: `token create` is the function `token_create` of the
 verb's file, whose HELP is that of the verb."""
+_ASKING: Final = frozenset({"search", "tail", "changes"})
+"""Verbs whose arguments are a query."""
 Asked = Callable[[], int | None]
 """A verb with its arguments, not yet started."""
 _EXIT_BROKEN_PIPE: Final = 128 + 13
@@ -164,6 +167,13 @@ class _RunCommand(TyperCommand):
         ]
 
 
+class _AskingCommand(TyperCommand):
+    """A verb whose arguments are a query: a dash takes a term back, as in -action:build.*"""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [taken_back(word) for word in args])
+
+
 def _verb(file: ModuleType, name: str) -> Callable[..., Asked]:
     """The function of a verb's file that bears its name, for the framework to give arguments to.
 
@@ -196,7 +206,8 @@ def _assembled() -> typer.Typer:
         if name in SUB_VERBS:
             program.add_typer(_group(file, name), name=name)
         else:
-            program.command(name)(_verb(file, name))
+            kind = _AskingCommand if name in _ASKING else TyperCommand
+            program.command(name, cls=kind)(_verb(file, name))
     return program
 
 

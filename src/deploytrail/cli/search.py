@@ -47,7 +47,10 @@ def search(
     text, order = query_of(query), "oldest" if oldest else "newest"
     limit = _ALL if all else count or _COUNT
     with asking(home, url) as trail:
-        first = trail.search(text, limit=min(limit, _PAGE), order=order)  # type: ignore[arg-type]
+        # What this person recorded a moment ago is to be found.
+        size = trail.size()
+        after = size - 1 if size else None
+        first = trail.search(text, limit=min(limit, _PAGE), order=order, after=after)  # type: ignore[arg-type]
         following = pages(trail, text, first, order=order)  # type: ignore[arg-type]
         say_pages(trail, first, following, limit=limit, is_json=json)
     return EXIT_OK

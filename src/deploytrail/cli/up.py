@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from deploytrail.app.directory import DirectoryTrail
     from deploytrail.app.settings import Settings
+    from deploytrail.clock import Clock
 
 
 def up(
@@ -101,7 +102,7 @@ def _serve(found: Settings, bound: Callable[[str, int], socket]) -> int:
 
         def started() -> None:
             face.announce(where.url)
-            _welcome(where.url, directory, first)
+            _welcome(where.url, directory, first, clock)
 
         stack.enter_context(Follower(directory, environment, clock).running())
         is_whole = serve(served.parts(trail, face, sys.stderr), where, started=started)
@@ -133,19 +134,27 @@ def _first_secret(trail: DirectoryTrail) -> str | None:
     return None if made is None else made.secret
 
 
-def _welcome(url: str, directory: Path, first: str | None) -> None:
+_FIRST: Final = """\
+The line on standard output is the secret of the token 'first', which may do everything. It is shown
+this once: keep it, and make smaller ones with 'deploytrail token create'.
+
+An event gets in like this, from any machine that reaches this one:
+
+  curl {url}/v1/events -H "Authorization: Bearer SECRET" -H "Content-Type: application/json" -d '{{
+    "id": "{id}", "action": "deployment.succeeded",
+    "outcome": "success", "time": "{time}",
+    "actor": {{"type": "user", "id": "github:alice"}},
+    "source": {{"tool": "curl", "instance": "here"}}, "where": {{"environment": "prod"}}}}'
+
+and on this one by 'deploytrail record' and 'deploytrail run -- COMMAND'. Another terminal shows
+what comes in with 'deploytrail tail', and finds it with 'deploytrail search env:prod'.
+"""
+
+
+def _welcome(url: str, directory: Path, first: str | None, clock: Clock) -> None:
     tell(f"serving {directory} at {url}")
-    if first is None:
-        return
-    say(first)
-    tell(
-        "That is the token 'first', which may do everything; it is shown this once. Keep it, and "
-        "make smaller ones: deploytrail token create\n"
-        "\n"
-        "An event gets in like this:\n"
-        f"  export DEPLOYTRAIL_URL={url} DEPLOYTRAIL_TOKEN={first}\n"
-        "  deploytrail record deployment.succeeded --environment prod --json-only |\n"
-        f'  curl {url}/v1/events -H "Authorization: Bearer $DEPLOYTRAIL_TOKEN" \\\n'
-        "    -H 'Content-Type: application/json' --data-binary @event.json\n"
-        "and is seen in another terminal by: deploytrail tail"
-    )
+    if first is not None:
+        say(first)
+        now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        sys.stderr.write(_FIRST.format(url=url, id=clock.event_id(), time=now))
+        sys.stdout.flush()

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from deploytrail import canonical
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import Incomplete, Malformed, SenderError, Unreachable
+from deploytrail.errors import Incomplete, Malformed, NotFound, SenderError, Unreachable
 from deploytrail.event import Event, EventId
 from deploytrail.kit.http import Http
 from deploytrail.log import checkpoint as checkpoints
@@ -152,8 +152,9 @@ class RemoteTrail:
             self._clock.wait(_NEVER, _AGAIN_SECONDS)
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
-        return self._server.text(
-            f"/v1/events/{quote(str(event), '')}/evidence/{quote(evidence, '')}"
+        raise NotFound(
+            f"attachment {evidence[:60]!a} of {event}: expected to have it from a server, which "
+            "gives out events alone; ask where the trail's files are"
         )
 
     def _event(self, event: EventId | int) -> _Shown:
@@ -216,10 +217,8 @@ class RemoteTrail:
     @contextmanager
     def _tailing(self, query: str, at: int) -> Iterator[Iterator[tuple[str, bytes]]]:
         asked: dict[str, str | int | None] = {"q": query or None}
-        headers = {"last-event-id": str(at)} if at >= 0 else {}
-        if at < 0:
-            asked["from"] = "0"
-        with self._server.stream("/v1/tail", asked, headers) as chunks:
+        asked["first"] = at + 1
+        with self._server.stream("/v1/tail", asked) as chunks:
             yield sent(chunks)
 
     # Recording

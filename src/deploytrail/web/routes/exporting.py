@@ -39,6 +39,12 @@ class Exporting(Struct, frozen=True, kw_only=True):
         Literal["jsonl", "csv"], Meta(description="One event a line, or a table.")
     ] = "jsonl"
     q: Query = ""
+    first: Annotated[
+        int | None, Meta(ge=0, description="From the entry of this index on, in the log's order.")
+    ] = None
+    until: Annotated[
+        int | None, Meta(ge=0, description="Up to, not including, the entry of this index.")
+    ] = None
 
 
 class Proving(Struct, frozen=True, kw_only=True):
@@ -54,7 +60,7 @@ async def events(call: Call) -> Response:
     """A piece at a time: whoever reads slowly, or goes away, holds up nobody."""
     wanted: Exporting = call.query
     is_table = wanted.format == "csv"
-    pages = _pages(call, wanted.q)
+    pages = _pages(call, wanted)
     # The first page is read before anything is said: a query that can't be read is a problem.
     nothing: list[Shown] = []
     first = await anext(pages, nothing)
@@ -86,9 +92,11 @@ def _line(call: Call, one: Shown, *, is_table: bool) -> bytes:
     return encoded(shown(one, call.server.origin)) + b"\n"
 
 
-async def _pages(call: Call, query: str) -> AsyncIterator[list[Shown]]:
-    """All that match, oldest first; the log itself where that is everything."""
-    if query or call.principal.scope != EVERYTHING:
+async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
+    """All that match, oldest first; the log itself where that is everything, or a part of it."""
+    query = wanted.q
+    is_part = wanted.first is not None or wanted.until is not None
+    if not is_part and (query or call.principal.scope != EVERYTHING):
         cursor: str | None = None
         while True:
             page = await call.server.readers.ask(
@@ -100,14 +108,17 @@ async def _pages(call: Call, query: str) -> AsyncIterator[list[Shown]]:
             cursor = page.next
             if cursor is None:
                 return
+    matches = call.server.matching.of(query, call.principal.scope)
     size = await call.server.readers.ask(lambda served: served.trail.size())
-    for first in range(0, size, PAGE):
-        until = min(size, first + PAGE)
-        yield await call.server.readers.ask(
+    end = size if wanted.until is None else min(size, wanted.until)
+    for first in range(wanted.first or 0, end, PAGE):
+        until = min(end, first + PAGE)
+        found = await call.server.readers.ask(
             lambda served, first=first, until=until: list(  # type: ignore[misc]
                 served.trail.entries(first=first, until=until)
             )
         )
+        yield [one for one in found if matches({**one.event, "index": one.index})]
 
 
 async def proofs(call: Call) -> Response:

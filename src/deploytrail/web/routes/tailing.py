@@ -34,6 +34,9 @@ class Tailing(Struct, frozen=True, kw_only=True):
         int | None,
         Meta(ge=0, description="Begin behind the entry of this index, as `Last-Event-ID` does."),
     ] = None
+    first: Annotated[
+        int | None, Meta(ge=0, description="Begin at the entry of this index, once there is one.")
+    ] = None
 
 
 def sent(one: Shown, origin: str) -> bytes:
@@ -68,7 +71,7 @@ def _after(call: Call) -> int | None:
                 f"last-event-id: expected the index of an entry, found {last[:40]!a}; leave it out"
             )
         return int(last) + 1
-    return None if wanted.after is None else wanted.after + 1
+    return wanted.first if wanted.after is None else wanted.after + 1
 
 
 async def _stream(call: Call, client: Client) -> AsyncIterator[bytes]:
