@@ -26,11 +26,11 @@ from deploytrail.errors import (
 )
 from deploytrail.web import problem
 from deploytrail.web.parameters import Kind, has_default, kind_of
-from deploytrail.web.problem import HeadersTooLarge, NotAcceptable, Problem
+from deploytrail.web.problem import AddressTooLong, HeadersTooLarge, NotAcceptable, Problem
 from deploytrail.web.route import Route, Table
 
 COMMON: Final = (
-    Malformed, TooLarge, NotAcceptable, HeadersTooLarge, Overloaded, Busy, Fenced, Unreachable,
+    Malformed, TooLarge, NotAcceptable, AddressTooLong, HeadersTooLarge, Overloaded, Busy, Fenced, Unreachable,
     Tampered, Incomplete,
 )  # fmt: skip
 """What every route may answer with."""

@@ -12,9 +12,11 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import NODEFAULT, Meta, Struct, structs
 
-from deploytrail.errors import Malformed, TooLarge
+from deploytrail.errors import Malformed
+from deploytrail.web.problem import AddressTooLong
 
-QUERY_BYTES_MAX: Final = 16_384
+QUERY_BYTES_MAX: Final = 245_760
+"""Percent-encoded: a query of ten thousand terms fits."""
 _PAIRS_MAX: Final = 64
 _WHOLE: Final = re.compile("0|[1-9][0-9]{0,15}")
 _T = TypeVar("_T", bound=Struct)
@@ -32,7 +34,7 @@ class Kind(NamedTuple):
 def parse(given: bytes, wanted: type[_T]) -> _T:
     """Raises Malformed for a parameter that is unknown, given twice, missing, or not what it is."""
     if len(given) > QUERY_BYTES_MAX:
-        raise TooLarge(
+        raise AddressTooLong(
             f"query: expected at most {QUERY_BYTES_MAX} bytes, found {len(given)}; ask for less"
         )
     kinds = _kinds(wanted)

@@ -35,6 +35,12 @@ class NotAcceptable(SenderError):
     status = 406
 
 
+class AddressTooLong(SenderError):
+    """A request whose address is longer than is read."""
+
+    status = 414
+
+
 class TooSlowSending(SenderError):
     """A request whose body did not come in time."""
 

@@ -12,7 +12,7 @@ from deploytrail.web import problem
 from deploytrail.web.problem import HeadersTooLarge
 
 CONNECTIONS_MAX: Final = 2_000
-HEADER_BYTES_MAX: Final = 65_536
+HEADER_BYTES_MAX: Final = 262_144
 HEADER_SECONDS_MAX: Final = 10
 DRAINED_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of a body that was answered before it had come: as much is let by, so that the answer arrives."""

@@ -20,7 +20,7 @@ from deploytrail.web.route import Reply, Route
 LIMIT_MAX: Final = 1000
 _Found = TypeVar("_Found")
 
-Query = Annotated[str, Meta(max_length=8_192, description="A query (docs/query.md).")]
+Query = Annotated[str, Meta(max_length=65_536, description="A query (docs/query.md).")]
 After = Annotated[
     int | None,
     Meta(ge=0, description="The index of an entry that the answer must have taken into account."),
