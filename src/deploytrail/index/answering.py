@@ -1,0 +1,233 @@
+"""What is asked of an index at one moment, answered over its segments: the same for every engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from deploytrail.errors import Malformed
+from deploytrail.index import key, people, tallying
+from deploytrail.index.contract import (
+    RESOLVED_MAX,
+    Bins,
+    Match,
+    Position,
+    Resolve,
+    Tally,
+    Tick,
+)
+from deploytrail.index.deciding import Decided, Question
+from deploytrail.index.paging import matches
+from deploytrail.index.part import Memory, Part
+from deploytrail.index.people import Name
+from deploytrail.index.postings import bits_of, places_of
+from deploytrail.index.shelf import Moment
+from deploytrail.index.tallying import Matched
+from deploytrail.query.fields import Field, Kind, folded
+from deploytrail.query.tree import Filter
+from deploytrail.trail import Order
+
+_SPELLINGS_MAX: Final = 1_000
+
+
+class _Settled(NamedTuple):
+    """Segments with what matches in each; `is_exact` where nothing more could."""
+
+    found: list[Matched]
+    is_exact: bool
+
+
+class Answering:
+    """`contract.Searcher` over a moment of a shelf."""
+
+    def __init__(self, moment: Moment, memory: Memory, tick: Tick) -> None:
+        self.cursor = moment.cursor()
+        self._moment = moment
+        self._tick = tick
+        self._parts = [Part(about, moment, memory, tick) for about in moment.segments()]
+
+    def search(
+        self, filter: Filter, *, order: Order, after: Position | None, limit: int
+    ) -> list[Match]:
+        question = Question(filter, self._moment)
+        found = matches(self._parts, question.decided, order=order, after=after)
+        return list(islice(found, limit))
+
+    def facets(
+        self, filter: Filter, fields: Sequence[Field], *, limit: int, resolve: Resolve
+    ) -> list[Tally]:
+        for field in fields:
+            _refuse_time(field)
+        settled = self._settled(filter, resolve)
+        return [self._tally(settled, field, limit) for field in fields]
+
+    def histogram(
+        self, filter: Filter, edges: Callable[[int, int], Sequence[int]], *, resolve: Resolve
+    ) -> Bins:
+        settled = self._settled(filter, resolve)
+        extent = _extent(settled.found)
+        if extent is None:
+            return Bins((), (), (), settled.is_exact)
+        chosen = tuple(edges(*extent))
+        counts = [0] * (len(chosen) - 1)
+        outcomes: list[Counter[str]] = [Counter() for _ in counts]
+        for found in settled.found:
+            self._tick()
+            for at, count, by_outcome in tallying.bins(found, chosen):
+                counts[at] += count
+                outcomes[at].update(by_outcome)
+        shown = tuple(dict(sorted(each.items())) for each in outcomes)
+        return Bins(chosen, tuple(counts), shown, settled.is_exact)
+
+    def suggest(
+        self, field: Field, beginning: str, *, scope: Filter, limit: int, resolve: Resolve
+    ) -> list[str]:
+        _refuse_time(field)
+        start = folded(beginning)
+        settled = self._settled(scope, resolve)
+        if field.kind is Kind.WORD:
+            counts = self._words(settled, field, start.encode("utf-8", "surrogatepass"))
+        elif field.kind is Kind.PERSON:
+            counts = self._suggested_people(settled, field, start)
+        else:
+            counts = self._counts(settled, field)
+            counts = Counter({text: n for text, n in counts.items() if text.startswith(start)})
+        return [value for value, _ in _frequent(counts, limit)]
+
+    def _settled(self, filter: Filter, resolve: Resolve) -> _Settled:
+        """What matches; where only texts decide, events are looked at, the newest first."""
+        question = Question(filter, self._moment)
+        room = RESOLVED_MAX
+        is_exact = True
+        found: list[Matched] = []
+        for part in reversed(self._parts):
+            decided = question.decided(part)
+            bits = decided.certain
+            if decided.certain is not decided.possible:
+                bits, looked, is_all = _resolved(part, decided, room, resolve)
+                room -= looked
+                is_exact = is_exact and is_all
+            if bits:
+                found.append(Matched(part, bits))
+        return _Settled(found[::-1], is_exact)
+
+    def _tally(self, settled: _Settled, field: Field, limit: int) -> Tally:
+        counts = self._counts(settled, field)
+        total = sum(found.bits.bit_count() for found in settled.found)
+        having = sum(tallying.present(found, field) for found in settled.found)
+        return Tally(tuple(_frequent(counts, limit)), total - having, settled.is_exact)
+
+    def _counts(self, settled: _Settled, field: Field) -> Counter[str]:
+        if field.kind is Kind.WORD:
+            return self._words(settled, field, b"")
+        if field.kind is Kind.PERSON:
+            return self._people(settled, field)
+        counts: Counter[str] = Counter()
+        for found in settled.found:
+            if field.kind is Kind.FLAG:
+                counts["true"] += tallying.present(found, field)
+            elif field.name == "index":
+                raise Malformed("index: expected a field whose values repeat; each has its own")
+            else:
+                numbers = tallying.numbers(found, field)
+                counts.update({str(number): count for number, count in numbers.items()})
+        return +counts
+
+    def _words(self, settled: _Settled, field: Field, beginning: bytes) -> Counter[str]:
+        counts: Counter[bytes] = Counter()
+        spelled: dict[bytes, str] = {}
+        for found in settled.found:
+            for value in tallying.values(found, field, beginning):
+                counts[value.compared] += value.count
+                if value.spelled is not None:
+                    spelled.setdefault(value.compared, value.spelled)
+        shown: Counter[str] = Counter()
+        for compared, count in counts.items():
+            shown[spelled.get(compared) or key.value_in(compared)] += count
+        return shown
+
+    def _people(self, settled: _Settled, field: Field) -> Counter[str]:
+        by_number = self._numbered(settled, field)
+        counts: Counter[str] = Counter()
+        for name in self._moment.names_of(by_number):
+            counts[people.shown(name)] += by_number[name.subject, name.number]
+        return counts
+
+    def _numbered(self, settled: _Settled, field: Field) -> Counter[tuple[str, int]]:
+        counts: Counter[tuple[str, int]] = Counter()
+        for found in settled.found:
+            for value in tallying.values(found, field):
+                counts[key.person_in(value.compared)] += value.count
+        return counts
+
+    def _suggested_people(self, settled: _Settled, field: Field, start: str) -> Counter[str]:
+        wanted = set(self._moment.named(start, is_beginning=True)[:_SPELLINGS_MAX])
+        counts: Counter[str] = Counter()
+        by_number: Counter[tuple[str, int]] = Counter()
+        for found in settled.found:
+            for subject, number in wanted:
+                bits = found.part.bits(key.person(field.name, subject, number))
+                by_number[subject, number] += (bits & found.bits).bit_count()
+        for name in self._moment.names_of(sorted(wanted)):
+            if by_number[name.subject, name.number]:
+                counts[_suggested(name, start)] += by_number[name.subject, name.number]
+        return counts
+
+
+def _suggested(name: Name, start: str) -> str:
+    """How somebody would go on who began to write this."""
+    id = name.id or ""
+    for text in (id, id.partition(":")[2], name.name or ""):
+        if text and folded(text).startswith(start):
+            return text
+    return name.subject
+
+
+def _resolved(
+    part: Part, decided: Decided, room: int, resolve: Resolve
+) -> tuple[int, int, bool]:
+    """(what matches, how many events were looked at, whether that were all)."""
+    first = part.about.first
+    open_places = places_of(decided.possible & ~decided.certain)
+    looked_at = open_places[max(0, len(open_places) - room) :] if room else []
+    if not looked_at:
+        return decided.certain, 0, not open_places
+    matching = resolve([first + place for place in looked_at])
+    bits = bits_of((index - first for index in matching), part.about.span)
+    return decided.certain | bits, len(looked_at), len(looked_at) == len(open_places)
+
+
+def _extent(found: Sequence[Matched]) -> tuple[int, int] | None:
+    """The lowest and the highest time of what matches."""
+    whole = [each.part.about for each in found if each.bits == each.part.everything]
+    low = [about.low for about in whole]
+    high = [about.high for about in whole]
+    some = {each.part.about.id: each for each in found if each.bits != each.part.everything}
+    if some:
+        orders: tuple[tuple[Order, list[int]], ...] = (("oldest", low), ("newest", high))
+        for order, ends in orders:
+            first = next(_ordered(some, order), None)
+            if first is not None:
+                ends.append(first.position.time)
+    return (min(low), max(high)) if low else None
+
+
+def _ordered(some: dict[int, Matched], order: Order) -> Iterator[Match]:
+    def decide(part: Part) -> Decided:
+        bits = some[part.about.id].bits
+        return Decided(bits, bits)
+
+    return matches([each.part for each in some.values()], decide, order=order, after=None)
+
+
+def _frequent(counts: Counter[str], limit: int) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:limit]
+
+
+def _refuse_time(field: Field) -> None:
+    if field.kind is Kind.TIME:
+        raise Malformed(
+            f"{field.name}: expected a field whose values repeat, found a time; ask for a histogram"
+        )

@@ -1,0 +1,156 @@
+"""A block: some hundred terms of a segment, in order, with the entries that have them, as bytes.
+
+Pure. What an engine keeps of a segment are its blocks by their first key.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+import msgspec
+
+from deploytrail.index import postings
+from deploytrail.zstd import zstd
+
+BLOCK_BYTES: Final = 16_384
+"""About as much stands in a block before it is compressed; one long term may be more."""
+_LEVEL: Final = 3
+
+
+class Term(NamedTuple):
+    """A term of one segment: `data` is its set of entries as bits, or as packed places.
+
+    Places count from the home of the segment (`segment.HOME`), so that those of neighbours are
+    joined as they are; bits count from the segment's first entry. `spelled` is how the first entry
+    that has it wrote the value, where that is not how it is compared.
+    """
+
+    key: bytes
+    count: int
+    data: bytes
+    spelled: str | None = None
+
+
+class _Stored(msgspec.Struct, array_like=True, gc=False):
+    keys: list[bytes]
+    counts: list[int]
+    places: bytes
+    bits: bytes
+    spelled: dict[int, str]
+
+
+_decode: Final = msgspec.msgpack.Decoder(_Stored).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Block:
+    """A block read back, of a segment that spans so many entries."""
+
+    def __init__(self, octets: bytes, span: int) -> None:
+        stored = _decode(zstd.decompress(octets))
+        self.keys: Sequence[bytes] = stored.keys
+        self.counts: Sequence[int] = stored.counts
+        self._spelled: Mapping[int, str] = stored.spelled
+        self._span = span
+        self._places = postings.place_numbers(stored.places)
+        self._bits = stored.bits
+        self._starts: list[int] | None = None
+        self.bytes = len(self._places) + len(self._bits) + 64 * len(stored.keys)
+        """About what it takes in memory."""
+
+    def find(self, key: bytes) -> Term | None:
+        at = bisect_left(self.keys, key)
+        return self.at(at) if at < len(self.keys) and self.keys[at] == key else None
+
+    def between(self, low: bytes, high: bytes) -> range:
+        """Where the keys stand that are at least `low` and below `high`."""
+        return range(bisect_left(self.keys, low), bisect_left(self.keys, high))
+
+    def at(self, at: int) -> Term:
+        count = self.counts[at]
+        start = self._start(at)
+        if postings.is_dense(count, self._span):
+            data = self._bits[start : start + (self._span + 7 >> 3)]
+        else:
+            data = self._places[start : start + 4 * count]
+        return Term(self.keys[at], count, data, self._spelled.get(at))
+
+    def spelled(self, at: int) -> str | None:
+        return self._spelled.get(at)
+
+    def __iter__(self) -> Iterator[Term]:
+        return self.terms(0, len(self.keys))
+
+    def terms(self, first: int, until: int) -> Iterator[Term]:
+        """Those that stand from one place up to, not including, another."""
+        if first >= until:
+            return
+        self._start(first)
+        starts, span, width = self._starts, self._span, self._span + 7 >> 3
+        assert starts is not None
+        places, bits, spelled = self._places, self._bits, self._spelled
+        for at in range(first, until):
+            count, start = self.counts[at], starts[at]
+            if count * postings.DENSE > span:
+                data = bits[start : start + width]
+            else:
+                data = places[start : start + 4 * count]
+            yield Term(self.keys[at], count, data, spelled.get(at) if spelled else None)
+
+    def _start(self, at: int) -> int:
+        if self._starts is None:
+            self._starts = list(_starts(self.counts, self._span))
+        return self._starts[at]
+
+
+def _starts(counts: Sequence[int], span: int) -> Iterator[int]:
+    """Where the data of each term begins, in the places or in the bits, whichever it has."""
+    dense = [postings.is_dense(count, span) for count in counts]
+    if not any(dense):
+        return accumulate((4 * count for count in counts[:-1]), initial=0)
+    return _mixed_starts(counts, dense, span + 7 >> 3)
+
+
+def _mixed_starts(counts: Sequence[int], dense: Sequence[bool], width: int) -> Iterator[int]:
+    bits = places = 0
+    for count, is_dense in zip(counts, dense, strict=True):
+        if is_dense:
+            yield bits
+            bits += width
+        else:
+            yield places
+            places += 4 * count
+
+
+def encode(terms: Sequence[Term], span: int) -> bytes:
+    """A block of these terms, ascending by key."""
+    bits, places = [], []
+    for term in terms:
+        (bits if postings.is_dense(term.count, span) else places).append(term.data)
+    stored = _Stored(
+        keys=[term.key for term in terms],
+        counts=[term.count for term in terms],
+        places=postings.place_planes(b"".join(places)),
+        bits=b"".join(bits),
+        spelled={at: term.spelled for at, term in enumerate(terms) if term.spelled is not None},
+    )
+    return zstd.compress(_encode(stored), _LEVEL)
+
+
+def blocks(terms: Iterable[Term], span: int) -> Iterator[tuple[bytes, bytes]]:
+    """(first key, block) of ascending terms."""
+    gathered: list[Term] = []
+    room = BLOCK_BYTES
+    for term in terms:
+        size = len(term.key) + len(term.data) + 2
+        if gathered and size > room:
+            yield gathered[0].key, encode(gathered, span)
+            gathered = []
+            room = BLOCK_BYTES
+        gathered.append(term)
+        room -= size
+    if gathered:
+        yield gathered[0].key, encode(gathered, span)

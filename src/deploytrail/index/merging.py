@@ -1,0 +1,48 @@
+"""Which neighbours become one segment, and when.
+
+Pure. What comes is kept at once, as small as it comes; sixteen neighbours of a size become one of
+the next, so that a question meets some dozens of them at most, and an entry is written four times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from deploytrail.index.segment import HOME_ENTRIES, Segment
+
+NEIGHBOURS: Final = 16
+_SIZES: Final = (256, 4_096, 65_536)
+
+
+def tier(span: int) -> int:
+    """The size of a segment, from 0 on."""
+    return sum(span >= size for size in _SIZES)
+
+
+def due(segments: Sequence[Segment], home_entries: int = HOME_ENTRIES) -> Sequence[Segment]:
+    """The neighbours to be joined now; none where nothing is due. `segments` ascend."""
+    live = [segment for segment in segments if not segment.is_sealed]
+    for at in range(len(live) - NEIGHBOURS, -1, -1):
+        found = live[at : at + NEIGHBOURS]
+        size = tier(found[-1].span)
+        first = _home(found[0], home_entries)
+        if size < len(_SIZES) and all(
+            tier(each.span) == size and _home(each, home_entries) == first for each in found
+        ):
+            return found
+    return ()
+
+
+def complete(segments: Sequence[Segment], home_entries: int = HOME_ENTRIES) -> Sequence[Segment]:
+    """The neighbours that together fill a home, to be sealed; none where there are none."""
+    live = [segment for segment in segments if not segment.is_sealed]
+    if not live:
+        return ()
+    first = _home(live[0], home_entries)
+    found = [segment for segment in live if _home(segment, home_entries) == first]
+    return found if found[-1].until == first + home_entries else ()
+
+
+def _home(segment: Segment, home_entries: int) -> int:
+    return segment.first - segment.first % home_entries

@@ -1,0 +1,153 @@
+"""A segment as it is asked: blocks, sets and times by key, and what of them is remembered.
+
+What was read of a segment never changes under its id and edition, so that all readers of a
+process may share what they remember.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+from deploytrail.index import postings
+from deploytrail.index.block import Block, Term
+from deploytrail.index.contract import Tick
+from deploytrail.index.key import after
+from deploytrail.index.segment import Segment, bits_of, times_of
+from deploytrail.index.shelf import Moment, Row
+
+REMEMBERED_BYTES_MAX: Final = 64 * 1024 * 1024
+_T = TypeVar("_T")
+
+
+class Memory:
+    """What was read and decoded, up to so many bytes; what was not used for longest goes first.
+
+    Safe for use from several threads.
+    """
+
+    def __init__(self, bytes_max: int = REMEMBERED_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, name: Hashable) -> Any:
+        with self._lock:
+            found = self._kept.get(name)
+            if found is None:
+                return None
+            self._kept.move_to_end(name)
+            return found[0]
+
+    def put(self, name: Hashable, value: Any, size: int) -> None:
+        with self._lock:
+            if name in self._kept or size > self._bytes_max // 4:
+                return
+            self._kept[name] = (value, size)
+            self._bytes += size
+            while self._bytes > self._bytes_max:
+                _, (_, gone) = self._kept.popitem(last=False)
+                self._bytes -= gone
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
+
+class Part:
+    """One segment at one moment."""
+
+    def __init__(self, about: Segment, moment: Moment, memory: Memory, tick: Tick) -> None:
+        self.about = about
+        self._moment = moment
+        self._memory = memory
+        self._tick = tick
+        self._name = (about.id, about.edition)
+        self.everything = postings.all_of(about.span)
+
+    def find(self, key: bytes) -> Term | None:
+        self._tick()
+        row = self._moment.row(self.about, key)
+        return None if row is None else self._block(row).find(key)
+
+    def bits(self, key: bytes) -> int:
+        """The set of the entries that have a term."""
+        name = (*self._name, key)
+        known: int | None = self._memory.get(name)
+        if known is not None:
+            return known
+        term = self.find(key)
+        found = 0 if term is None else bits_of(term, self.about)
+        self._memory.put(name, found, 64 + (self.about.span >> 3 if found else 0))
+        return found
+
+    def bits_of_any(self, keys: Iterable[bytes]) -> int:
+        """The set of the entries that have any of these terms."""
+        return self.joined(term for key in keys if (term := self.find(key)) is not None)
+
+    def joined(self, terms: Iterable[Term]) -> int:
+        """The set of the entries that have any of these; short ones cost only what they have."""
+        dense = 0
+        octets: bytearray | None = None
+        span, offset = self.about.span, self.about.offset
+        for term in terms:
+            if postings.is_dense(term.count, span):
+                dense |= int.from_bytes(term.data, "little")
+                continue
+            if octets is None:
+                octets = bytearray(span + 7 >> 3)
+            for place in postings.unpacked(term.data):
+                bit = place - offset
+                octets[bit >> 3] |= 1 << (bit & 7)
+        return dense if octets is None else dense | int.from_bytes(octets, "little")
+
+    def beginning(self, key: bytes) -> Iterator[Term]:
+        """The terms whose keys begin so, ascending."""
+        for block, found in self._blocks_beginning(key):
+            yield from map(block.at, found)
+
+    def counts(self, key: bytes) -> Iterator[tuple[bytes, int, str | None]]:
+        """(key, how many entries have it, how it is spelled) of terms whose keys begin so."""
+        for block, found in self._blocks_beginning(key):
+            for at in found:
+                yield block.keys[at], block.counts[at], block.spelled(at)
+
+    def _blocks_beginning(self, key: bytes) -> Iterator[tuple[Block, range]]:
+        high = after(key)
+        before = self._moment.row(self.about, key)
+        low = key if before is None else before.first
+        for row in self._moment.rows(self.about, low=low, high=high):
+            self._tick()
+            block = self._block(row)
+            yield block, block.between(key, high)
+
+    def times(self, chunk: int) -> array[int]:
+        """When the entries of a chunk happened."""
+        name = (*self._name, chunk)
+        known: array[int] | None = self._memory.get(name)
+        if known is None:
+            known = times_of(self._moment.times(self.about, chunk))
+            self._memory.put(name, known, 64 + 8 * len(known))
+        return known
+
+    def remembered(self, name: Hashable, made: Callable[[], _T], size: int) -> _T:
+        """What was made of this segment before, else now."""
+        whole = (*self._name, "made", name)
+        known: _T | None = self._memory.get(whole)
+        if known is None:
+            known = made()
+            self._memory.put(whole, known, size)
+        return known
+
+    def _block(self, row: Row) -> Block:
+        name = (*self._name, "block", row.first)
+        known: Block | None = self._memory.get(name)
+        if known is None:
+            known = Block(row.data, self.about.span)
+            self._memory.put(name, known, 256 + known.bytes)
+        return known

@@ -1,0 +1,253 @@
+"""A segment: entries with consecutive indexes, their terms in blocks, and their times.
+
+Pure. A small one is made of what was just read, a larger one by joining neighbours; the largest
+begins at a home and ends before the next one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
+
+from deploytrail.index import key, postings
+from deploytrail.index.block import Block, Term
+from deploytrail.index.rows import Group, Rows
+from deploytrail.zstd import zstd
+
+HOME_ENTRIES: Final = 1 << 20
+"""As many entries has a segment that is sealed; no segment reaches over a multiple of it."""
+CHUNK_ENTRIES: Final = 4_096
+"""Times are kept by so many, and of so many it is known between which times they lie."""
+_LEVEL: Final = 3
+
+
+class Segment(NamedTuple):
+    """The entries [first, until), whose times lie between `low` and `high`, both inclusive.
+
+    `edition` rises when something in it is forgotten. `spans` has the lowest and the highest time
+    of each chunk.
+    """
+
+    id: int
+    first: int
+    until: int
+    low: int
+    high: int
+    spans: tuple[tuple[int, int], ...]
+    is_sealed: bool = False
+    edition: int = 0
+
+    @property
+    def span(self) -> int:
+        return self.until - self.first
+
+    @property
+    def offset(self) -> int:
+        """What is added to a bit's number to get a place."""
+        return self.first % HOME_ENTRIES
+
+
+def home(index: int) -> int:
+    """The index from which the places of an entry's segment count."""
+    return index - index % HOME_ENTRIES
+
+
+def spans(times: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Of each chunk, the lowest and the highest time."""
+    chunks = (times[at : at + CHUNK_ENTRIES] for at in range(0, len(times), CHUNK_ENTRIES))
+    return tuple((min(chunk), max(chunk)) for chunk in chunks)
+
+
+def segment(id: int, first: int, times: Sequence[int], *, is_sealed: bool = False) -> Segment:
+    """The segment of entries that have these times."""
+    found = spans(times)
+    low, high = min(low for low, _ in found), max(high for _, high in found)
+    return Segment(id, first, first + len(times), low, high, found, is_sealed)
+
+
+def time_chunks(times: Sequence[int]) -> Iterator[bytes]:
+    """Times by chunk, as bytes to keep."""
+    for at in range(0, len(times), CHUNK_ENTRIES):
+        octets = array("q", times[at : at + CHUNK_ENTRIES]).tobytes()
+        yield zstd.compress(postings.planes(octets, 8), _LEVEL)
+
+
+def times_of(chunk: bytes) -> array[int]:
+    """The reverse of `time_chunks`, of one of them."""
+    found: array[int] = array("q")
+    found.frombytes(postings.numbers(zstd.decompress(chunk), 8))
+    return found
+
+
+def terms(rows: Rows, about: Segment) -> Iterator[Term]:
+    """The terms of a segment's rows, ascending by key."""
+    slices = {
+        key.bit(name, bit): found
+        for name, values in rows.numbers.items()
+        for bit, found in postings.slices_of(values)
+    }
+    grouped, loose, spelled = rows.terms, rows.loose, rows.spelled
+    for named in sorted({*grouped, *loose, *slices}):
+        if named in slices:
+            yield of_bits(named, slices[named], about)
+            continue
+        groups = grouped.get(named)
+        if groups is None:
+            yield of_places(named, loose[named], about, spelled.get(named))
+        else:
+            own = loose.get(named, ())
+            yield of_groups(named, groups, own, about, spelled.get(named))
+
+
+def of_places(
+    named: bytes, places: Sequence[int], about: Segment, spelled: str | None = None
+) -> Term:
+    """The term that the entries at these places have; ascending, some maybe twice."""
+    if len(places) > 1:
+        places = list(dict.fromkeys(places))
+    count = len(places)
+    if not postings.is_dense(count, about.span):
+        return Term(named, count, postings.packed(places), spelled)
+    bits = postings.bits_of([place - about.offset for place in places], about.span)
+    return Term(named, count, _octets(bits, about), spelled)
+
+
+def of_groups(
+    named: bytes,
+    groups: Sequence[Group],
+    loose: Sequence[int],
+    about: Segment,
+    spelled: str | None = None,
+) -> Term:
+    """The term that the entries of these groups have, and loose ones."""
+    most = sum([len(group.places) for group in groups]) + len(loose)
+    if not postings.is_dense(most, about.span):
+        if len(groups) == 1 and not loose:
+            return Term(named, most, postings.packed(groups[0].places), spelled)
+        places = sorted({*loose, *chain.from_iterable([group.places for group in groups])})
+        return Term(named, len(places), postings.packed(places), spelled)
+    offset, span = about.offset, about.span
+    bits = postings.bits_of([place - offset for place in loose], span) if loose else 0
+    for group in groups:
+        own = group.bits
+        if own is None:
+            own = group.bits = postings.bits_of([p - offset for p in group.places], span)
+        bits |= own
+    return of_bits(named, bits, about, spelled=spelled)
+
+
+def of_bits(named: bytes, bits: int, about: Segment, *, spelled: str | None = None) -> Term:
+    """The term that a set of a segment's entries has."""
+    count = bits.bit_count()
+    if postings.is_dense(count, about.span):
+        return Term(named, count, _octets(bits, about), spelled)
+    offset = about.offset
+    places = [place + offset for place in postings.places_of(bits)]
+    return Term(named, count, postings.packed(places), spelled)
+
+
+def _octets(bits: int, about: Segment) -> bytes:
+    return bits.to_bytes(about.span + 7 >> 3, "little")
+
+
+def bits_of(term: Term, about: Segment) -> int:
+    """The set of the segment's entries that have a term."""
+    if postings.is_dense(term.count, about.span):
+        return int.from_bytes(term.data, "little")
+    offset = about.offset
+    places = postings.unpacked(term.data)
+    return postings.bits_of([place - offset for place in places] if offset else places, about.span)
+
+
+class Input(NamedTuple):
+    """A segment that is joined with others: its blocks, in order."""
+
+    about: Segment
+    blocks: Iterator[Block]
+
+
+def joined(
+    inputs: Sequence[Input], about: Segment, *, after: bytes = b""
+) -> Iterator[list[Term]]:
+    """The terms of neighbours as those of one segment, some at a time, ascending by key.
+
+    Those behind `after`. `inputs` are in the order of their entries.
+    """
+    current = [next(each.blocks, None) for each in inputs]
+    positions = [0 if block is None else bisect_right(block.keys, after) for block in current]
+    while any(block is not None for block in current):
+        limit = min(block.keys[-1] for block in current if block is not None)
+        groups: dict[bytes, list[tuple[int, Term]]] = {}
+        for at, block in enumerate(current):
+            if block is None:
+                continue
+            end = bisect_right(block.keys, limit, positions[at])
+            for term in block.terms(positions[at], end):
+                known = groups.get(term.key)
+                if known is None:
+                    groups[term.key] = [(at, term)]
+                else:
+                    known.append((at, term))
+            positions[at] = end
+            if end == len(block.keys):
+                current[at], positions[at] = next(inputs[at].blocks, None), 0
+        if groups:
+            yield [_joined(groups[named], inputs, about) for named in sorted(groups)]
+
+
+def _joined(found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segment) -> Term:
+    if len(found) == 1:
+        at, term = found[0]
+        # What is rare in a part is rare in the whole.
+        if not postings.is_dense(term.count, inputs[at].about.span):
+            return term
+    count = sum([term.count for _, term in found])
+    # What an entry wrote first, unless it wrote it as it is compared.
+    spelled = next((term.spelled for _, term in found if term.spelled is not None), None)
+    named = found[0][1].key
+    if postings.is_dense(count, about.span):
+        return Term(named, count, _joined_bits(found, inputs, about), spelled)
+    places = b"".join([_places(term, inputs[at].about) for at, term in found])
+    return Term(named, count, places, spelled)
+
+
+def _joined_bits(
+    found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segment
+) -> bytes:
+    octets = bytearray(about.span + 7 >> 3)
+    shifted = 0
+    for at, term in found:
+        own = inputs[at].about
+        shift = own.first - about.first
+        if not postings.is_dense(term.count, own.span):
+            for place in postings.unpacked(term.data):
+                bit = place - about.offset
+                octets[bit >> 3] |= 1 << (bit & 7)
+        elif shift % 8 == 0 and (own.span % 8 == 0 or own.until == about.until):
+            octets[shift >> 3 : (shift >> 3) + len(term.data)] = term.data
+        else:
+            shifted |= int.from_bytes(term.data, "little") << shift
+    if not shifted:
+        return bytes(octets)
+    return (int.from_bytes(octets, "little") | shifted).to_bytes(len(octets), "little")
+
+
+def _places(term: Term, own: Segment) -> bytes:
+    if not postings.is_dense(term.count, own.span):
+        return term.data
+    bits = int.from_bytes(term.data, "little")
+    offset = own.offset
+    return postings.packed([place + offset for place in postings.places_of(bits)])
+
+
+def without(blocks: Iterable[Term], gone: int, about: Segment) -> Iterator[Term]:
+    """These terms as if the entries in `gone` didn't have them; a term of none is left out."""
+    for term in blocks:
+        bits = bits_of(term, about)
+        if not bits & gone:
+            yield term
+        elif bits & ~gone:
+            yield of_bits(term.key, bits & ~gone, about, spelled=term.spelled)
