@@ -1,4 +1,4 @@
-"""What is asked of an index at one moment, answered over its segments: the same for every engine."""
+"""What is asked of an index at one moment, answered over its segments, for every engine."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class Answering:
         self.cursor = moment.cursor()
         self._moment = moment
         self._tick = tick
-        self._parts = [Part(about, moment, memory, tick) for about in moment.segments()]
+        self.parts = [Part(about, moment, memory, tick) for about in moment.segments()]
 
     def search(
         self, filter: Filter, *, order: Order, after: Position | None, limit: int
     ) -> list[Match]:
         question = Question(filter, self._moment)
-        found = matches(self._parts, question.decided, order=order, after=after)
+        found = matches(self.parts, question.decided, order=order, after=after)
         return list(islice(found, limit))
 
     def facets(
@@ -102,7 +102,7 @@ class Answering:
         room = RESOLVED_MAX
         is_exact = True
         found: list[Matched] = []
-        for part in reversed(self._parts):
+        for part in reversed(self.parts):
             decided = question.decided(part)
             bits = decided.certain
             if decided.certain is not decided.possible:
@@ -140,7 +140,7 @@ class Answering:
         spelled: dict[bytes, str] = {}
         for found in settled.found:
             for value in tallying.values(found, field, beginning):
-                counts[value.compared] += value.count
+                counts[value.compared] += value.entries
                 if value.spelled is not None:
                     spelled.setdefault(value.compared, value.spelled)
         shown: Counter[str] = Counter()
@@ -159,7 +159,7 @@ class Answering:
         counts: Counter[tuple[str, int]] = Counter()
         for found in settled.found:
             for value in tallying.values(found, field):
-                counts[key.person_in(value.compared)] += value.count
+                counts[key.person_in(value.compared)] += value.entries
         return counts
 
     def _suggested_people(self, settled: _Settled, field: Field, start: str) -> Counter[str]:
@@ -185,9 +185,7 @@ def _suggested(name: Name, start: str) -> str:
     return name.subject
 
 
-def _resolved(
-    part: Part, decided: Decided, room: int, resolve: Resolve
-) -> tuple[int, int, bool]:
+def _resolved(part: Part, decided: Decided, room: int, resolve: Resolve) -> tuple[int, int, bool]:
     """(what matches, how many events were looked at, whether that were all)."""
     first = part.about.first
     open_places = places_of(decided.possible & ~decided.certain)

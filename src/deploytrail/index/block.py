@@ -21,7 +21,7 @@ _LEVEL: Final = 3
 
 
 class Term(NamedTuple):
-    """A term of one segment: `data` is its set of entries as bits, or as packed places.
+    """A term of one segment, and how many entries have it: `data` is its set of entries as bits, or as packed places.
 
     Places count from the home of the segment (`segment.HOME`), so that those of neighbours are
     joined as they are; bits count from the segment's first entry. `spelled` is how the first entry
@@ -29,7 +29,7 @@ class Term(NamedTuple):
     """
 
     key: bytes
-    count: int
+    entries: int
     data: bytes
     spelled: str | None = None
 
@@ -127,12 +127,13 @@ def _mixed_starts(counts: Sequence[int], dense: Sequence[bool], width: int) -> I
 
 def encode(terms: Sequence[Term], span: int) -> bytes:
     """A block of these terms, ascending by key."""
-    bits, places = [], []
+    bits: list[bytes] = []
+    places: list[bytes] = []
     for term in terms:
-        (bits if postings.is_dense(term.count, span) else places).append(term.data)
+        (bits if postings.is_dense(term.entries, span) else places).append(term.data)
     stored = _Stored(
         keys=[term.key for term in terms],
-        counts=[term.count for term in terms],
+        counts=[term.entries for term in terms],
         places=postings.place_planes(b"".join(places)),
         bits=b"".join(bits),
         spelled={at: term.spelled for at, term in enumerate(terms) if term.spelled is not None},

@@ -26,10 +26,10 @@ Resolve = Callable[[Sequence[int]], Collection[int]]
 
 
 class Position(NamedTuple):
-    """Where an event stands in the order of answers: by its time, then its index."""
+    """Where an event stands in the order of answers: by its time, then its index in the log."""
 
     time: int
-    index: int
+    at: int
 
 
 class Match(NamedTuple):

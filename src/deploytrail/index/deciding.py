@@ -206,9 +206,7 @@ def _needs(filter: Filter) -> dict[int, int]:
 
 
 def _present(field: Field, part: Part) -> int:
-    if field.name == "index":
-        return part.everything
-    found = part.bits(key.present(field.name))
+    found = part.present(field)
     if field.none:
         # Such a field has one value.
         found &= ~part.bits(key.value(field.name, field.none))
@@ -257,7 +255,7 @@ def _between(leaf: Between, part: Part) -> int:
             leaf.high is not None and leaf.high <= about.low
         ):
             return 0
-    found = part.bits(key.present(name))
+    found = part.present(leaf.field)
     if leaf.low is not None and found:
         found &= _at_least(name, leaf.low, part)
     if leaf.high is not None and found:

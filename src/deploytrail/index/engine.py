@@ -6,7 +6,7 @@ One code for every engine; what an engine keeps are the bytes of blocks (`shelf.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 

@@ -20,6 +20,8 @@ BITS: Final = 63
 """Of a number: all that a signed one of eight bytes has."""
 DOTTED: Final = frozenset({"action"})
 """Fields whose values are families: `build.job.started` begins with `build.` and `build.job.`."""
+ALWAYS: Final = frozenset({"id", "index"})
+"""Fields that every entry has, and that are not kept as present."""
 WORDS: Final = (CLEAR, OWN, OTHERS)
 ERASABLE: Final = ((OWN, OWN_SUBJECT), (OTHERS, OTHERS_SUBJECT))
 """Layers of words that can be forgotten, and where it stands which entries a subject has there."""

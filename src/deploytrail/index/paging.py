@@ -38,7 +38,7 @@ def matches(
 ) -> Iterator[Match]:
     """All matches behind a position, in order; nothing is decided before it is needed."""
     sign = 1 if order == "oldest" else -1
-    start = None if after is None else (sign * after.time, sign * after.index)
+    start = None if after is None else (sign * after.time, sign * after.at)
     # By (the best that may come, how far it is opened, a number of its own).
     heap: list[tuple[_Bound, int, int, object]] = []
     number = 0
@@ -51,7 +51,7 @@ def matches(
             number += 1
     heapify(heap)
     while heap:
-        _, level, _, found = heappop(heap)
+        _, _, _, found = heappop(heap)
         if isinstance(found, Part):
             for bound, chunk in _chunks(found, decide(found), sign, start):
                 heappush(heap, (bound, 1, number, chunk))

@@ -12,12 +12,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from threading import Lock
 from typing import Any, Final, TypeVar
 
-from deploytrail.index import postings
+from deploytrail.index import key, postings
 from deploytrail.index.block import Block, Term
 from deploytrail.index.contract import Tick
-from deploytrail.index.key import after
 from deploytrail.index.segment import Segment, bits_of, times_of
 from deploytrail.index.shelf import Moment, Row
+from deploytrail.query.fields import Field
 
 REMEMBERED_BYTES_MAX: Final = 64 * 1024 * 1024
 _T = TypeVar("_T")
@@ -70,25 +70,31 @@ class Part:
         self._name = (about.id, about.edition)
         self.everything = postings.all_of(about.span)
 
-    def find(self, key: bytes) -> Term | None:
+    def find(self, named: bytes) -> Term | None:
         self._tick()
-        row = self._moment.row(self.about, key)
-        return None if row is None else self._block(row).find(key)
+        row = self._moment.row(self.about, named)
+        return None if row is None else self._block(row).find(named)
 
-    def bits(self, key: bytes) -> int:
+    def bits(self, named: bytes) -> int:
         """The set of the entries that have a term."""
-        name = (*self._name, key)
+        name = (*self._name, named)
         known: int | None = self._memory.get(name)
         if known is not None:
             return known
-        term = self.find(key)
+        term = self.find(named)
         found = 0 if term is None else bits_of(term, self.about)
         self._memory.put(name, found, 64 + (self.about.span >> 3 if found else 0))
         return found
 
+    def present(self, field: Field) -> int:
+        """The entries that have any value of a field."""
+        if field.name in key.ALWAYS:
+            return self.everything
+        return self.bits(key.present(field.name))
+
     def bits_of_any(self, keys: Iterable[bytes]) -> int:
         """The set of the entries that have any of these terms."""
-        return self.joined(term for key in keys if (term := self.find(key)) is not None)
+        return self.joined(term for named in keys if (term := self.find(named)) is not None)
 
     def joined(self, terms: Iterable[Term]) -> int:
         """The set of the entries that have any of these; short ones cost only what they have."""
@@ -96,7 +102,7 @@ class Part:
         octets: bytearray | None = None
         span, offset = self.about.span, self.about.offset
         for term in terms:
-            if postings.is_dense(term.count, span):
+            if postings.is_dense(term.entries, span):
                 dense |= int.from_bytes(term.data, "little")
                 continue
             if octets is None:
@@ -106,25 +112,25 @@ class Part:
                 octets[bit >> 3] |= 1 << (bit & 7)
         return dense if octets is None else dense | int.from_bytes(octets, "little")
 
-    def beginning(self, key: bytes) -> Iterator[Term]:
+    def beginning(self, start: bytes) -> Iterator[Term]:
         """The terms whose keys begin so, ascending."""
-        for block, found in self._blocks_beginning(key):
+        for block, found in self._blocks_beginning(start):
             yield from map(block.at, found)
 
-    def counts(self, key: bytes) -> Iterator[tuple[bytes, int, str | None]]:
+    def counts(self, start: bytes) -> Iterator[tuple[bytes, int, str | None]]:
         """(key, how many entries have it, how it is spelled) of terms whose keys begin so."""
-        for block, found in self._blocks_beginning(key):
+        for block, found in self._blocks_beginning(start):
             for at in found:
                 yield block.keys[at], block.counts[at], block.spelled(at)
 
-    def _blocks_beginning(self, key: bytes) -> Iterator[tuple[Block, range]]:
-        high = after(key)
-        before = self._moment.row(self.about, key)
-        low = key if before is None else before.first
+    def _blocks_beginning(self, start: bytes) -> Iterator[tuple[Block, range]]:
+        high = key.after(start)
+        before = self._moment.row(self.about, start)
+        low = start if before is None else before.first
         for row in self._moment.rows(self.about, low=low, high=high):
             self._tick()
             block = self._block(row)
-            yield block, block.between(key, high)
+            yield block, block.between(start, high)
 
     def times(self, chunk: int) -> array[int]:
         """When the entries of a chunk happened."""

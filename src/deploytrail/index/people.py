@@ -46,9 +46,7 @@ class People:
         self._highest: dict[str, int] = {}
         self._new: list[Name] = []
         for name in kept:
-            self._highest[name.subject] = max(
-                name.number, self._highest.get(name.subject, UNNAMED)
-            )
+            self._highest[name.subject] = max(name.number, self._highest.get(name.subject, UNNAMED))
             if name.id is not None or name.name is not None:
                 self._numbers[name.subject, name.id, name.name] = name.number
 

@@ -60,9 +60,7 @@ def _places_of_few(bits: int) -> Iterator[int]:
         at += 512
 
 
-_BITS_IN: Final = tuple(
-    tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256)
-)
+_BITS_IN: Final = tuple(tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256))
 
 
 def all_of(span: int) -> int:

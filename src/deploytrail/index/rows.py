@@ -280,9 +280,7 @@ class _Batch:
             group = self._begin(shape, given)
         group.places.append(place)
 
-    def take_owned(
-        self, digest: str, text: _Text, owner: str, place: int, *, is_own: bool
-    ) -> None:
+    def take_owned(self, digest: str, text: _Text, owner: str, place: int, *, is_own: bool) -> None:
         group = self._groups.get((digest, is_own))
         if group is None:
             layer, subject = key.ERASABLE[0 if is_own else 1]

@@ -155,7 +155,7 @@ def _octets(bits: int, about: Segment) -> bytes:
 
 def bits_of(term: Term, about: Segment) -> int:
     """The set of the segment's entries that have a term."""
-    if postings.is_dense(term.count, about.span):
+    if postings.is_dense(term.entries, about.span):
         return int.from_bytes(term.data, "little")
     offset = about.offset
     places = postings.unpacked(term.data)
@@ -169,9 +169,7 @@ class Input(NamedTuple):
     blocks: Iterator[Block]
 
 
-def joined(
-    inputs: Sequence[Input], about: Segment, *, after: bytes = b""
-) -> Iterator[list[Term]]:
+def joined(inputs: Sequence[Input], about: Segment, *, after: bytes = b"") -> Iterator[list[Term]]:
     """The terms of neighbours as those of one segment, some at a time, ascending by key.
 
     Those behind `after`. `inputs` are in the order of their entries.
@@ -202,9 +200,9 @@ def _joined(found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segme
     if len(found) == 1:
         at, term = found[0]
         # What is rare in a part is rare in the whole.
-        if not postings.is_dense(term.count, inputs[at].about.span):
+        if not postings.is_dense(term.entries, inputs[at].about.span):
             return term
-    count = sum([term.count for _, term in found])
+    count = sum([term.entries for _, term in found])
     # What an entry wrote first, unless it wrote it as it is compared.
     spelled = next((term.spelled for _, term in found if term.spelled is not None), None)
     named = found[0][1].key
@@ -214,15 +212,13 @@ def _joined(found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segme
     return Term(named, count, places, spelled)
 
 
-def _joined_bits(
-    found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segment
-) -> bytes:
+def _joined_bits(found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segment) -> bytes:
     octets = bytearray(about.span + 7 >> 3)
     shifted = 0
     for at, term in found:
         own = inputs[at].about
         shift = own.first - about.first
-        if not postings.is_dense(term.count, own.span):
+        if not postings.is_dense(term.entries, own.span):
             for place in postings.unpacked(term.data):
                 bit = place - about.offset
                 octets[bit >> 3] |= 1 << (bit & 7)
@@ -236,7 +232,7 @@ def _joined_bits(
 
 
 def _places(term: Term, own: Segment) -> bytes:
-    if not postings.is_dense(term.count, own.span):
+    if not postings.is_dense(term.entries, own.span):
         return term.data
     bits = int.from_bytes(term.data, "little")
     offset = own.offset

@@ -30,7 +30,8 @@ class Moment(Protocol):
 
     def row(self, segment: Segment, key: bytes) -> Row | None:
         """The block in which a key stands if it is there at all: the last that begins at or
-        before it."""
+        before it.
+        """
         ...
 
     def rows(self, segment: Segment, *, low: bytes, high: bytes | None = None) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from deploytrail.index import key, postings
 from deploytrail.index.part import Part
 from deploytrail.index.segment import CHUNK_ENTRIES
-from deploytrail.query.fields import BY_NAME, Field, Kind
+from deploytrail.query.fields import BY_NAME, Field
 
 OUTCOMES: Final = BY_NAME["outcome"].choices
 
@@ -26,7 +26,7 @@ class Value(NamedTuple):
     """A value as it is compared, how many have it, and how it was first spelled."""
 
     compared: bytes
-    count: int
+    entries: int
     spelled: str | None
 
 
@@ -41,7 +41,7 @@ def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Val
     octets = bits.to_bytes(part.about.span + 7 >> 3, "little")
     span, offset = part.about.span, part.about.offset
     for term in part.beginning(prefix):
-        if postings.is_dense(term.count, span):
+        if postings.is_dense(term.entries, span):
             count = (int.from_bytes(term.data, "little") & bits).bit_count()
         else:
             places = postings.unpacked(term.data)
@@ -55,13 +55,13 @@ def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Val
 
 def present(found: Matched, field: Field) -> int:
     """How many of the entries have any value of a field."""
-    return (found.bits & found.part.bits(key.present(field.name))).bit_count()
+    return (found.bits & found.part.present(field)).bit_count()
 
 
 def numbers(found: Matched, field: Field) -> Counter[int]:
     """How often each number stands in a field."""
     part, bits = found
-    pending = [(bits & part.bits(key.present(field.name)), key.BITS - 1, 0)]
+    pending = [(bits & part.present(field), key.BITS - 1, 0)]
     counts: Counter[int] = Counter()
     while pending:
         some, bit, value = pending.pop()
@@ -76,11 +76,6 @@ def numbers(found: Matched, field: Field) -> Counter[int]:
         if some:
             counts[value] += some.bit_count()
     return counts
-
-
-def flagged(found: Matched, field: Field) -> int:
-    assert field.kind is Kind.FLAG
-    return present(found, field)
 
 
 class Runs:

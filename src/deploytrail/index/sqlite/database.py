@@ -53,7 +53,7 @@ def create(path: Path, statements: str, rows: tuple[tuple[str, tuple[object, ...
         with connection:
             connection.execute(statements).fetchall()
             for statement, values in rows:
-                connection.execute(statement, values)  # type: ignore[arg-type]
+                connection.execute(statement, values)
         seal(connection)
     making.rename(path)
     sync(path.parent)

@@ -11,7 +11,6 @@ from typing import Any, Final
 import apsw
 
 from deploytrail.errors import Misconfigured
-from deploytrail.index.key import after
 from deploytrail.index.people import Name, spellings
 from deploytrail.index.segment import Segment
 from deploytrail.index.shelf import Row
@@ -113,7 +112,7 @@ class SqliteMoment:
 
     def state(self) -> tuple[str, int]:
         for origin, cursor, _ in self._live.execute(sql.STATE):
-            return str(origin), int(cursor)  # type: ignore[arg-type]
+            return str(origin), int(str(cursor))
         raise Misconfigured("index: expected its state, found no row; 'deploytrail index rebuild'")
 
     def cursor(self) -> int:

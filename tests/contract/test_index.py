@@ -1,0 +1,420 @@
+"""The contract of the index, held against every engine, and against what an event itself says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploytrail.clock import microseconds
+from deploytrail.errors import Conflict, Malformed, TooSlow
+from deploytrail.event import Actor, Event, Reason, Where
+from deploytrail.follow.view import Read
+from deploytrail.index import key
+from deploytrail.index.answering import Answering
+from deploytrail.index.contract import RESOLVED_MAX, Position
+from deploytrail.index.engine import SegmentedIndex
+from deploytrail.query.fields import BY_NAME, FIELDS, Kind, folded
+from deploytrail.query.tree import (
+    EVERYTHING,
+    NOTHING,
+    And,
+    Exists,
+    Filter,
+    Is,
+    Not,
+    Or,
+    Within,
+    Words,
+)
+from deploytrail.trail import Order
+from tests.contract.index_engines import INDEX_ENGINES, IndexEngine
+from tests.events import event
+from tests.fakes import NOON
+from tests.index.entries import ORIGIN, Logged, logged, subject_name
+from tests.index.oracle import compared, matches
+from tests.query.filters import filters, happenings
+from tests.searching import examples
+
+of_each_engine = pytest.mark.parametrize("kind", sorted(INDEX_ENGINES))
+
+
+@contextmanager
+def made(kind: str) -> Iterator[IndexEngine]:
+    """An engine of its own, for one example of many."""
+    with TemporaryDirectory() as directory:
+        engine = INDEX_ENGINES[kind](Path(directory))
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+@pytest.fixture(params=sorted(INDEX_ENGINES))
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexEngine]:
+    found = INDEX_ENGINES[request.param](tmp_path)
+    yield found
+    found.close()
+
+
+def filled(
+    engine: IndexEngine,
+    log: Logged,
+    *,
+    batch: int = 5,
+    home_entries: int = 1 << 20,
+    name: str = "index",
+) -> SegmentedIndex:
+    """An index of a log, in reads of so many entries."""
+    index = engine.writer(name, home_entries=home_entries)
+    for first in range(0, len(log.entries), batch):
+        index.apply(log.read(first, min(first + batch, len(log.entries))))
+    return index
+
+
+def unhurried() -> None:
+    """A tick that never raises."""
+
+
+def found(index: SegmentedIndex, log: Logged, filter: Filter, order: Order = "oldest") -> list[int]:
+    """The indexes that match, in order; what only may match is decided by its event."""
+    with index.searching(unhurried) as searcher:
+        some = searcher.search(filter, order=order, after=None, limit=10_000)
+    return [
+        one.position.at
+        for one in some
+        if one.is_certain or matches(filter, log.shown[one.position.at])
+    ]
+
+
+def expected(log: Logged, filter: Filter, order: Order = "oldest") -> list[int]:
+    some = [one for one in log.shown if matches(filter, one)]
+    return [one["index"] for one in sorted(some, key=_place, reverse=order == "newest")]
+
+
+def _place(shown: dict[str, Any]) -> tuple[int, int]:
+    return microseconds(datetime.fromisoformat(shown["time"])), shown["index"]
+
+
+def resolving(log: Logged, filter: Filter) -> Any:
+    def resolve(indexes: Sequence[int]) -> Collection[int]:
+        return [one for one in indexes if matches(filter, log.shown[one])]
+
+    return resolve
+
+
+_logs = st.lists(happenings(), max_size=16)
+_batches = st.integers(1, 30)
+_homes = st.sampled_from([8, 16, 1 << 20])
+
+
+@of_each_engine
+@examples(30)
+@given(events=_logs, asked=st.lists(filters(), min_size=1, max_size=8), batch=_batches, home=_homes)
+def test_an_engine_finds_what_the_predicate_says_of_each_event(
+    kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
+) -> None:
+    log = logged(events)
+    with made(kind) as engine:
+        index = filled(engine, log, batch=batch, home_entries=home)
+        for filter in asked:
+            assert found(index, log, filter) == expected(log, filter)
+            assert found(index, log, filter, "newest") == expected(log, filter, "newest")
+
+
+@of_each_engine
+@examples(15)
+@given(events=_logs, asked=st.lists(filters(), min_size=1, max_size=4), batch=_batches, home=_homes)
+def test_counts_are_those_of_the_events_that_match(
+    kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
+) -> None:
+    log = logged(events)
+    named = [one for one in FIELDS if one.kind is not Kind.TIME and one.name != "index"]
+    with made(kind) as engine:
+        index = filled(engine, log, batch=batch, home_entries=home)
+        for filter in asked:
+            some = [one for one in log.shown if matches(filter, one)]
+            with index.searching(unhurried) as searcher:
+                tallies = searcher.facets(filter, named, limit=1000, resolve=resolving(log, filter))
+                bins = searcher.histogram(filter, _fifths, resolve=resolving(log, filter))
+            for field, tally in zip(named, tallies, strict=True):
+                assert tally.is_exact
+                values = [list(compared(one, field)) for one in some]
+                assert tally.absent == sum(not each for each in values)
+                if field.kind is not Kind.PERSON:
+                    counts = Counter(folded(str(one)) for each in values for one in {*each})
+                    assert {folded(value): n for value, n in tally.counts} == counts, field.name
+            assert sum(bins.counts) == len(some)
+            assert sum(n for each in bins.outcomes for n in each.values()) == len(some)
+            for one in some:
+                time = _place(one)[0]
+                assert any(
+                    low <= time < high
+                    for low, high in zip(bins.edges, bins.edges[1:], strict=False)
+                )
+
+
+def _fifths(low: int, high: int) -> list[int]:
+    return [low + (high + 1 - low) * at // 5 for at in range(6)]
+
+
+@of_each_engine
+@examples(15)
+@given(events=_logs, asked=filters(), batch=_batches, limit=st.integers(1, 7))
+def test_pages_go_on_where_the_last_one_ended(
+    kind: str, events: list[Event], asked: Filter, batch: int, limit: int
+) -> None:
+    log = logged(events)
+    with made(kind) as engine:
+        index = filled(engine, log, batch=batch, home_entries=8)
+        for order in ("newest", "oldest"):
+            whole = _paged(index, asked, order, limit)
+            assert whole == _paged(index, asked, order, 10_000)
+
+
+def _paged(index: SegmentedIndex, filter: Filter, order: Order, limit: int) -> list[int]:
+    after: Position | None = None
+    indexes: list[int] = []
+    while True:
+        with index.searching(unhurried) as searcher:
+            page = searcher.search(filter, order=order, after=after, limit=limit)
+        indexes += [one.position.at for one in page]
+        if len(page) < limit:
+            return indexes
+        after = page[-1].position
+
+
+@of_each_engine
+@examples(15)
+@given(events=_logs, asked=filters(), batch=_batches)
+def test_a_rebuilt_index_gives_the_same_answers_byte_for_byte(
+    kind: str, events: list[Event], asked: Filter, batch: int
+) -> None:
+    log = logged(events)
+    with made(kind) as engine:
+        grown = filled(engine, log, batch=batch, home_entries=8, name="grown")
+        rebuilt = filled(engine, log, batch=max(1, len(events)), name="rebuilt")
+        assert _answers(grown, log, asked) == _answers(rebuilt, log, asked)
+
+
+def _answers(index: SegmentedIndex, log: Logged, filter: Filter) -> bytes:
+    named = [one for one in FIELDS if one.kind is not Kind.TIME and one.name != "index"]
+    resolve = resolving(log, filter)
+    with index.searching(unhurried) as searcher:
+        answers = (
+            searcher.search(filter, order="newest", after=None, limit=20),
+            searcher.facets(filter, named, limit=5, resolve=resolve),
+            searcher.histogram(filter, _fifths, resolve=resolve),
+            [searcher.suggest(one, "p", scope=filter, limit=5, resolve=resolve) for one in named],
+        )
+    return repr(answers).encode()
+
+
+ALICE = "github:alice"
+
+
+def test_what_comes_late_stands_where_it_happened(engine: IndexEngine) -> None:
+    late = [NOON - timedelta(hours=one) for one in (0, 9, 3, 5, 1, 7, 2, 8, 4, 6)]
+    log = logged([event(time=one) for one in late])
+    index = filled(engine, log, batch=3, home_entries=4)
+    assert found(index, log, EVERYTHING, "newest") == [0, 4, 6, 2, 8, 3, 9, 5, 7, 1]
+
+
+def test_entries_that_begin_elsewhere_are_refused_and_change_nothing(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(6)])
+    index = filled(engine, logged([]))
+    index.apply(log.read(0, 3))
+    for first in (0, 2, 4):
+        with pytest.raises(Conflict, match="expected entries from 3 on"):
+            index.apply(log.read(first, 6))
+    assert index.cursor() == 3
+    index.apply(log.read(3, 6))
+    assert found(index, log, EVERYTHING) == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_entry_of_another_log_is_refused_and_changes_nothing(engine: IndexEngine) -> None:
+    log = logged([event(), event()])
+    other = log.entries[1].replace(ORIGIN.encode(), b"deploytrail.test/other/1")
+    index = engine.writer()
+    with pytest.raises(Conflict, match="expected entries of"):
+        index.apply(Read(0, [log.entries[0], other], [], dict))
+    assert index.cursor() == 0
+    assert found(index, log, EVERYTHING) == []
+
+
+def test_what_is_no_entry_is_refused_and_changes_nothing(engine: IndexEngine) -> None:
+    index = engine.writer()
+    with pytest.raises(Malformed, match="entry 0: expected one that this version can index"):
+        index.apply(Read(0, [b'{"v":1}'], [], dict))
+    assert index.cursor() == 0
+
+
+def test_an_index_goes_on_where_it_was_closed(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(9)])
+    for first in range(0, 9, 3):
+        index = engine.writer(home_entries=4)
+        assert index.cursor() == first
+        index.apply(log.read(first, first + 3))
+        engine.close()
+    assert found(engine.reader(), log, Is(BY_NAME["actor"], ALICE)) == list(range(9))
+
+
+def test_a_moment_stays_as_it_was_while_the_index_goes_on(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(64)])
+    index = filled(engine, logged([]), home_entries=16)
+    index.apply(log.read(0, 15))
+    reader = engine.reader()
+    with reader.searching(unhurried) as searcher:
+        assert searcher.cursor == 15
+        for first in range(15, 64):
+            index.apply(log.read(first, first + 1))
+        some = searcher.search(EVERYTHING, order="oldest", after=None, limit=100)
+        assert [one.position.at for one in some] == list(range(15))
+    assert found(reader, log, EVERYTHING) == list(range(64))
+
+
+def test_an_erased_subject_is_found_by_nothing_that_was_said_of_it(engine: IndexEngine) -> None:
+    bob = Actor(type="user", id="github:bob", name="Bob Builder")
+    said = Reason(from_="stated", text="zebra crossing")
+    log = logged(
+        [
+            event(reason=said, on_behalf_of=bob),
+            event(reason=Reason(from_="stated", text="zebra"), actor=bob),
+        ]
+        * 20
+    )
+    index = filled(engine, log, batch=7, home_entries=16)
+    alice = subject_name(ALICE)
+    zebra, named = Words(("zebra",)), Is(BY_NAME["actor"], "alice example")
+    assert b"zebra" in words_kept(index)
+    index.erase(alice)
+    bobs = list(range(1, 40, 2))
+    assert found(index, log, zebra) == bobs
+    assert found(index, log, named) == []
+    assert found(index, log, Words(("crossing",))) == []
+    assert found(index, log, Is(BY_NAME["actor"], folded(alice))) == list(range(0, 40, 2))
+    assert found(index, log, Is(BY_NAME["for"], "github:bob")) == list(range(0, 40, 2))
+    assert found(index, log, Words(("builder",))) == list(range(40))
+    assert found(index, log, Words(("deployment",))) == list(range(40))
+    index.erase(subject_name("github:bob"))
+    assert found(index, log, Or((zebra, Words(("builder",))))) == []
+    assert not {b"zebra", b"crossing", b"builder", b"alice"} & words_kept(index)
+    for gone in (b"Alice Example", b"github:alice", b"Bob Builder", b"bob builder"):
+        assert gone not in engine.bytes(), gone
+
+
+def words_kept(index: SegmentedIndex) -> set[bytes]:
+    """Every word that stands in an index."""
+    with index.searching(unhurried) as searcher:
+        assert isinstance(searcher, Answering)
+        return {
+            named[1:]
+            for part in searcher.parts
+            for layer in key.WORDS
+            for named, _, _ in part.counts(layer)
+        }
+
+
+def test_an_erasure_on_the_way_to_a_seal_is_in_the_seal(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(40)])
+    index = engine.writer(home_entries=32)
+    index.apply(log.read(0, 40))
+    index.erase(subject_name(ALICE))
+    assert found(index, log, Words(("replica",))) == []
+    engine.close()
+    assert found(engine.reader(), log, Words(("replica",))) == []
+
+
+def test_an_answer_that_takes_too_long_ends(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(5)])
+    index = filled(engine, log)
+
+    def late() -> None:
+        raise TooSlow("query: expected less")
+
+    with pytest.raises(TooSlow), index.searching(late) as searcher:
+        searcher.search(Is(BY_NAME["env"], "prod"), order="newest", after=None, limit=5)
+    assert found(index, log, Exists(BY_NAME["actor"])) == [0, 1, 2, 3, 4]
+
+
+def test_ten_thousand_terms_are_answered(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(30)])
+    index = filled(engine, log, home_entries=16)
+    some = [str(one["id"]) for one in log.shown[::3]]
+    ids = [*some, *(f"{at:036}" for at in range(10_000))]
+    asked = Or(tuple(Is(BY_NAME["id"], one) for one in ids))
+    assert found(index, log, asked) == list(range(0, 30, 3))
+    none = And(tuple(Not(Is(BY_NAME["id"], one)) for one in ids))
+    assert found(index, log, none) == [at for at in range(30) if at % 3]
+
+
+def test_ten_thousand_levels_are_answered(engine: IndexEngine) -> None:
+    log = logged([event() for _ in range(5)])
+    index = filled(engine, log)
+    leaf = Is(BY_NAME["action"], "deployment.started")
+    asked: Filter = leaf
+    for at in range(10_000):
+        asked = (Or((asked, NOTHING)), And((leaf, asked)), Not(asked))[at % 3]
+    assert found(index, log, asked) == expected(log, asked)
+
+
+def test_what_belongs_to_something_derived_is_not_for_the_index(engine: IndexEngine) -> None:
+    index = filled(engine, logged([event()]))
+    with (
+        pytest.raises(Malformed, match="in: expected"),
+        index.searching(unhurried) as searcher,
+    ):
+        searcher.search(Within("deployment", "dep-1"), order="newest", after=None, limit=5)
+
+
+def test_values_are_suggested_by_how_often_they_stand_there(engine: IndexEngine) -> None:
+    envs = ["prod", "Prod", "preview", "dev", "prod", "preview", "pre"]
+    log = logged([event(where=Where(environment=one)) for one in envs])
+    index = filled(engine, log, batch=2)
+    with index.searching(unhurried) as searcher:
+
+        def suggested(field: str, beginning: str, scope: Filter = EVERYTHING) -> list[str]:
+            return searcher.suggest(
+                BY_NAME[field], beginning, scope=scope, limit=2, resolve=resolving(log, scope)
+            )
+
+        assert suggested("env", "pr") == ["Prod", "preview"]
+        assert suggested("env", "PRE") == ["preview", "pre"]
+        assert suggested("env", "", Is(BY_NAME["env"], "dev")) == ["dev"]
+        assert suggested("actor", "ali") == ["alice"]
+        assert suggested("actor", "GITHUB:") == [ALICE]
+        assert suggested("actor", "ali", NOTHING) == []
+
+
+def test_a_time_has_no_facet(engine: IndexEngine) -> None:
+    index = filled(engine, logged([event()]))
+    with (
+        pytest.raises(Malformed, match="ask for a histogram"),
+        index.searching(unhurried) as searcher,
+    ):
+        searcher.facets(EVERYTHING, [BY_NAME["time"]], limit=5, resolve=lambda _: ())
+
+
+def test_counts_are_at_least_where_too_many_texts_would_be_read(engine: IndexEngine) -> None:
+    phrase = Words(("read", "replica"))
+    log = logged([event() for _ in range(RESOLVED_MAX + 20)])
+    index = filled(engine, log, batch=500)
+    looked: list[int] = []
+
+    def resolve(indexes: Sequence[int]) -> Collection[int]:
+        looked.extend(indexes)
+        return indexes
+
+    with index.searching(unhurried) as searcher:
+        (tally,) = searcher.facets(phrase, [BY_NAME["action"]], limit=5, resolve=resolve)
+    assert tally.counts == (("deployment.started", RESOLVED_MAX),)
+    assert not tally.is_exact
+    assert sorted(looked) == list(range(20, RESOLVED_MAX + 20))
