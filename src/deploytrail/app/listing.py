@@ -5,7 +5,7 @@ Where they are read from, a store or a copy of a log, is for others to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from deploytrail.app.reading import Showing, find_event
@@ -48,6 +48,17 @@ class Listing(Generic[_Reads]):
         for number in _bundles(first, until):
             yield from self._of_bundle(number, _within(number, first, until))
 
+    def at(self, indexes: Iterable[int]) -> list[Shown]:
+        """The entries at these indexes, in their order; each bundle is read once."""
+        wanted = list(indexes)
+        found: dict[int, Shown] = {}
+        by_bundle: dict[int, list[int]] = {}
+        for index in sorted(set(wanted)):
+            by_bundle.setdefault(index // WIDTH, []).append(index)
+        for number, some in by_bundle.items():
+            found.update((shown.index, shown) for shown in self._of_bundle(number, some))
+        return [found[index] for index in wanted]
+
     def show(self, event: EventId | int) -> Shown:
         found = self.found(event)
         with self._reading() as reader:
@@ -61,7 +72,7 @@ class Listing(Generic[_Reads]):
             self._signed.check(reader, index, octets)
         return index, octets
 
-    def _of_bundle(self, number: int, wanted: range) -> Iterator[Shown]:
+    def _of_bundle(self, number: int, wanted: Sequence[int]) -> Iterator[Shown]:
         """These of a bundle's entries, in order, up to one that is not what was signed."""
         fault: EvidenceError | None = None
         found: list[tuple[int, bytes]] = []

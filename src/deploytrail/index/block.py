@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -20,8 +20,10 @@ BLOCK_BYTES: Final = 16_384
 _LEVEL: Final = 3
 
 
-class Term(NamedTuple):
-    """A term of one segment, and how many entries have it: `data` is its set of entries as bits, or as packed places.
+class Term(msgspec.Struct, frozen=True, gc=False):
+    """A term of one segment, and how many entries have it.
+
+    `data` is the set of them as bits, or as packed places.
 
     Places count from the home of the segment (`segment.HOME`), so that those of neighbours are
     joined as they are; bits count from the segment's first entry. `spelled` is how the first entry

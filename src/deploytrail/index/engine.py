@@ -24,7 +24,6 @@ from deploytrail.index.segment import (
     Input,
     Segment,
     bits_of,
-    home,
     joined,
     segment,
     terms,
@@ -80,7 +79,7 @@ class SegmentedIndex:
             with self._shelf.writing() as pen:
                 _refuse_elsewhere(read, pen.cursor())
                 for part in _parts(read, self._home_entries):
-                    rows = rowing.rows(part, home=home(part.first))
+                    rows = rowing.rows(part)
                     about = segment(pen.next_segment(), part.first, rows.times)
                     pen.add(about, _rows_of(terms(rows, about), about), time_chunks(rows.times))
                     _join(pen, self._home_entries)
@@ -185,10 +184,14 @@ def _refuse_elsewhere(read: Read, cursor: int) -> None:
 def _parts(read: Read, home_entries: int) -> Iterator[Read]:
     """What was read, cut where a home begins."""
     first = read.first
+    if first - first % home_entries + home_entries >= read.until:
+        # As it mostly is; its entries need not be parsed for this.
+        yield read
+        return
     while first < read.until:
         until = min(first - first % home_entries + home_entries, read.until)
         within = slice(first - read.first, until - read.first)
-        yield Read(first, read.entries[within], read.fields[within], read.disclosures)
+        yield Read(first, read.entries[within], (), read.disclosures)
         first = until
 
 

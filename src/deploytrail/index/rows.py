@@ -8,7 +8,7 @@ an entry then is little more than the blocks that it has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -63,7 +63,7 @@ _Entry: Final[Any] = msgspec.defstruct(
     rename={"digests": "_sd"},
     gc=False,
 )  # fmt: skip
-_blocks_of: Final = attrgetter(*_BLOCKS)
+_RAW_OF: Final = tuple(attrgetter(name) for name in _BLOCKS)
 _entry: Final = msgspec.json.Decoder(_Entry).decode
 _value: Final = msgspec.json.Decoder().decode
 _targets: Final = msgspec.json.Decoder(list[_Target]).decode
@@ -79,22 +79,19 @@ class Given(NamedTuple):
     spelled: tuple[tuple[bytes, str], ...] = ()
 
 
-class Group:
+class Group(msgspec.Struct, gc=False):
     """Entries that have the same block, hence the same terms; `places` ascend."""
 
-    __slots__ = ("bits", "places")
-
-    def __init__(self) -> None:
-        self.places: list[int] = []
-        self.bits: int | None = None
-        """The same as a set, once that was made."""
+    places: list[int]
+    bits: int | None = None
+    """The same as a set, once that was made."""
 
 
 class Rows(NamedTuple):
-    """What entries with consecutive indexes have, by place.
+    """What entries with consecutive indexes have; their places count from the first of them.
 
-    `terms` are groups by key, and `loose` single places of those that hardly repeat, ascending;
-    `numbers` are all values by field, 0 where there is none.
+    `terms` are groups by key, and `loose` single places of those that hardly repeat, ascending,
+    where one may come twice; `numbers` are all values by field, 0 where there is none.
     """
 
     terms: dict[bytes, list[Group]]
@@ -113,83 +110,134 @@ class _Text(NamedTuple):
     name: str | None
 
 
+class _Owners(NamedTuple):
+    """Whose an entry's concealed blocks are, by pointer; `own` has most of them.
+
+    `persons` are those of the blocks that say who somebody was.
+    """
+
+    by_pointer: dict[str, str]
+    own: str | None
+    persons: frozenset[str]
+
+
 class Rowing:
     """Makes rows. What it remembers only makes it faster. Belongs to one thread."""
 
     def __init__(self, people: People, *, origin: str) -> None:
         self._people = people
         self._origin = origin
-        self._given: dict[Any, Given] = {}
+        self._given: list[dict[bytes, Given]] = [{} for _ in _BLOCKS]
+        self._shapes: dict[Any, Given] = {}
         self._texts: dict[str, _Text] = {}
         self._seconds: dict[str, int] = {}
 
-    def rows(self, read: Read, *, home: int) -> Rows:
-        """The rows of entries that were read; places count from index `home`.
-
-        Raises Conflict at an entry of another log.
-        """
-        if len(self._given) > _REMEMBERED_MAX:
-            self._given.clear()
-        batch = _Batch(self._given)
-        first = read.first - home
-        disclosures: Mapping[bytes, bytes] | None = None
-        for place, octets in enumerate(read.entries, first):
-            found = _decoded(octets, home + place)
-            if found.origin != self._origin:
+    def rows(self, read: Read) -> Rows:
+        """The rows of entries that were read. Raises Conflict at an entry of another log."""
+        for known in self._given:
+            if len(known) > _REMEMBERED_MAX:
+                known.clear()
+        if len(self._seconds) > _REMEMBERED_MAX:
+            self._seconds.clear()
+        found = [_decoded(octets, at) for at, octets in enumerate(read.entries, read.first)]
+        for each in found:
+            if each.origin != self._origin:
                 raise Conflict(
-                    f"index: expected entries of {self._origin}, found one of {found.origin}"
+                    f"index: expected entries of {self._origin}, found one of {each.origin}"
                 )
-            batch.take_id(found.id, place)
-            batch.take_plain(found, place, self._moment)
-            for name, raw in zip(_BLOCKS, _blocks_of(found), strict=True):
-                if raw is not _NOTHING:
-                    batch.take(name, bytes(raw), place)
-            if found.targets is not _NOTHING:
-                batch.take_targets(found.targets, place)
-            if found.subjects is not _NOTHING:
-                if disclosures is None:
-                    disclosures = read.disclosures()
-                self._conceal(batch, found, disclosures, place)
-        return batch.rows(first, len(read.entries))
+        batch = _Batch()
+        times = self._take_times(found)
+        self._take_shapes(batch, found)
+        self._take_blocks(batch, found)
+        _take_ids(batch, found)
+        _take_targets(batch, found)
+        self._take_texts(batch, found, read.disclosures)
+        return batch.rows(times, found)
 
-    def _moment(self, text: str) -> int:
-        """In microseconds since 1970; entries write 27 characters."""
-        seconds = self._seconds.get(text[:19])
-        if seconds is None:
-            if len(self._seconds) > _REMEMBERED_MAX:
-                self._seconds.clear()
-            seconds = microseconds(datetime.fromisoformat(text[:19] + "Z"))
-            self._seconds[text[:19]] = seconds
-        return seconds + int(text[20:26])
+    def _take_times(self, found: Sequence[Any]) -> dict[str, list[int]]:
+        """Microseconds since 1970; entries write 27 characters."""
+        seconds_of = self._seconds.get
+        times: dict[str, list[int]] = {}
+        for name, texts in (
+            ("time", [each.time for each in found]),
+            ("logged", [each.logged for each in found]),
+            ("observed", [each.observed for each in found]),
+        ):
+            values = times[name] = []
+            for text in texts:
+                if text is None:
+                    values.append(0)
+                    continue
+                seconds = seconds_of(text[:19])
+                if seconds is None:
+                    seconds = microseconds(datetime.fromisoformat(text[:19] + "Z"))
+                    self._seconds[text[:19]] = seconds
+                values.append(seconds + int(text[20:26]))
+        return times
 
-    def _conceal(
-        self, batch: _Batch, found: Any, disclosures: Mapping[bytes, bytes], place: int
+    def _take_shapes(self, batch: _Batch, found: Sequence[Any]) -> None:
+        """What entries say beside their blocks."""
+        groups: dict[Any, Group] = {}
+        for place, each in enumerate(found):
+            source = each.source
+            shape = (
+                each.action, each.outcome, each.severity, each.trigger, source.tool,
+                source.instance, source.imported, each.observed is None,
+                each.duration_ms is None, each.attempt is None,
+            )  # fmt: skip
+            group = groups.get(shape)
+            if group is None:
+                given = self._shapes.get(shape)
+                if given is None:
+                    given = self._shapes[shape] = _given(_shaped(each), _FIELDS_BESIDE)
+                group = groups[shape] = batch.begin(given, place)
+            group.places.append(place)
+
+    def _take_blocks(self, batch: _Batch, found: Sequence[Any]) -> None:
+        """Blocks by their bytes."""
+        for name, raw_of, known in zip(_BLOCKS, _RAW_OF, self._given, strict=True):
+            groups: dict[bytes, Group] = {}
+            group_of = groups.get
+            for place, raw in enumerate(map(raw_of, found)):
+                if raw is _NOTHING:
+                    continue
+                block = bytes(raw)
+                group = group_of(block)
+                if group is None:
+                    given = known.get(block)
+                    if given is None:
+                        given = known[block] = _given({name: _value(block)}, _fields_of(name))
+                    group = groups[block] = batch.begin(given, place)
+                group.places.append(place)
+
+    def _take_texts(
+        self, batch: _Batch, found: Sequence[Any], disclose: Callable[[], Mapping[bytes, bytes]]
     ) -> None:
-        """Take in an entry's concealed texts, each under its subject, and who is named in them."""
-        raw = bytes(found.subjects)
-        owners = batch.owners.get(raw)
-        if owners is None:
-            owners = batch.owners[raw] = _owners(raw)
-        own = owners.get("/actor") or next(
-            (owner for pointer, owner in owners.items() if pointer != _PRINCIPAL), None
-        )
-        named: dict[str, _Text] = {}
-        for digest in found.digests:
-            text = self._texts.get(digest) or self._read(digest, disclosures)
-            if text is None:
+        """Entries' concealed texts, each under its subject, and who is named in them."""
+        disclosures: Mapping[bytes, bytes] | None = None
+        whose: dict[bytes, _Owners] = {}
+        for place, each in enumerate(found):
+            if each.subjects is _NOTHING:
                 continue
-            owner = owners.get(text.pointer)
-            if owner is None:
-                continue
-            if text.pointer in _PERSONS:
-                named[text.pointer] = text
-            batch.take_owned(digest, text, owner, place, is_own=owner == own)
-        for pointer, field in _PERSONS.items():
-            owner = owners.get(pointer)
-            if owner is not None:
-                known = named.get(pointer)
-                id, name = (None, None) if known is None else (known.id, known.name)
-                batch.take_person(field, owner, id, name, place, self._people)
+            if disclosures is None:
+                disclosures = disclose()
+            raw = bytes(each.subjects)
+            owners = whose.get(raw)
+            if owners is None:
+                owners = whose[raw] = _owners_of(raw)
+            missing = owners.persons
+            for digest in each.digests:
+                text = self._texts.get(digest) or self._read(digest, disclosures)
+                if text is None:
+                    continue
+                owner = owners.by_pointer.get(text.pointer)
+                if owner is None:
+                    continue
+                if text.pointer in missing:
+                    missing = missing - {text.pointer}
+                batch.take_owned(digest, text, owner, owners.own, place, self._people)
+            for pointer in missing:
+                batch.take_unnamed(pointer, owners.by_pointer[pointer], place, self._people)
 
     def _read(self, digest: str, disclosures: Mapping[bytes, bytes]) -> _Text | None:
         octets = disclosures.get(unbase64url(digest))
@@ -207,99 +255,16 @@ class Rowing:
 class _Batch:
     """Rows in the making."""
 
-    def __init__(self, given: dict[Any, Given]) -> None:
-        self.owners: dict[bytes, dict[str, str]] = {}
-        self._given = given
-        self._groups: dict[Any, Group] = {}
+    def __init__(self) -> None:
+        self.loose: dict[bytes, list[int]] = defaultdict(list)
+        self._owned: dict[Any, Group] = {}
         self._terms: dict[bytes, list[Group]] = {}
-        self._loose: dict[bytes, list[int]] = defaultdict(list)
-        self._words: dict[str, list[int]] = {}
-        self._spelled: dict[bytes, str] = {}
+        self._spelled: dict[bytes, tuple[int, str]] = {}
         self._numbers: list[tuple[str, int, Group]] = []
-        self._plain: dict[str, list[int]] = {name: [] for name in _PLAIN}
 
-    def take_id(self, id: str, place: int) -> None:
-        self._loose[self._value_of("id", id)].append(place)
-
-    def take_targets(self, raw: msgspec.Raw, place: int) -> None:
-        loose, words_known = self._loose, self._words
-        has_id = False
-        for target in _targets(raw):
-            loose[self._value_of("target.type", target.type)].append(place)
-            if target.id is None:
-                continue
-            has_id = True
-            loose[self._value_of("target", target.id)].append(place)
-            for word in words(target.id):
-                places = words_known.get(word)
-                if places is None:
-                    places = words_known[word] = loose[key.word(key.CLEAR, word)]
-                places.append(place)
-        loose[_TYPE_PRESENT].append(place)
-        if has_id:
-            loose[_TARGET_PRESENT].append(place)
-
-    def _value_of(self, field: str, value: str) -> bytes:
-        compared = folded(value)
-        named = key.value(field, compared)
-        if compared != value:
-            self._spelled.setdefault(named, value)
-        return named
-
-    def take(self, name: str, block: bytes, place: int) -> None:
-        """A block by its bytes; two blocks may look the same."""
-        named = (name, block)
-        group = self._groups.get(named)
-        if group is None:
-            given = self._given.get(named)
-            if given is None:
-                given = _given({name: _value(block)}, _fields_of(name))
-                self._given[named] = given
-            group = self._begin(named, given)
-        group.places.append(place)
-
-    def take_plain(self, found: Any, place: int, moment: Callable[[str], int]) -> None:
-        """What an entry says beside its blocks."""
-        source = found.source
-        observed, duration, attempt = found.observed, found.duration_ms, found.attempt
-        plain = self._plain
-        plain["time"].append(moment(found.time))
-        plain["logged"].append(moment(found.logged))
-        plain["observed"].append(0 if observed is None else moment(observed))
-        plain["duration_ms"].append(duration or 0)
-        plain["attempt"].append(attempt or 0)
-        shape = (
-            found.action, found.outcome, found.severity, found.trigger, source.tool,
-            source.instance, source.imported, observed is None, duration is None, attempt is None,
-        )  # fmt: skip
-        group = self._groups.get(shape)
-        if group is None:
-            given = self._given.get(shape)
-            if given is None:
-                given = self._given[shape] = _given(_shaped(found), _FIELDS_BESIDE)
-            group = self._begin(shape, given)
-        group.places.append(place)
-
-    def take_owned(self, digest: str, text: _Text, owner: str, place: int, *, is_own: bool) -> None:
-        group = self._groups.get((digest, is_own))
-        if group is None:
-            layer, subject = key.ERASABLE[0 if is_own else 1]
-            keys = [key.word(layer, word) for word in text.words]
-            group = self._begin((digest, is_own), Given((key.subject(subject, owner), *keys)))
-        group.places.append(place)
-
-    def take_person(
-        self, field: str, owner: str, id: str | None, name: str | None, place: int, people: People
-    ) -> None:
-        group = self._groups.get((field, owner, id, name))
-        if group is None:
-            number = people.number(owner, id, name)
-            keys = (key.person(field, owner, number), key.present(field))
-            group = self._begin((field, owner, id, name), Given(keys))
-        group.places.append(place)
-
-    def _begin(self, named: Any, given: Given) -> Group:
-        group = self._groups[named] = Group()
+    def begin(self, given: Given, place: int) -> Group:
+        """A group of what gives so, of none so far; `place` will be its first."""
+        group = Group([])
         terms = self._terms
         for one in given.keys:
             groups = terms.get(one)
@@ -310,19 +275,102 @@ class _Batch:
         for field, value in given.numbers:
             self._numbers.append((field, value, group))
         for one, spelling in given.spelled:
-            self._spelled.setdefault(one, spelling)
+            self.spell(one, spelling, place)
         return group
 
-    def rows(self, first: int, count: int) -> Rows:
-        numbers = {_FIELD_OF[name]: found for name, found in self._plain.items()}
+    def spell(self, named: bytes, spelling: str, place: int) -> None:
+        """How an entry writes a value; what the first one wrote is kept."""
+        known = self._spelled.get(named)
+        if known is None or place < known[0]:
+            self._spelled[named] = place, spelling
+
+    def take_owned(
+        self, digest: str, text: _Text, owner: str, own: str | None, place: int, people: People
+    ) -> None:
+        group = self._owned.get((digest, owner == own))
+        if group is None:
+            layer, subject = key.ERASABLE[0 if owner == own else 1]
+            keys = [key.subject(subject, owner), *[key.word(layer, word) for word in text.words]]
+            field = _PERSONS.get(text.pointer)
+            if field is not None:
+                number = people.number(owner, text.id, text.name)
+                keys += key.person(field, owner, number), key.present(field)
+            group = self._owned[digest, owner == own] = self.begin(Given(tuple(keys)), place)
+        group.places.append(place)
+
+    def take_unnamed(self, pointer: str, owner: str, place: int, people: People) -> None:
+        """Somebody of whom nothing can be read."""
+        group = self._owned.get((pointer, owner))
+        if group is None:
+            field = _PERSONS[pointer]
+            number = people.number(owner, None, None)
+            keys = (key.person(field, owner, number), key.present(field))
+            group = self._owned[pointer, owner] = self.begin(Given(keys), place)
+        group.places.append(place)
+
+    def rows(self, times: dict[str, list[int]], found: Sequence[Any]) -> Rows:
+        numbers = {
+            **times,
+            "duration": [each.duration_ms or 0 for each in found],
+            "attempt": [each.attempt or 0 for each in found],
+        }
         for field, value, group in self._numbers:
-            found = numbers.setdefault(field, [0] * count)
+            values = numbers.setdefault(field, [0] * len(found))
             for place in group.places:
-                found[place - first] = value
-        return Rows(self._terms, self._loose, self._spelled, numbers["time"], numbers)
+                values[place] = value
+        spelled = {named: spelling for named, (_, spelling) in self._spelled.items()}
+        return Rows(self._terms, self.loose, spelled, times["time"], numbers)
 
 
-_FIELD_OF: Final = {field.paths[0][0]: field.name for field in FIELDS if len(field.paths[0]) == 1}
+def _take_ids(batch: _Batch, found: Sequence[Any]) -> None:
+    for place, each in enumerate(found):
+        batch.loose[_value_of(batch, "id", each.id, place)].append(place)
+
+
+def _take_targets(batch: _Batch, found: Sequence[Any]) -> None:
+    loose = batch.loose
+    of_type: dict[str, list[int]] = {}
+    of_word: dict[str, list[int]] = {}
+    types_present, ids_present = loose[_TYPE_PRESENT], loose[_TARGET_PRESENT]
+    word_of = of_word.get
+    for place, each in enumerate(found):
+        if each.targets is _NOTHING:
+            continue
+        types_present.append(place)
+        for target in _targets(each.targets):
+            places = of_type.get(target.type)
+            if places is None:
+                named = _value_of(batch, "target.type", target.type, place)
+                places = of_type[target.type] = loose[named]
+            places.append(place)
+            id = target.id
+            if id is None:
+                continue
+            ids_present.append(place)
+            loose[_value_of(batch, "target", id, place)].append(place)
+            for word in words(id):
+                places = word_of(word)
+                if places is None:
+                    places = of_word[word] = loose[key.word(key.CLEAR, word)]
+                places.append(place)
+
+
+def _value_of(batch: _Batch, field: str, value: str, place: int) -> bytes:
+    compared = folded(value)
+    named = key.value(field, compared)
+    if compared != value:
+        batch.spell(named, value, place)
+    return named
+
+
+def _owners_of(raw: bytes) -> _Owners:
+    found = _owners(raw)
+    own = found.get("/actor") or next(
+        (owner for pointer, owner in found.items() if pointer != _PRINCIPAL), None
+    )
+    return _Owners(found, own, frozenset(_PERSONS.keys() & found.keys()))
+
+
 _FIELDS_BESIDE: Final = tuple(
     field
     for field in FIELDS

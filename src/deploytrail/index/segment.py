@@ -90,51 +90,39 @@ def terms(rows: Rows, about: Segment) -> Iterator[Term]:
         for bit, found in postings.slices_of(values)
     }
     grouped, loose, spelled = rows.terms, rows.loose, rows.spelled
+    own = postings.packed(range(about.offset, about.offset + about.span))
+    is_rare = about.span >= postings.DENSE
     for named in sorted({*grouped, *loose, *slices}):
-        if named in slices:
+        places = loose.get(named, ())
+        groups = grouped.get(named, ())
+        if len(places) == 1 and not groups and is_rare:
+            at = 4 * places[0]
+            yield Term(named, 1, own[at : at + 4], spelled.get(named))
+        elif named in slices:
             yield of_bits(named, slices[named], about)
-            continue
-        groups = grouped.get(named)
-        if groups is None:
-            yield of_places(named, loose[named], about, spelled.get(named))
-        else:
-            own = loose.get(named, ())
-            yield of_groups(named, groups, own, about, spelled.get(named))
+        elif groups or places:
+            yield _of_groups(named, groups, places, about, spelled.get(named))
 
 
-def of_places(
-    named: bytes, places: Sequence[int], about: Segment, spelled: str | None = None
-) -> Term:
-    """The term that the entries at these places have; ascending, some maybe twice."""
-    if len(places) > 1:
-        places = list(dict.fromkeys(places))
-    count = len(places)
-    if not postings.is_dense(count, about.span):
-        return Term(named, count, postings.packed(places), spelled)
-    bits = postings.bits_of([place - about.offset for place in places], about.span)
-    return Term(named, count, _octets(bits, about), spelled)
-
-
-def of_groups(
+def _of_groups(
     named: bytes,
     groups: Sequence[Group],
     loose: Sequence[int],
     about: Segment,
-    spelled: str | None = None,
+    spelled: str | None,
 ) -> Term:
     """The term that the entries of these groups have, and loose ones."""
     most = sum([len(group.places) for group in groups]) + len(loose)
-    if not postings.is_dense(most, about.span):
-        if len(groups) == 1 and not loose:
-            return Term(named, most, postings.packed(groups[0].places), spelled)
-        places = sorted({*loose, *chain.from_iterable([group.places for group in groups])})
-        return Term(named, len(places), postings.packed(places), spelled)
     offset, span = about.offset, about.span
-    bits = postings.bits_of([place - offset for place in loose], span) if loose else 0
+    if not postings.is_dense(most, span):
+        places = sorted({*loose, *chain.from_iterable([group.places for group in groups])})
+        octets = postings.packed([place + offset for place in places])
+        return Term(named, len(places), octets, spelled)
+    bits = postings.bits_of(loose, span) if loose else 0
     for group in groups:
         own = group.bits
         if own is None:
-            own = group.bits = postings.bits_of([p - offset for p in group.places], span)
+            own = group.bits = postings.bits_of(group.places, span)
         bits |= own
     return of_bits(named, bits, about, spelled=spelled)
 

@@ -120,10 +120,14 @@ class SqliteMoment:
 
     def segments(self) -> list[Segment]:
         found: Any = self._live.execute(sql.SEGMENTS)
-        return [
+        segments = [
             Segment(id, first, until, low, high, _spans(spans), bool(is_sealed), edition)
             for id, first, until, low, high, spans, is_sealed, edition in found
         ]
+        # Opened now, they are read to the end even where another index takes the place of this.
+        for segment in segments:
+            self._shelf.of(segment)
+        return segments
 
     def row(self, segment: Segment, key: bytes) -> Row | None:
         found: Any = self._shelf.of(segment).execute(sql.ROW, (segment.id, key))
