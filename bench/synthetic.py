@@ -33,19 +33,14 @@ _raws: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Pooled(NamedTuple):
-    """An entry in pieces: what stays, and what is exchanged; and its own texts by digest."""
+    """An entry in pieces: what stays, and what is exchanged.
 
-    before: bytes
+    `digests` are as they are listed, each with its text where it is to get a digest of its own.
+    """
+
+    kept: bytes
     exchanged: bytes
-    middle: bytes
     digests: list[tuple[str, bytes | None]]
-    milliseconds: int
-
-
-class Disclosures(NamedTuple):
-    """All that repeat."""
-
-    known: dict[bytes, bytes]
 
 
 def reads(count: int, *, batch: int = 4_096, seed: int = 1) -> Iterator[Read]:
@@ -55,16 +50,15 @@ def reads(count: int, *, batch: int = 4_096, seed: int = 1) -> Iterator[Read]:
     start = microseconds(typical.START)
     step = YEAR_SECONDS * 1_000_000 // count
     made = 0
-    order = list(range(len(pool)))
     while made < count:
         table = _exchange(chance)
         for first in range(0, len(pool), batch):
-            some = order[first : first + min(batch, count - made)]
+            some = pool[first : first + min(batch, count - made)]
             if not some:
                 return
             entries, disclosures = [], dict(known)
-            for at in some:
-                octets = _replayed(pool[at], table, start + made * step, chance, disclosures)
+            for pooled in some:
+                octets = _replayed(pooled, table, start + made * step, chance, disclosures)
                 entries.append(octets)
                 made += 1
             yield Read(made - len(some), entries, (), _given(disclosures))
@@ -88,8 +82,10 @@ def _replayed(
     chance: random.Random,
     disclosures: dict[bytes, bytes],
 ) -> bytes:
-    # Tools don't tell in the order in which things happen.
+    time += chance.randrange(100_000)
     logged = rfc3339(at_microseconds(time)).encode()
+    heard = rfc3339(at_microseconds(time - chance.randrange(10_000))).encode()
+    # Tools don't tell in the order in which things happen.
     claimed = rfc3339(at_microseconds(time - chance.randrange(2_000_000))).encode()
     id = uuid7(time // 1000, chance.randbytes(10)).encode()
     listed = []
@@ -102,13 +98,12 @@ def _replayed(
         listed.append(base64url(digest))
     return b"".join(
         (
-            pooled.before,
+            pooled.kept,
             pooled.exchanged.translate(table),
-            pooled.middle,
             b'"_sd":["', '","'.join(listed).encode(),
             b'"],"id":"', id,
             b'","logged":"', logged,
-            b'","observed":"', logged,
+            b'","observed":"', heard,
             b'","time":"', claimed,
             b'"}',
         )
@@ -155,7 +150,7 @@ def _pooled(octets: bytes, digests: list[tuple[str, bytes | None]]) -> _Pooled:
         fields["links"] = canonical.encode(links | {"trace": trace})
     exchanged = [(name, raw) for name, raw in fields.items() if name in _TRANSLATED]
     kept = [(name, raw) for name, raw in fields.items() if name not in _TRANSLATED]
-    return _Pooled(b"{" + _members(kept), _members(exchanged), b"", digests, 0)
+    return _Pooled(b"{" + _members(kept), _members(exchanged), digests)
 
 
 def _members(fields: list[tuple[str, bytes]]) -> bytes:

@@ -62,6 +62,9 @@ class Limits(NamedTuple):
     wait_seconds: float = WAIT_SECONDS_MAX
 
 
+LIMITS: Final = Limits()
+
+
 class _Asked(NamedTuple):
     """A query with its scope: what it means, and how an event is asked."""
 
@@ -76,7 +79,7 @@ class Searching:
     """
 
     def __init__(
-        self, log: Entries, indexes: Indexes, clock: Clock, limits: Limits = Limits()
+        self, log: Entries, indexes: Indexes, clock: Clock, limits: Limits = LIMITS
     ) -> None:
         self._log = log
         self._indexes = indexes

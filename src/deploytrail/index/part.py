@@ -92,6 +92,15 @@ class Part:
             return self.everything
         return self.bits(key.present(field.name))
 
+    def set_of(self, term: Term) -> int:
+        """The set of the entries that have a term which was read before."""
+        name = (*self._name, term.key)
+        known: int | None = self._memory.get(name)
+        if known is None:
+            known = bits_of(term, self.about)
+            self._memory.put(name, known, 64 + (self.about.span >> 3))
+        return known
+
     def bits_of_any(self, keys: Iterable[bytes]) -> int:
         """The set of the entries that have any of these terms."""
         return self.joined(term for named in keys if (term := self.find(named)) is not None)

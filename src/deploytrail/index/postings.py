@@ -35,32 +35,20 @@ def bits_of(places: Iterable[int], span: int) -> int:
 
 def places_of(bits: int) -> list[int]:
     """The places in a set, ascending."""
-    if not bits:
-        return []
-    if bits.bit_count() * 16 < bits.bit_length():
-        return list(_places_of_few(bits))
-    text = format(bits, "b")
-    return list(compress(range(len(text)), map(_IS_ONE, reversed(text))))
+    text = format(bits, "b")[::-1] if bits else ""
+    if bits.bit_count() * _FEW >= len(text):
+        return list(compress(range(len(text)), text.encode("ascii").translate(_FLAGS)))
+    found = []
+    place = text.find("1")
+    while place >= 0:
+        found.append(place)
+        place = text.find("1", place + 1)
+    return found
 
 
-_IS_ONE: Final = "1".__eq__
-
-
-def _places_of_few(bits: int) -> Iterator[int]:
-    octets = bits.to_bytes(bits.bit_length() + 7 >> 3, "little")
-    at = 0
-    # Runs without any are passed over at the speed of a search for what is not zero.
-    while at < len(octets):
-        window = octets[at : at + 512]
-        if window.count(0) != len(window):
-            for offset, octet in enumerate(window, at):
-                if octet:
-                    for bit in _BITS_IN[octet]:
-                        yield offset * 8 + bit
-        at += 512
-
-
-_BITS_IN: Final = tuple(tuple(bit for bit in range(8) if octet >> bit & 1) for octet in range(256))
+_FEW: Final = 8
+"""From one in so many on, all are looked at; else one is searched for after the other."""
+_FLAGS: Final = bytes(octet == ord("1") for octet in range(256))
 
 
 def all_of(span: int) -> int:

@@ -38,15 +38,22 @@ def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Val
         for named, count, spelled in part.counts(prefix):
             yield Value(named, count, spelled)
         return
-    octets = bits.to_bytes(part.about.span + 7 >> 3, "little")
+    # What is asked again of a segment (a page that people look at) is remembered by the set itself.
+    name = ("values", prefix, bits)
+    size = 256 + (part.about.span >> 3)
+    yield from part.remembered(name, lambda: list(_counted(found, prefix)), size)
+
+
+def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
+    part, bits = found
     span, offset = part.about.span, part.about.offset
+    octets = bits.to_bytes(span + 7 >> 3, "little")
     for term in part.beginning(prefix):
         if postings.is_dense(term.entries, span):
-            count = (int.from_bytes(term.data, "little") & bits).bit_count()
+            count = (part.set_of(term) & bits).bit_count()
         else:
-            places = postings.unpacked(term.data)
             count = 0
-            for place in places:
+            for place in postings.unpacked(term.data):
                 at = place - offset
                 count += octets[at >> 3] >> (at & 7) & 1
         if count:
@@ -78,63 +85,65 @@ def numbers(found: Matched, field: Field) -> Counter[int]:
     return counts
 
 
-class Runs:
-    """Entries of a segment by the bin that their time falls into."""
-
-    def __init__(self, part: Part, edges: Sequence[int]) -> None:
-        self._part = part
-        self._edges = edges
-
-    def masks(self) -> Iterator[tuple[int, int, int]]:
-        """(bin, first place, a mask of the places from there on); entries in no bin in none."""
-        edges, about = self._edges, self._part.about
-        run: tuple[int, int, int] | None = None
-        for number, (low, high) in enumerate(about.spans):
-            first = number * CHUNK_ENTRIES
-            until = min(first + CHUNK_ENTRIES, about.span)
-            at = bisect_right(edges, low) - 1
-            if at == bisect_right(edges, high) - 1:
-                if run is not None and run[0] == at and run[2] == first:
-                    run = (at, run[1], until)
-                    continue
-                yield from self._whole(run)
-                run = (at, first, until)
-                continue
-            yield from self._whole(run)
-            run = None
-            yield from self._split(number, first)
-        yield from self._whole(run)
-
-    def _whole(self, run: tuple[int, int, int] | None) -> Iterator[tuple[int, int, int]]:
-        if run is not None and 0 <= run[0] < len(self._edges) - 1:
-            yield run[0], run[1], postings.all_of(run[2] - run[1])
-
-    def _split(self, number: int, first: int) -> Iterator[tuple[int, int, int]]:
-        """A chunk that lies in several bins."""
-        edges = self._edges
-        places: dict[int, list[int]] = {}
-        for place, time in enumerate(self._part.times(number)):
-            places.setdefault(bisect_right(edges, time) - 1, []).append(place)
-        for at, found in places.items():
-            if 0 <= at < len(edges) - 1:
-                yield at, first, postings.bits_of(found, CHUNK_ENTRIES)
-
-
 def bins(found: Matched, edges: Sequence[int]) -> Iterator[tuple[int, int, dict[str, int]]]:
     """(bin, how many, how many of each outcome), as often as it takes for each bin."""
     part, bits = found
-    by_outcome = {
-        outcome: some
+    length = part.about.span + 7 >> 3
+    by_outcome = [
+        (outcome, some.to_bytes(length, "little"))
         for outcome in OUTCOMES
         if (some := bits & part.bits(key.value("outcome", outcome)))
-    }
-    for at, first, mask in Runs(part, edges).masks():
-        here = bits >> first & mask
-        count = here.bit_count()
-        if count:
-            outcomes = {
-                outcome: number
-                for outcome, some in by_outcome.items()
-                if (number := (some >> first & mask).bit_count())
-            }
-            yield at, count, outcomes
+    ]
+    for at, first, until, mask in _runs(part, edges):
+        outcomes = {}
+        for outcome, octets in by_outcome:
+            here = int.from_bytes(octets[first >> 3 : until + 7 >> 3], "little")
+            number = (here if mask is None else here & mask).bit_count()
+            if number:
+                outcomes[outcome] = number
+        if outcomes:
+            # Every event has one outcome.
+            yield at, sum(outcomes.values()), outcomes
+
+
+def _runs(part: Part, edges: Sequence[int]) -> Iterator[tuple[int, int, int, int | None]]:
+    """(bin, first place, the place behind the last, which of these) of entries in a bin.
+
+    None stands for all of them. Chunks that lie in one bin are taken together.
+    """
+    about, last = part.about, len(edges) - 2
+    run: tuple[int, int, int] | None = None
+    for number, (low, high) in enumerate(about.spans):
+        first = number * CHUNK_ENTRIES
+        until = min(first + CHUNK_ENTRIES, about.span)
+        at, highest = bisect_right(edges, low) - 1, bisect_right(edges, high) - 1
+        if run is not None and (at != highest or at != run[0]):
+            yield (*run, None)
+            run = None
+        if at == highest:
+            if 0 <= at <= last:
+                run = (at, first if run is None else run[1], until)
+            continue
+        # Its lowest time is in the first of these bins, its highest in the last.
+        below = 0
+        for here in range(at, highest + 1):
+            is_last = here == highest
+            upto = (
+                postings.all_of(until - first)
+                if is_last
+                else _earlier(part, number, edges[here + 1])
+            )
+            if 0 <= here <= last and upto & ~below:
+                yield here, first, until, upto & ~below
+            below = upto
+    if run is not None:
+        yield (*run, None)
+
+
+def _earlier(part: Part, number: int, edge: int) -> int:
+    """The entries of a chunk that happened before a time."""
+    flags = bytes(map(edge.__gt__, part.times(number)))
+    return int(flags.translate(_DIGITS)[::-1], 2)
+
+
+_DIGITS: Final = bytes(ord("1") if octet else ord("0") for octet in range(256))
