@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from deploytrail.clock import microseconds
+from deploytrail.clock import at_microseconds
 from deploytrail.entry import unbase64url
 from deploytrail.errors import Conflict, Malformed
 from deploytrail.follow.view import Read
@@ -49,12 +49,14 @@ class _Source(msgspec.Struct, gc=False):
     imported: bool = False
 
 
+_EPOCH: Final = at_microseconds(0)
+_NO_TIME: Final = timedelta()
 _NOTHING: Final = msgspec.Raw()
 _Entry: Final[Any] = msgspec.defstruct(
     "_Entry",
     [
-        ("origin", str), ("id", str), ("action", str), ("outcome", str), ("time", str),
-        ("logged", str), ("source", _Source), ("observed", str | None, None),
+        ("origin", str), ("id", str), ("action", str), ("outcome", str), ("time", datetime),
+        ("logged", datetime), ("source", _Source), ("observed", datetime | None, None),
         ("severity", str | None, None), ("trigger", str | None, None),
         ("duration_ms", int | None, None), ("attempt", int | None, None),
         ("subjects", msgspec.Raw, _NOTHING), ("digests", list[str], ()),
@@ -130,15 +132,12 @@ class Rowing:
         self._given: list[dict[bytes, Given]] = [{} for _ in _BLOCKS]
         self._shapes: dict[Any, Given] = {}
         self._texts: dict[str, _Text] = {}
-        self._seconds: dict[str, int] = {}
 
     def rows(self, read: Read) -> Rows:
         """The rows of entries that were read. Raises Conflict at an entry of another log."""
         for known in self._given:
             if len(known) > _REMEMBERED_MAX:
                 known.clear()
-        if len(self._seconds) > _REMEMBERED_MAX:
-            self._seconds.clear()
         found = [_decoded(octets, at) for at, octets in enumerate(read.entries, read.first)]
         for each in found:
             if each.origin != self._origin:
@@ -146,34 +145,12 @@ class Rowing:
                     f"index: expected entries of {self._origin}, found one of {each.origin}"
                 )
         batch = _Batch()
-        times = self._take_times(found)
         self._take_shapes(batch, found)
         self._take_blocks(batch, found)
         _take_ids(batch, found)
         _take_targets(batch, found)
         self._take_texts(batch, found, read.disclosures)
-        return batch.rows(times, found)
-
-    def _take_times(self, found: Sequence[Any]) -> dict[str, list[int]]:
-        """Microseconds since 1970; entries write 27 characters."""
-        seconds_of = self._seconds.get
-        times: dict[str, list[int]] = {}
-        for name, texts in (
-            ("time", [each.time for each in found]),
-            ("logged", [each.logged for each in found]),
-            ("observed", [each.observed for each in found]),
-        ):
-            values = times[name] = []
-            for text in texts:
-                if text is None:
-                    values.append(0)
-                    continue
-                seconds = seconds_of(text[:19])
-                if seconds is None:
-                    seconds = microseconds(datetime.fromisoformat(text[:19] + "Z"))
-                    self._seconds[text[:19]] = seconds
-                values.append(seconds + int(text[20:26]))
-        return times
+        return batch.rows(found)
 
     def _take_shapes(self, batch: _Batch, found: Sequence[Any]) -> None:
         """What entries say beside their blocks."""
@@ -216,6 +193,8 @@ class Rowing:
         """Entries' concealed texts, each under its subject, and who is named in them."""
         disclosures: Mapping[bytes, bytes] | None = None
         whose: dict[bytes, _Owners] = {}
+        # Where nobody acts for another, a digest alone says whose it is and what it gives.
+        alone: dict[str, tuple[Group, str]] = {}
         for place, each in enumerate(found):
             if each.subjects is _NOTHING:
                 continue
@@ -227,17 +206,39 @@ class Rowing:
                 owners = whose[raw] = _owners_of(raw)
             missing = owners.persons
             for digest in each.digests:
-                text = self._texts.get(digest) or self._read(digest, disclosures)
-                if text is None:
-                    continue
-                owner = owners.by_pointer.get(text.pointer)
-                if owner is None:
-                    continue
-                if text.pointer in missing:
-                    missing = missing - {text.pointer}
-                batch.take_owned(digest, text, owner, owners.own, place, self._people)
+                known = alone.get(digest)
+                if known is None:
+                    known = self._owned(batch, digest, disclosures, owners, place)
+                    if known is None:
+                        continue
+                    if _PRINCIPAL not in owners.by_pointer:
+                        alone[digest] = known
+                known[0].places.append(place)
+                if known[1]:
+                    missing = missing - {known[1]}
             for pointer in missing:
                 batch.take_unnamed(pointer, owners.by_pointer[pointer], place, self._people)
+
+    def _owned(
+        self,
+        batch: _Batch,
+        digest: str,
+        disclosures: Mapping[bytes, bytes],
+        owners: _Owners,
+        place: int,
+    ) -> tuple[Group, str] | None:
+        """The group of a disclosure, and the pointer of whom it names, if it names somebody.
+
+        None without a text.
+        """
+        text = self._texts.get(digest) or self._read(digest, disclosures)
+        if text is None:
+            return None
+        owner = owners.by_pointer.get(text.pointer)
+        if owner is None:
+            return None
+        group = batch.owned(digest, text, owner, owners.own, place, self._people)
+        return group, text.pointer if text.pointer in _PERSONS else ""
 
     def _read(self, digest: str, disclosures: Mapping[bytes, bytes]) -> _Text | None:
         octets = disclosures.get(unbase64url(digest))
@@ -284,9 +285,10 @@ class _Batch:
         if known is None or place < known[0]:
             self._spelled[named] = place, spelling
 
-    def take_owned(
+    def owned(
         self, digest: str, text: _Text, owner: str, own: str | None, place: int, people: People
-    ) -> None:
+    ) -> Group:
+        """The group of a disclosure; its words stand in the layer of whose it is."""
         group = self._owned.get((digest, owner == own))
         if group is None:
             layer, subject = key.ERASABLE[0 if owner == own else 1]
@@ -296,7 +298,7 @@ class _Batch:
                 number = people.number(owner, text.id, text.name)
                 keys += key.person(field, owner, number), key.present(field)
             group = self._owned[digest, owner == own] = self.begin(Given(tuple(keys)), place)
-        group.places.append(place)
+        return group
 
     def take_unnamed(self, pointer: str, owner: str, place: int, people: People) -> None:
         """Somebody of whom nothing can be read."""
@@ -308,9 +310,11 @@ class _Batch:
             group = self._owned[pointer, owner] = self.begin(Given(keys), place)
         group.places.append(place)
 
-    def rows(self, times: dict[str, list[int]], found: Sequence[Any]) -> Rows:
+    def rows(self, found: Sequence[Any]) -> Rows:
         numbers = {
-            **times,
+            "time": _microseconds([each.time for each in found]),
+            "logged": _microseconds([each.logged for each in found]),
+            "observed": _microseconds([each.observed for each in found]),
             "duration": [each.duration_ms or 0 for each in found],
             "attempt": [each.attempt or 0 for each in found],
         }
@@ -319,7 +323,15 @@ class _Batch:
             for place in group.places:
                 values[place] = value
         spelled = {named: spelling for named, (_, spelling) in self._spelled.items()}
-        return Rows(self._terms, self.loose, spelled, times["time"], numbers)
+        return Rows(self._terms, self.loose, spelled, numbers["time"], numbers)
+
+
+def _microseconds(moments: Sequence[datetime | None]) -> list[int]:
+    """Since 1970, as `clock.microseconds`; 0 for none."""
+    spans = [moment - _EPOCH if moment is not None else _NO_TIME for moment in moments]
+    return [
+        span.days * 86_400_000_000 + span.seconds * 1_000_000 + span.microseconds for span in spans
+    ]
 
 
 def _take_ids(batch: _Batch, found: Sequence[Any]) -> None:

@@ -22,14 +22,15 @@ def words(text: str) -> list[str]:
         # A combining mark belongs to the letter before it.
         text = "".join(one if _is_part(one) else " " for one in text)
         return [word[:WORD_CHARACTERS_MAX] for word in text.split()]
-    return [word[:WORD_CHARACTERS_MAX] for word in text.translate(_APART).split()]
+    apart = text.encode("ascii").translate(_APART).decode("ascii")
+    return [word[:WORD_CHARACTERS_MAX] for word in apart.split()]
 
 
 def _is_part(one: str) -> bool:
     return one.isalnum() or unicodedata.category(one)[0] == "M"
 
 
-_APART: Final = {at: " " for at in range(128) if not chr(at).isalnum()}
+_APART: Final = bytes(at if at < 128 and chr(at).isalnum() else ord(" ") for at in range(256))
 _CLEAR: Final = (
     ("action",), ("where", "project"), ("where", "unit"), ("where", "environment"),
     ("where", "raw", "repository"), ("where", "raw", "path"), ("where", "raw", "application"),
