@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import appending, canonicalising, postgres, reading, wrapping
+from bench import appending, canonicalising, postgres, reading, searching, wrapping
 from bench.figure import TARGETS, Figure, fsync_ms, machine, versions
 
 _BUILD = Path("build")
@@ -71,6 +71,8 @@ def _measured(names: list[str], directory: Path, entries: int) -> Iterator[Figur
         uri = stack.enter_context(postgres.server(directory / "postgres")) if wanted else ""
         for measure in wanted:
             yield measure(directory, uri)
+    if any(name.startswith(("index.", "search")) for name in names):
+        yield from searching.figures(directory / "index")
     if any(name.startswith(("log.verify", "log.open")) for name in names):
         trail = appending.filled(directory / "filled", entries)
         yield reading.opening(trail, entries)
@@ -83,7 +85,7 @@ def _row(figure: Figure) -> str:
     verdict = "reached" if target.is_met(figure.value) else "MISSED"
     peer = f"{figure.peer}: {figure.peer_value:g}" if figure.peer_value is not None else ""
     value = f"{figure.value:g} {figure.unit}"
-    return f"{figure.name:22}{value:28}{bound:12}{verdict:9}{peer}"
+    return f"{figure.name:44}{value:28}{bound:12}{verdict:9}{peer}"
 
 
 if __name__ == "__main__":

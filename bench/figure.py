@@ -21,6 +21,13 @@ from deploytrail.zstd import zstd
 
 _PACKAGES: Final = ("deploytrail", "msgspec", "cryptography", "apsw")
 _FSYNCS: Final = 200
+QUESTIONS: Final = (
+    "env_newest", "actor_30d", "action_outcome_project", "trace", "target_history", "word_rare",
+    "word_common", "facets", "year", "page_1000", "id",
+)  # fmt: skip
+"""What an index is asked: newest of an environment, an actor in 30 days, failures of an action's
+family in a project, one trace in order, a resource's history, a rare and a common word, facets, a
+year's histogram, the thousandth page, one id."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -55,6 +62,10 @@ TARGETS: Final = {
     "wrapper.ms": Target(150, is_least=False),
     "wrapper.rss_mb": Target(60, is_least=False),
     "canonical.ratio": Target(5, is_least=True),
+    "index.follow": Target(25_000, is_least=True),
+    "index.bytes_per_event": Target(300, is_least=False),
+    **{f"search.10m.{name}.p95_ms": Target(50, is_least=False) for name in QUESTIONS},
+    **{f"search_cold.10m.{name}.p95_ms": Target(500, is_least=False) for name in QUESTIONS},
 }
 
 

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from bench import synthetic
-from bench.figure import Figure
+from bench.figure import QUESTIONS, Figure
 from deploytrail.index.contract import Match, Position, Searcher
 from deploytrail.index.engine import SegmentedIndex
 from deploytrail.index.part import Memory
@@ -30,6 +30,7 @@ from deploytrail.query.tree import EVERYTHING, And, Between, Filter, Is, StartsW
 
 _ROUNDS: Final = 40
 _ROUNDS_COLD: Final = 6
+_ENTRIES: Final = 10_000_000
 _PAGE: Final = 50
 _THOUSANDTH: Final = 1_000
 _DAYS_US: Final = 86_400 * 1_000_000
@@ -117,19 +118,19 @@ def _id(searcher: Searcher, samples: _Samples, chance: random.Random) -> object:
     return _search(searcher, _is("id", chance.choice(samples.ids)))
 
 
-QUESTIONS: Final[dict[str, Question]] = {
-    "env_newest": _env,
-    "actor_30d": _actor,
-    "action_outcome_project": _failed,
-    "trace": _trace,
-    "target_history": _target,
-    "word_rare": _rare,
-    "word_common": _common,
-    "facets": _facets,
-    "year": _year,
-    "page_1000": _page,
-    "id": _id,
-}
+_QUESTIONS: Final[dict[str, Question]] = dict(
+    zip(
+        QUESTIONS,
+        (_env, _actor, _failed, _trace, _target, _rare, _common, _facets, _year, _page, _id),
+        strict=True,
+    )
+)
+
+
+def figures(directory: Path) -> Iterator[Figure]:
+    """All of ten million entries."""
+    yield from filled(directory, _ENTRIES)
+    yield from asked(directory, _ENTRIES)
 
 
 def filled(directory: Path, entries: int) -> Iterator[Figure]:
@@ -155,15 +156,15 @@ def filled(directory: Path, entries: int) -> Iterator[Figure]:
 
 def asked(directory: Path, entries: int) -> Iterator[Figure]:
     """The 95th percentile of each question, warm and cold."""
-    size = "10m" if entries == 10_000_000 else f"{entries / 1e6:g}m"
+    size = "10m" if entries == _ENTRIES else f"{entries / 1e6:g}m"
     samples = _samples(directory, entries)
     index = SegmentedIndex(SqliteShelf(directory))
-    for name, question in QUESTIONS.items():
+    for name, question in _QUESTIONS.items():
         chance = random.Random(name)
         taken = [_taken(index, question, samples, chance) for _ in range(_ROUNDS + 3)][3:]
         yield _figure(f"search.{size}.{name}.p95_ms", taken, entries)
     index.close()
-    for name, question in QUESTIONS.items():
+    for name, question in _QUESTIONS.items():
         chance = random.Random(name)
         taken = [_cold(directory, question, samples, chance) for _ in range(_ROUNDS_COLD)]
         yield _figure(f"search_cold.{size}.{name}.p95_ms", taken, entries)

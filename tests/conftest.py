@@ -7,11 +7,15 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.searching import USUAL
+
+if TYPE_CHECKING:
+    from tests.postgresql import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -42,6 +46,15 @@ def _heard_signals() -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One for all tests; each makes a database of its own."""
+    from tests.postgresql import running
+
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

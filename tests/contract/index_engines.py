@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
 
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.postgres.shelf import PostgresShelf
 from deploytrail.index.sqlite.shelf import SqliteShelf
 from tests.index.entries import ORIGIN
+
+if TYPE_CHECKING:
+    from tests.postgresql import Server
 
 
 class IndexEngine(Protocol):
@@ -20,7 +27,7 @@ class IndexEngine(Protocol):
 
 
 class SqliteIndexEngine:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, request: pytest.FixtureRequest, directory: Path) -> None:
         self._directory = directory
         self._opened: list[SegmentedIndex] = []
 
@@ -47,4 +54,40 @@ class SqliteIndexEngine:
         self._opened.clear()
 
 
-INDEX_ENGINES = {"sqlite": SqliteIndexEngine}
+class PostgresIndexEngine:
+    """A database of its own on the server of all tests; an index is a schema in it."""
+
+    def __init__(self, request: pytest.FixtureRequest, directory: Path) -> None:
+        self._server: Server = request.getfixturevalue("postgres_server")
+        self._database = self._server.database()
+        self._opened: list[SegmentedIndex] = []
+        self._made: set[str] = set()
+
+    def writer(self, name: str = "index", *, home_entries: int = 1 << 20) -> SegmentedIndex:
+        if name not in self._made:
+            PostgresShelf.create(self._server.url(self._database), name, ORIGIN)
+            self._made.add(name)
+        return self._open(name, is_writer=True, home_entries=home_entries)
+
+    def reader(self, name: str = "index") -> SegmentedIndex:
+        return self._open(name, is_writer=False, home_entries=1 << 20)
+
+    def _open(self, name: str, *, is_writer: bool, home_entries: int) -> SegmentedIndex:
+        shelf = PostgresShelf(self._server.url(self._database), name, is_writer=is_writer)
+        index = SegmentedIndex(shelf, home_entries=home_entries)
+        self._opened.append(index)
+        return index
+
+    def bytes(self, name: str = "index") -> bytes:
+        return self._server.bytes(self._database)
+
+    def close(self) -> None:
+        for index in self._opened:
+            index.close()
+        self._opened.clear()
+
+
+INDEX_ENGINES: dict[str, Callable[[pytest.FixtureRequest, Path], IndexEngine]] = {
+    "postgres": PostgresIndexEngine,
+    "sqlite": SqliteIndexEngine,
+}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,20 +47,28 @@ from tests.searching import examples
 of_each_engine = pytest.mark.parametrize("kind", sorted(INDEX_ENGINES))
 
 
-@contextmanager
-def made(kind: str) -> Iterator[IndexEngine]:
-    """An engine of its own, for one example of many."""
-    with TemporaryDirectory() as directory:
-        engine = INDEX_ENGINES[kind](Path(directory))
-        try:
-            yield engine
-        finally:
-            engine.close()
+Make = Callable[[str], AbstractContextManager[IndexEngine]]
+
+
+@pytest.fixture(scope="session")
+def made(request: pytest.FixtureRequest) -> Make:
+    """Makes an engine of its own for one example of many."""
+
+    @contextmanager
+    def make(kind: str) -> Iterator[IndexEngine]:
+        with TemporaryDirectory() as directory:
+            engine = INDEX_ENGINES[kind](request, Path(directory))
+            try:
+                yield engine
+            finally:
+                engine.close()
+
+    return make
 
 
 @pytest.fixture(params=sorted(INDEX_ENGINES))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexEngine]:
-    found = INDEX_ENGINES[request.param](tmp_path)
+    found = INDEX_ENGINES[request.param](request, tmp_path)
     yield found
     found.close()
 
@@ -120,7 +128,7 @@ _homes = st.sampled_from([8, 16, 1 << 20])
 @examples(30)
 @given(events=_logs, asked=st.lists(filters(), min_size=1, max_size=8), batch=_batches, home=_homes)
 def test_an_engine_finds_what_the_predicate_says_of_each_event(
-    kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
+    made: Make, kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
 ) -> None:
     log = logged(events)
     with made(kind) as engine:
@@ -134,7 +142,7 @@ def test_an_engine_finds_what_the_predicate_says_of_each_event(
 @examples(15)
 @given(events=_logs, asked=st.lists(filters(), min_size=1, max_size=4), batch=_batches, home=_homes)
 def test_counts_are_those_of_the_events_that_match(
-    kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
+    made: Make, kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
 ) -> None:
     log = logged(events)
     named = [one for one in FIELDS if one.kind is not Kind.TIME and one.name != "index"]
@@ -170,7 +178,7 @@ def _fifths(low: int, high: int) -> list[int]:
 @examples(15)
 @given(events=_logs, asked=filters(), batch=_batches, limit=st.integers(1, 7))
 def test_pages_go_on_where_the_last_one_ended(
-    kind: str, events: list[Event], asked: Filter, batch: int, limit: int
+    made: Make, kind: str, events: list[Event], asked: Filter, batch: int, limit: int
 ) -> None:
     log = logged(events)
     with made(kind) as engine:
@@ -196,13 +204,28 @@ def _paged(index: SegmentedIndex, filter: Filter, order: Order, limit: int) -> l
 @examples(15)
 @given(events=_logs, asked=filters(), batch=_batches)
 def test_a_rebuilt_index_gives_the_same_answers_byte_for_byte(
-    kind: str, events: list[Event], asked: Filter, batch: int
+    made: Make, kind: str, events: list[Event], asked: Filter, batch: int
 ) -> None:
     log = logged(events)
     with made(kind) as engine:
         grown = filled(engine, log, batch=batch, home_entries=8, name="grown")
         rebuilt = filled(engine, log, batch=max(1, len(events)), name="rebuilt")
         assert _answers(grown, log, asked) == _answers(rebuilt, log, asked)
+
+
+@examples(15)
+@given(events=_logs, asked=filters(), batch=_batches, home=_homes)
+def test_all_engines_give_the_same_answers(
+    made: Make, events: list[Event], asked: Filter, batch: int, home: int
+) -> None:
+    log = logged(events)
+    answers = []
+    for kind in INDEX_ENGINES:
+        with made(kind) as engine:
+            index = filled(engine, log, batch=batch, home_entries=home)
+            answers.append(_answers(index, log, asked))
+    assert len(answers) == len(INDEX_ENGINES)
+    assert len(set(answers)) == 1
 
 
 def _answers(index: SegmentedIndex, log: Logged, filter: Filter) -> bytes:

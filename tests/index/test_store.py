@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from deploytrail.follow.view import Cursors
+from deploytrail.index.postgres.store import PostgresIndexStore
 from deploytrail.index.sqlite.store import SqliteIndexStore
 from deploytrail.query.tree import EVERYTHING
 from tests.events import event
 from tests.index.entries import ORIGIN, logged
 
+if TYPE_CHECKING:
+    from tests.postgresql import Server
+
 LOG = logged([event() for _ in range(6)])
 
 
+Store = SqliteIndexStore | PostgresIndexStore
+
+
+@pytest.fixture(params=["directory", "database"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "directory":
+        return SqliteIndexStore(tmp_path / "index", ORIGIN)
+    server: Server = request.getfixturevalue("postgres_server")
+    return PostgresIndexStore(server.url(server.database()), ORIGIN)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> SqliteIndexStore:
+def in_files(tmp_path: Path) -> SqliteIndexStore:
     return SqliteIndexStore(tmp_path / "index", ORIGIN)
 
 
-def test_there_is_none_before_one_is_begun(store: SqliteIndexStore) -> None:
+def test_there_is_none_before_one_is_begun(store: Store) -> None:
     assert store.cursors() == Cursors(None, None)
     assert store.current() is None
     assert store.successor() is None
@@ -30,7 +46,7 @@ def test_there_is_none_before_one_is_begun(store: SqliteIndexStore) -> None:
     assert store.cursors() == Cursors(None, None)
 
 
-def _grown(store: SqliteIndexStore, until: int) -> None:
+def _grown(store: Store, until: int) -> None:
     """Begin a successor, unless there is one, and let it take in entries."""
     store.begin()
     index = store.successor()
@@ -39,7 +55,7 @@ def _grown(store: SqliteIndexStore, until: int) -> None:
     index.close()
 
 
-def test_a_successor_takes_the_place_of_what_stood_before(store: SqliteIndexStore) -> None:
+def test_a_successor_takes_the_place_of_what_stood_before(store: Store) -> None:
     _grown(store, 3)
     assert store.cursors() == Cursors(None, 3)
     store.swap()
@@ -52,13 +68,14 @@ def test_a_successor_takes_the_place_of_what_stood_before(store: SqliteIndexStor
     assert store.edition() != before
 
 
-def test_a_successor_that_was_begun_is_gone_on_with(store: SqliteIndexStore) -> None:
+def test_a_successor_that_was_begun_is_gone_on_with(store: Store) -> None:
     _grown(store, 2)
     _grown(store, 5)
     assert store.cursors() == Cursors(None, 5)
 
 
-def test_a_reader_reads_what_it_opened_to_its_end(store: SqliteIndexStore) -> None:
+def test_a_reader_reads_what_it_opened_to_its_end(in_files: SqliteIndexStore) -> None:
+    store = in_files
     _grown(store, 6)
     store.swap()
     reader = store.reader()
@@ -70,7 +87,7 @@ def test_a_reader_reads_what_it_opened_to_its_end(store: SqliteIndexStore) -> No
     reader.close()
 
 
-def test_a_successor_that_is_discarded_leaves_the_current_one(store: SqliteIndexStore) -> None:
+def test_a_successor_that_is_discarded_leaves_the_current_one(store: Store) -> None:
     _grown(store, 3)
     store.swap()
     _grown(store, 6)
@@ -86,8 +103,9 @@ STOPPED = {
 
 @pytest.mark.parametrize("gone", STOPPED.values(), ids=STOPPED)
 def test_a_begin_that_was_stopped_is_done_anew(
-    store: SqliteIndexStore, tmp_path: Path, gone: list[str]
+    in_files: SqliteIndexStore, tmp_path: Path, gone: list[str]
 ) -> None:
+    store = in_files
     _grown(store, 3)
     for name in gone:
         (tmp_path / "index" / name).unlink()
@@ -98,8 +116,9 @@ def test_a_begin_that_was_stopped_is_done_anew(
 
 
 def test_a_swap_that_was_stopped_behind_the_first_name_is_finished(
-    store: SqliteIndexStore, tmp_path: Path
+    in_files: SqliteIndexStore, tmp_path: Path
 ) -> None:
+    store = in_files
     _grown(store, 3)
     # As it stands once `current` was written.
     successor = (tmp_path / "index" / "successor").read_text(encoding="ascii")
@@ -111,8 +130,9 @@ def test_a_swap_that_was_stopped_behind_the_first_name_is_finished(
 
 
 def test_what_another_version_left_behind_stays_until_a_successor_takes_its_place(
-    store: SqliteIndexStore, tmp_path: Path
+    in_files: SqliteIndexStore, tmp_path: Path
 ) -> None:
+    store = in_files
     other = tmp_path / "index" / "v0-7"
     other.mkdir(parents=True)
     (tmp_path / "index" / "current").write_text("v0-7", encoding="ascii")
@@ -126,8 +146,9 @@ def test_what_another_version_left_behind_stays_until_a_successor_takes_its_plac
 
 
 def test_what_names_no_folder_of_ours_is_as_if_it_were_not_there(
-    store: SqliteIndexStore, tmp_path: Path
+    in_files: SqliteIndexStore, tmp_path: Path
 ) -> None:
+    store = in_files
     (tmp_path / "index").mkdir()
     for text in (b"", b"../../etc", b"v1-", b"\xff", b"v1-1\n"):
         (tmp_path / "index" / "current").write_bytes(text)

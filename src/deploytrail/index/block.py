@@ -17,6 +17,8 @@ from deploytrail.zstd import zstd
 
 BLOCK_BYTES: Final = 16_384
 """About as much stands in a block before it is compressed; one long term may be more."""
+ROUTE_BYTES: Final = 1_000
+"""So much of a key says in which block it stands: an engine can't index keys of any length."""
 _LEVEL: Final = 3
 
 
@@ -143,17 +145,22 @@ def encode(terms: Sequence[Term], span: int) -> bytes:
     return zstd.compress(_encode(stored), _LEVEL)
 
 
+def route(key: bytes) -> bytes:
+    """What of a key an engine orders and finds its block by."""
+    return key[:ROUTE_BYTES]
+
+
 def blocks(terms: Iterable[Term], span: int) -> Iterator[tuple[bytes, bytes]]:
-    """(first key, block) of ascending terms."""
+    """(route of the first key, block) of ascending terms; no two blocks share a route."""
     gathered: list[Term] = []
     room = BLOCK_BYTES
     for term in terms:
         size = len(term.key) + len(term.data) + 2
-        if gathered and size > room:
-            yield gathered[0].key, encode(gathered, span)
+        if gathered and size > room and route(gathered[-1].key) != route(term.key):
+            yield route(gathered[0].key), encode(gathered, span)
             gathered = []
             room = BLOCK_BYTES
         gathered.append(term)
         room -= size
     if gathered:
-        yield gathered[0].key, encode(gathered, span)
+        yield route(gathered[0].key), encode(gathered, span)

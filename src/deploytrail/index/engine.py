@@ -169,7 +169,7 @@ class _Sealing:
             return rows
         # The last block may have room for what comes next.
         kept = rows.pop()
-        self._pending = [term for term in self._pending if term.key >= kept.first]
+        self._pending = [term for term in self._pending if block.route(term.key) >= kept.first]
         return rows
 
     def discard(self) -> None:
@@ -219,14 +219,14 @@ def _times(moment: Moment, segments: Sequence[Segment]) -> array[int]:
 
 def _blocks(moment: Moment, about: Segment, after: bytes = b"") -> Iterator[Block]:
     """The blocks of a segment that have keys behind `after`."""
-    before = moment.row(about, after)
+    before = moment.row(about, block.route(after))
     low = after if before is None else before.first
     return (Block(row.data, about.span) for row in moment.rows(about, low=low))
 
 
 def _erase(pen: Pen, about: Segment, layer: bytes, whose: bytes) -> None:
     """Let none of the entries that have a subject's texts in a layer have words of that layer."""
-    row = pen.row(about, whose)
+    row = pen.row(about, block.route(whose))
     term = None if row is None else Block(row.data, about.span).find(whose)
     if term is None:
         return
@@ -239,7 +239,9 @@ def _erase(pen: Pen, about: Segment, layer: bytes, whose: bytes) -> None:
         found = list(Block(row.data, about.span))
         kept = list(_without(found, layer, gone, about))
         if kept != found:
-            replaced = Row(kept[0].key, block.encode(kept, about.span)) if kept else None
+            replaced = (
+                Row(block.route(kept[0].key), block.encode(kept, about.span)) if kept else None
+            )
             changes.append((row.first, replaced))
     pen.change(about, changes)
 

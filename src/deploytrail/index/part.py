@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Final, TypeVar
 
 from deploytrail.index import key, postings
-from deploytrail.index.block import Block, Term
+from deploytrail.index.block import Block, Term, route
 from deploytrail.index.contract import Tick
 from deploytrail.index.segment import Segment, bits_of, times_of
 from deploytrail.index.shelf import Moment, Row
@@ -72,7 +72,7 @@ class Part:
 
     def find(self, named: bytes) -> Term | None:
         self._tick()
-        row = self._moment.row(self.about, named)
+        row = self._moment.row(self.about, route(named))
         return None if row is None else self._block(row).find(named)
 
     def bits(self, named: bytes) -> int:
@@ -134,7 +134,7 @@ class Part:
 
     def _blocks_beginning(self, start: bytes) -> Iterator[tuple[Block, range]]:
         high = key.after(start)
-        before = self._moment.row(self.about, start)
+        before = self._moment.row(self.about, route(start))
         low = start if before is None else before.first
         for row in self._moment.rows(self.about, low=low, high=high):
             self._tick()

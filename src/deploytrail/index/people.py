@@ -23,6 +23,11 @@ class Name(NamedTuple):
     name: str | None
 
 
+def encoded(spelling: str) -> bytes:
+    """As engines keep and order it."""
+    return spelling.encode("utf-8", "surrogatepass")
+
+
 def spellings(name: Name) -> set[str]:
     """By what a person is found: id, what stands behind its colon, name, pseudonym; folded."""
     found = {folded(name.subject)}

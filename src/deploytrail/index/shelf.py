@@ -14,7 +14,10 @@ from deploytrail.index.segment import Segment
 
 
 class Row(NamedTuple):
-    """A block as it is kept: the first key in it, and its bytes."""
+    """A block as it is kept: the route of the first key in it (`block.route`), and its bytes.
+
+    Routes are bytes and in their order; none is longer than `block.ROUTE_BYTES`.
+    """
 
     first: bytes
     data: bytes
@@ -35,7 +38,7 @@ class Moment(Protocol):
         ...
 
     def rows(self, segment: Segment, *, low: bytes, high: bytes | None = None) -> Iterator[Row]:
-        """Blocks whose first key is at least `low` and below `high`, ascending."""
+        """Blocks whose route is at least `low` and below `high`, ascending."""
         ...
 
     def times(self, segment: Segment, chunk: int) -> bytes: ...
@@ -45,10 +48,6 @@ class Moment(Protocol):
 
     def named(self, spelling: str, *, is_beginning: bool) -> list[tuple[str, int]]:
         """(subject, number) of names that are spelled so, or begin so; ascending."""
-        ...
-
-    def spellings(self, beginning: str, *, limit: int) -> list[str]:
-        """How names are spelled that begin so, ascending."""
         ...
 
     def names_of(self, people: Iterable[tuple[str, int]]) -> list[Name]:
@@ -84,7 +83,7 @@ class Pen(Moment, Protocol):
         ...
 
     def change(self, segment: Segment, rows: Iterable[tuple[bytes, Row | None]]) -> None:
-        """Put a row, or none, in the place of the one that begins with a key.
+        """Put a row, or none, in the place of the one of a route.
 
         The segment's edition rises.
         """

@@ -11,13 +11,16 @@ from typing import Any, Final
 import apsw
 
 from deploytrail.errors import Misconfigured
-from deploytrail.index.people import Name, spellings
+from deploytrail.index.key import after
+from deploytrail.index.people import Name, encoded, spellings
 from deploytrail.index.segment import Segment
 from deploytrail.index.shelf import Row
 from deploytrail.index.sqlite import database, sql
+from deploytrail.query.fields import folded
 
 LIVE: Final = "live.db"
-_LAST: Final = "\U0010ffff"
+_LAST: Final = b"\xff"
+"""Behind whatever is spelled in UTF-8."""
 
 
 class SqliteShelf:
@@ -151,13 +154,10 @@ class SqliteMoment:
 
     def named(self, spelling: str, *, is_beginning: bool) -> list[tuple[str, int]]:
         if is_beginning:
-            values = (spelling, spelling + _LAST)
-            return list(self._live.execute(sql.NAMED_BEGINNING, values))
-        return list(self._live.execute(sql.NAMED, (spelling,)))
-
-    def spellings(self, beginning: str, *, limit: int) -> list[str]:
-        found: Any = self._live.execute(sql.SPELLINGS, (beginning, beginning + _LAST, limit))
-        return [spelling for (spelling,) in found]
+            low = encoded(spelling)
+            high = after(low) if low else _LAST
+            return list(self._live.execute(sql.NAMED_BEGINNING, (low, high)))
+        return list(self._live.execute(sql.NAMED, (encoded(spelling),)))
 
     def names_of(self, people: Iterable[tuple[str, int]]) -> list[Name]:
         found: list[Any] = [
@@ -204,12 +204,12 @@ class SqlitePen(SqliteMoment):
         for name in names:
             self._live.execute(sql.ADD_NAME, name)
             for spelling in spellings(name):
-                self._live.execute(sql.ADD_SPELLING, (spelling, name.subject, name.number))
+                self._live.execute(sql.ADD_SPELLING, (encoded(spelling), name.subject, name.number))
 
     def unname(self, subject: str) -> None:
-        kept = spellings(Name(subject, 0, None, None))
+        pseudonym = encoded(folded(subject))
         self._live.execute(sql.FORGET_NAMES, (subject,))
-        self._live.execute(sql.FORGET_SPELLINGS, (subject, *kept))
+        self._live.execute(sql.FORGET_SPELLINGS, (subject, pseudonym))
 
     def change(self, segment: Segment, rows: Iterable[tuple[bytes, Row | None]]) -> None:
         connection = self._shelf.of(segment)

@@ -28,7 +28,7 @@ CREATE TABLE segment(id INTEGER PRIMARY KEY, first INTEGER NOT NULL, until INTEG
                      is_sealed INTEGER NOT NULL, edition INTEGER NOT NULL) STRICT;
 CREATE TABLE name(subject TEXT NOT NULL, number INTEGER NOT NULL, id TEXT, name TEXT,
                   PRIMARY KEY(subject, number)) STRICT, WITHOUT ROWID;
-CREATE TABLE spelling(spelling TEXT NOT NULL, subject TEXT NOT NULL, number INTEGER NOT NULL,
+CREATE TABLE spelling(spelling BLOB NOT NULL, subject TEXT NOT NULL, number INTEGER NOT NULL,
                       PRIMARY KEY(spelling, subject, number)) STRICT, WITHOUT ROWID;
 CREATE INDEX spelling_subject ON spelling(subject);
 """
@@ -74,8 +74,4 @@ SELECT DISTINCT subject, number FROM spelling WHERE spelling = ? ORDER BY subjec
 NAMED_BEGINNING: Final = """
 SELECT DISTINCT subject, number FROM spelling WHERE spelling >= ? AND spelling < ?
  ORDER BY subject, number
-"""
-SPELLINGS: Final = """
-SELECT DISTINCT spelling FROM spelling WHERE spelling >= ? AND spelling < ? ORDER BY spelling
- LIMIT ?
 """

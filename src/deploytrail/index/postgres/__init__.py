@@ -1,0 +1,1 @@
+"""Segments in PostgreSQL: a schema for each index, and one that says which of them answers."""

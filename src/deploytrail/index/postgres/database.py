@@ -1,0 +1,60 @@
+"""A connection of the index to PostgreSQL, and its errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import psycopg
+
+from deploytrail.errors import Busy, Misconfigured, TooSlow, Unreachable
+from deploytrail.index.postgres import sql
+
+Link = psycopg.Connection[tuple[Any, ...]]
+_STATEMENT_MS: Final = 60_000
+
+
+def connected(conninfo: str, schema: str = "") -> Link:
+    """A connection that finds its tables in a schema; each statement has a minute at most."""
+    try:
+        link: Link = psycopg.connect(conninfo, autocommit=True)
+    except psycopg.Error:
+        # What libpq says may have a password in it.
+        raise Unreachable(
+            "index: expected its database, which does not answer; try again, or look at it"
+        ) from None
+    with own_errors():
+        link.execute(sql.SEARCH_PATH, (f"{schema}, pg_catalog" if schema else "pg_catalog",))
+        link.execute(sql.STATEMENT_TIMEOUT, (str(_STATEMENT_MS),))
+    return link
+
+
+@contextmanager
+def transaction(link: Link, begin: str) -> Iterator[None]:
+    with own_errors():
+        link.execute(begin.encode())
+        try:
+            yield
+            link.execute("COMMIT")
+        except BaseException:
+            with suppress(psycopg.Error):
+                link.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.QueryCanceled as error:
+        raise TooSlow(f"index: expected an answer sooner, found none yet: {error}") from error
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.SerializationFailure) as error:
+        raise Busy(f"index: another process holds it: {error}; try again") from error
+    except psycopg.OperationalError as error:
+        raise Unreachable(f"index: its database went away: {error}; try again") from error
+    except psycopg.Error as error:
+        raise Misconfigured(
+            f"index: expected one as we write it, found {error}; 'deploytrail index rebuild' "
+            "makes it anew from the log"
+        ) from error
