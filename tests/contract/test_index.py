@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from deploytrail.clock import microseconds
 from deploytrail.errors import Conflict, Malformed, TooSlow
-from deploytrail.event import Actor, Event, Reason, Where
+from deploytrail.event import Actor, Event, Reason, Target, Where
 from deploytrail.follow.view import Read
 from deploytrail.index import key
 from deploytrail.index.answering import Answering
@@ -32,12 +32,13 @@ from deploytrail.query.tree import (
     Is,
     Not,
     Or,
+    StartsWith,
     Within,
     Words,
 )
 from deploytrail.trail import Order
 from tests.contract.index_engines import INDEX_ENGINES, IndexEngine
-from tests.events import event
+from tests.events import BOB, event
 from tests.fakes import NOON
 from tests.index.entries import ORIGIN, Logged, logged, subject_name
 from tests.index.oracle import compared, matches
@@ -441,3 +442,28 @@ def test_counts_are_at_least_where_too_many_texts_would_be_read(engine: IndexEng
     assert tally.counts == (("deployment.started", RESOLVED_MAX),)
     assert not tally.is_exact
     assert sorted(looked) == list(range(20, RESOLVED_MAX + 20))
+
+
+def test_long_values_that_begin_alike_are_told_apart(engine: IndexEngine) -> None:
+    ids = ["東" * 1000 + f"{at:04}" for at in range(60)]
+    log = logged([event(targets=(Target(type="x", id=one),)) for one in ids])
+    index = filled(engine, log, batch=7, home_entries=32)
+    target = BY_NAME["target"]
+    for at in (0, 31, 32, 59):
+        assert found(index, log, Is(target, ids[at])) == [at]
+    assert found(index, log, StartsWith(target, ids[0][:-2])) == list(range(60))
+    assert found(index, log, StartsWith(target, ids[0][:-1])) == list(range(10))
+
+
+def test_long_names_are_found_and_erased(engine: IndexEngine) -> None:
+    # Each character becomes eighteen where texts are compared.
+    names = ["\ufdfa" * 500 + str(at) for at in range(2)]
+    alice = [Actor(type="user", id=ALICE, name=name) for name in names]
+    log = logged([event(actor=alice[0]), event(actor=alice[1]), event(actor=BOB)])
+    index = filled(engine, log)
+    actor = BY_NAME["actor"]
+    alike = StartsWith(actor, folded(names[1])[:8_000])
+    assert found(index, log, Is(actor, folded(names[1]))) == [1]
+    assert found(index, log, alike) == [0, 1]
+    index.erase(subject_name(ALICE))
+    assert found(index, log, Or((Is(actor, folded(names[1])), alike))) == []
