@@ -256,7 +256,7 @@ def test_a_query_that_takes_too_long_says_what_to_narrow(trail: DirectoryTrail) 
     searched = Searched(trail, Hurrying(), Limits(seconds=0.5))
     searched.record(at(1))
     searched.follow()
-    with pytest.raises(TooSlow, match="within 0.5 s, found none yet; narrow it"):
+    with pytest.raises(TooSlow, match=r"within 0\.5 s, found none yet; narrow it"):
         searched.searching.search("env:prod actor:bob")
     searched.close()
 
