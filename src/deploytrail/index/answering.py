@@ -13,6 +13,7 @@ from deploytrail.index.contract import (
     RESOLVED_MAX,
     Bins,
     Match,
+    Order,
     Position,
     Resolve,
     Tally,
@@ -27,7 +28,6 @@ from deploytrail.index.shelf import Moment
 from deploytrail.index.tallying import Matched
 from deploytrail.query.fields import Field, Kind, folded
 from deploytrail.query.tree import Filter
-from deploytrail.trail import Order
 
 _SPELLINGS_MAX: Final = 1_000
 

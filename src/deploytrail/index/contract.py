@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from deploytrail.follow.view import View
 from deploytrail.query.fields import Field
 from deploytrail.query.tree import Filter
-from deploytrail.trail import Order
 
 NAME: Final = "index"
 VERSION: Final = 1
 """Rises with whatever changes what is kept: then it is rebuilt."""
 RESOLVED_MAX: Final = 1_000
 """So many events at most are looked at for one count, where only their texts decide."""
+Order = Literal["newest", "oldest"]
 Tick = Callable[[], None]
 """Called between steps of an answer; raises TooSlow when it has taken too long."""
 Resolve = Callable[[Sequence[int]], Collection[int]]

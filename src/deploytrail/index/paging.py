@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from deploytrail.index.contract import Match, Position
+from deploytrail.index.contract import Match, Order, Position
 from deploytrail.index.deciding import Decided
 from deploytrail.index.part import Part
 from deploytrail.index.postings import places_of
 from deploytrail.index.segment import CHUNK_ENTRIES
-from deploytrail.trail import Order
 
 _Bound = tuple[int, int]
 _MASK = (1 << CHUNK_ENTRIES) - 1
