@@ -343,7 +343,7 @@ def words_kept(index: SegmentedIndex) -> set[bytes]:
             named[1:]
             for part in searcher.parts
             for layer in key.WORDS
-            for named, _, _ in part.counts(layer)
+            for named, _ in part.counts(layer)
         }
 
 
