@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploytrail.clock import microseconds
-from deploytrail.errors import Conflict, Malformed, TooSlow
-from deploytrail.event import Actor, Event, Reason, Target, Where
+from deploytrail.errors import Conflict, Malformed
+from deploytrail.event import Actor, Event, Reason
 from deploytrail.follow.view import Read
 from deploytrail.index import key
 from deploytrail.index.answering import Answering
-from deploytrail.index.contract import RESOLVED_MAX, Position
+from deploytrail.index.contract import Position
 from deploytrail.index.engine import SegmentedIndex
 from deploytrail.query.fields import BY_NAME, FIELDS, Kind, folded
 from deploytrail.query.tree import (
     EVERYTHING,
-    NOTHING,
-    And,
-    Exists,
     Filter,
     Is,
-    Not,
     Or,
     Order,
-    StartsWith,
-    Within,
     Words,
 )
 from tests.contract.index_engines import INDEX_ENGINES, IndexEngine
-from tests.events import BOB, event
+from tests.contract.indexed import expected, filled, found, place_of, resolving, unhurried
+from tests.events import event
 from tests.fakes import NOON
 from tests.index.entries import ORIGIN, Logged, logged, subject_name
 from tests.index.oracle import compared, matches
@@ -72,52 +65,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexEngi
     found = INDEX_ENGINES[request.param](request, tmp_path)
     yield found
     found.close()
-
-
-def filled(
-    engine: IndexEngine,
-    log: Logged,
-    *,
-    batch: int = 5,
-    home_entries: int = 1 << 20,
-    name: str = "index",
-) -> SegmentedIndex:
-    """An index of a log, in reads of so many entries."""
-    index = engine.writer(name, home_entries=home_entries)
-    for first in range(0, len(log.entries), batch):
-        index.apply(log.read(first, min(first + batch, len(log.entries))))
-    return index
-
-
-def unhurried() -> None:
-    """A tick that never raises."""
-
-
-def found(index: SegmentedIndex, log: Logged, filter: Filter, order: Order = "oldest") -> list[int]:
-    """The indexes that match, in order; what only may match is decided by its event."""
-    with index.searching(unhurried) as searcher:
-        some = searcher.search(filter, order=order, after=None, limit=10_000)
-    return [
-        one.position.at
-        for one in some
-        if one.is_certain or matches(filter, log.shown[one.position.at])
-    ]
-
-
-def expected(log: Logged, filter: Filter, order: Order = "oldest") -> list[int]:
-    some = [one for one in log.shown if matches(filter, one)]
-    return [one["index"] for one in sorted(some, key=_place, reverse=order == "newest")]
-
-
-def _place(shown: dict[str, Any]) -> tuple[int, int]:
-    return microseconds(datetime.fromisoformat(shown["time"])), shown["index"]
-
-
-def resolving(log: Logged, filter: Filter) -> Any:
-    def resolve(indexes: Sequence[int]) -> Collection[int]:
-        return [one for one in indexes if matches(filter, log.shown[one])]
-
-    return resolve
 
 
 _logs = st.lists(happenings(), max_size=16)
@@ -164,7 +111,7 @@ def test_counts_are_those_of_the_events_that_match(
             assert sum(bins.counts) == len(some)
             assert sum(n for each in bins.outcomes for n in each.values()) == len(some)
             for one in some:
-                time = _place(one)[0]
+                time = place_of(one)[0]
                 assert any(
                     low <= time < high
                     for low, high in zip(bins.edges, bins.edges[1:], strict=False)
@@ -355,115 +302,3 @@ def test_an_erasure_on_the_way_to_a_seal_is_in_the_seal(engine: IndexEngine) -> 
     assert found(index, log, Words(("replica",))) == []
     engine.close()
     assert found(engine.reader(), log, Words(("replica",))) == []
-
-
-def test_an_answer_that_takes_too_long_ends(engine: IndexEngine) -> None:
-    log = logged([event() for _ in range(5)])
-    index = filled(engine, log)
-
-    def late() -> None:
-        raise TooSlow("query: expected less")
-
-    with pytest.raises(TooSlow), index.searching(late) as searcher:
-        searcher.search(Is(BY_NAME["env"], "prod"), order="newest", after=None, limit=5)
-    assert found(index, log, Exists(BY_NAME["actor"])) == [0, 1, 2, 3, 4]
-
-
-def test_ten_thousand_terms_are_answered(engine: IndexEngine) -> None:
-    log = logged([event() for _ in range(30)])
-    index = filled(engine, log, home_entries=16)
-    some = [str(one["id"]) for one in log.shown[::3]]
-    ids = [*some, *(f"{at:036}" for at in range(10_000))]
-    asked = Or(tuple(Is(BY_NAME["id"], one) for one in ids))
-    assert found(index, log, asked) == list(range(0, 30, 3))
-    none = And(tuple(Not(Is(BY_NAME["id"], one)) for one in ids))
-    assert found(index, log, none) == [at for at in range(30) if at % 3]
-
-
-def test_ten_thousand_levels_are_answered(engine: IndexEngine) -> None:
-    log = logged([event() for _ in range(5)])
-    index = filled(engine, log)
-    leaf = Is(BY_NAME["action"], "deployment.started")
-    asked: Filter = leaf
-    for at in range(10_000):
-        asked = (Or((asked, NOTHING)), And((leaf, asked)), Not(asked))[at % 3]
-    assert found(index, log, asked) == expected(log, asked)
-
-
-def test_what_belongs_to_something_derived_is_not_for_the_index(engine: IndexEngine) -> None:
-    index = filled(engine, logged([event()]))
-    with (
-        pytest.raises(Malformed, match="in: expected"),
-        index.searching(unhurried) as searcher,
-    ):
-        searcher.search(Within("deployment", "dep-1"), order="newest", after=None, limit=5)
-
-
-def test_values_are_suggested_by_how_often_they_stand_there(engine: IndexEngine) -> None:
-    envs = ["prod", "Prod", "preview", "dev", "prod", "preview", "pre"]
-    log = logged([event(where=Where(environment=one)) for one in envs])
-    index = filled(engine, log, batch=2)
-    with index.searching(unhurried) as searcher:
-
-        def suggested(field: str, beginning: str, scope: Filter = EVERYTHING) -> list[str]:
-            return searcher.suggest(
-                BY_NAME[field], beginning, scope=scope, limit=2, resolve=resolving(log, scope)
-            )
-
-        assert suggested("env", "pr") == ["Prod", "preview"]
-        assert suggested("env", "PRE") == ["preview", "pre"]
-        assert suggested("env", "", Is(BY_NAME["env"], "dev")) == ["dev"]
-        assert suggested("actor", "ali") == ["alice"]
-        assert suggested("actor", "GITHUB:") == [ALICE]
-        assert suggested("actor", "ali", NOTHING) == []
-
-
-def test_a_time_has_no_facet(engine: IndexEngine) -> None:
-    index = filled(engine, logged([event()]))
-    with (
-        pytest.raises(Malformed, match="ask for a histogram"),
-        index.searching(unhurried) as searcher,
-    ):
-        searcher.facets(EVERYTHING, [BY_NAME["time"]], limit=5, resolve=lambda _: ())
-
-
-def test_counts_are_at_least_where_too_many_texts_would_be_read(engine: IndexEngine) -> None:
-    phrase = Words(("read", "replica"))
-    log = logged([event() for _ in range(RESOLVED_MAX + 20)])
-    index = filled(engine, log, batch=500)
-    looked: list[int] = []
-
-    def resolve(indexes: Sequence[int]) -> Collection[int]:
-        looked.extend(indexes)
-        return indexes
-
-    with index.searching(unhurried) as searcher:
-        (tally,) = searcher.facets(phrase, [BY_NAME["action"]], limit=5, resolve=resolve)
-    assert tally.counts == (("deployment.started", RESOLVED_MAX),)
-    assert not tally.is_exact
-    assert sorted(looked) == list(range(20, RESOLVED_MAX + 20))
-
-
-def test_long_values_that_begin_alike_are_told_apart(engine: IndexEngine) -> None:
-    ids = ["東" * 1000 + f"{at:04}" for at in range(60)]
-    log = logged([event(targets=(Target(type="x", id=one),)) for one in ids])
-    index = filled(engine, log, batch=7, home_entries=32)
-    target = BY_NAME["target"]
-    for at in (0, 31, 32, 59):
-        assert found(index, log, Is(target, ids[at])) == [at]
-    assert found(index, log, StartsWith(target, ids[0][:-2])) == list(range(60))
-    assert found(index, log, StartsWith(target, ids[0][:-1])) == list(range(10))
-
-
-def test_long_names_are_found_and_erased(engine: IndexEngine) -> None:
-    # Each character becomes eighteen where texts are compared.
-    names = ["\ufdfa" * 500 + str(at) for at in range(2)]
-    alice = [Actor(type="user", id=ALICE, name=name) for name in names]
-    log = logged([event(actor=alice[0]), event(actor=alice[1]), event(actor=BOB)])
-    index = filled(engine, log)
-    actor = BY_NAME["actor"]
-    alike = StartsWith(actor, folded(names[1])[:8_000])
-    assert found(index, log, Is(actor, folded(names[1]))) == [1]
-    assert found(index, log, alike) == [0, 1]
-    index.erase(subject_name(ALICE))
-    assert found(index, log, Or((Is(actor, folded(names[1])), alike))) == []

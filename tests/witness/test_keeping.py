@@ -17,7 +17,7 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, witnessing
 from deploytrail.log import note as notes
 from deploytrail.stores.cosigned import CosignedFiles
-from deploytrail.witness.core import Reply
+from deploytrail.witness.answer import Reply
 from deploytrail.witness.keeping import Kept, Refusal, Witness
 from tests.fakes import FakeClock
 from tests.log.signers import BOB, CAROL, LOG, ORIGIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,8 +15,6 @@ from deploytrail.cli.terminal import say, tell
 from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, Misconfigured
 
 if TYPE_CHECKING:
-    from socket import socket
-
     from deploytrail.app.directory import DirectoryTrail
     from deploytrail.app.settings import Settings
     from deploytrail.clock import Clock
@@ -66,24 +64,23 @@ def up(
         ),
         os.environ,
     )
+    return _serve(found)
+
+
+def _serve(found: Settings) -> int:
     try:
-        from deploytrail.web import serving
+        from deploytrail.web.serving import Listening, listening, serve
     except ModuleNotFoundError as error:
         raise Misconfigured(
             f"up: expected the server's libraries, found no {error.name}; install them with "
             "pip install 'deploytrail[server]'"
         ) from None
-    return _serve(found, serving.listening)
-
-
-def _serve(found: Settings, bound: Callable[[str, int], socket]) -> int:
     from contextlib import ExitStack
 
     from deploytrail.app.face import Face
     from deploytrail.cli.follower import Follower
     from deploytrail.clock import SystemClock
     from deploytrail.web.directory import Served
-    from deploytrail.web.serving import Listening, serve
 
     directory, clock = _directory(found), SystemClock()
     environment = _environment(found)
@@ -93,7 +90,7 @@ def _serve(found: Settings, bound: Callable[[str, int], socket]) -> int:
         face = Face(directory, clock)
         stack.callback(face.close)
         where = Listening(
-            bound(found.listen.name, found.listen.port),
+            listening(found.listen.name, found.listen.port),
             certificate=None if found.tls is None else str(found.tls.certificate),
             key=None if found.tls is None else str(found.tls.key),
             is_behind_proxy=found.behind_proxy,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deploytrail.clock import Clock
     from deploytrail.log.note import Signer
     from deploytrail.witness.keeping import Refusal
+    from deploytrail.witness.serving import Certificate
 
 WitnessHomeOption = Annotated[
     Path | None,
@@ -125,11 +126,7 @@ def witness_up(
     from deploytrail.witness import serving
     from deploytrail.witness.keeping import Witness
 
-    if (certificate is None) != (certificate_key is None):
-        raise Malformed("--tls-certificate: expected it together with --tls-key, found one alone")
-    tls = None
-    if certificate is not None and certificate_key is not None:
-        tls = serving.Certificate(certificate, certificate_key)
+    tls = _tls(certificate, certificate_key)
     clock = SystemClock()
     place = own_witness.find(home, os.environ)
     known = own_witness.logs_of(place, log or (), logs or ())
@@ -149,6 +146,14 @@ def witness_up(
         url = _url(listener, is_tls=tls is not None)
         app = serving.application(witness)
         serving.serve(app, listener, certificate=tls, ready=lambda: _say_up(own, url, len(known)))
+
+
+def _tls(certificate: Path | None, key: Path | None) -> Certificate | None:
+    from deploytrail.witness.serving import Certificate
+
+    if (certificate is None) != (key is None):
+        raise Malformed("--tls-certificate: expected it together with --tls-key, found one alone")
+    return None if certificate is None or key is None else Certificate(certificate, key)
 
 
 class _Refusals:

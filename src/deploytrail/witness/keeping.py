@@ -18,7 +18,7 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log.known_logs import Logs
 from deploytrail.log.note import Signer
-from deploytrail.witness.core import NOTHING, Decision, Reply, Seen, Submitted, decided, submitted
+from deploytrail.witness.answer import NOTHING, Decision, Reply, Seen, Submitted, decided, submitted
 
 
 class Kept(Protocol):

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import uvicorn
-from anyio.to_thread import run_sync
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
-from deploytrail.witness.core import Reply
+from deploytrail.witness.answer import Reply
 from deploytrail.witness.keeping import Witness
 
 _STOP_SECONDS_MAX: Final = 5
@@ -60,7 +60,7 @@ def application(witness: Witness, limits: Limits = LIMITS) -> Starlette:
         if body is None:
             limit = witnessing.REQUEST_BYTES_MAX
             return _response(Reply(413, f"body: expected at most {limit} bytes\n".encode()))
-        return _response(await run_sync(witness.answer, body))
+        return _response(await run_in_threadpool(witness.answer, body))
 
     async def index(_: Request) -> Response:
         keys = "".join(f"{notes.encode_vkey(one.key)}\n" for one in witness.signers)

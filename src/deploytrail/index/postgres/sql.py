@@ -1,5 +1,6 @@
-"""Every statement of the index in PostgreSQL. None is put together elsewhere, but for the name of
-a schema, which is ours.
+"""Every statement of the index in PostgreSQL.
+
+None is put together elsewhere, but for the name of a schema, which is ours.
 
 As in SQLite, no statement depends on a query. Keys and names are bytes: the server orders them as
 we do, and takes any.

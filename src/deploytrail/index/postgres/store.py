@@ -1,6 +1,4 @@
-"""Where the index of a database stands: `follow.view.ViewStore` over schemas and a table of two
-names.
-"""
+"""Where the index of a database stands: `follow.view.ViewStore` over schemas and two names."""
 
 from __future__ import annotations
 

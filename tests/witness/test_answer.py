@@ -21,7 +21,7 @@ from deploytrail.log.known_logs import Logs
 from deploytrail.log.merkle import EMPTY_ROOT
 from deploytrail.log.note import ED25519, ML_DSA_44, Note, Signer, VerifierKey
 from deploytrail.log.witnessing import Request
-from deploytrail.witness.core import NOTHING, Decision, Reply, Seen, decided, submitted
+from deploytrail.witness.answer import NOTHING, Decision, Reply, Seen, decided, submitted
 from tests.log.signers import BOB, CAROL, LOG, LOG_NEXT, MALLORY, ORIGIN
 from tests.log.trees import hash_at
 from tests.searching import examples
