@@ -136,7 +136,10 @@ class Making:
         if isinstance(part, int):
             return part
         if part.kind is Not:
-            return self._branch(Not, (self._number(part.parts[0]),))
+            inner = self._number(part.parts[0])
+            # What said a negation twice is one by now.
+            negated = self.negated(inner)
+            return negated if isinstance(negated, int) else self._branch(Not, (inner,))
         numbers: dict[int, None] = {}
         pending: list[Part] = [part]
         while pending:
