@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from deploytrail.errors import Unreachable
 from deploytrail.follow.view import Cursors
 from deploytrail.index.postgres.store import PostgresIndexStore
 from deploytrail.index.sqlite.store import SqliteIndexStore
@@ -24,11 +26,14 @@ Store = SqliteIndexStore | PostgresIndexStore
 
 
 @pytest.fixture(params=["directory", "database"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "directory":
-        return SqliteIndexStore(tmp_path / "index", ORIGIN)
+        yield SqliteIndexStore(tmp_path / "index", ORIGIN)
+        return
     server: Server = request.getfixturevalue("postgres_server")
-    return PostgresIndexStore(server.url(server.database()), ORIGIN)
+    found = PostgresIndexStore(server.url(server.database()), ORIGIN)
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -156,3 +161,23 @@ def test_what_names_no_folder_of_ours_is_as_if_it_were_not_there(
     _grown(store, 3)
     store.swap()
     assert store.cursors() == Cursors(3, None)
+
+
+def test_a_reader_whose_connection_broke_asks_again(postgres_server: Server) -> None:
+    name = postgres_server.database()
+    store = PostgresIndexStore(postgres_server.url(name), ORIGIN)
+    _grown(store, 6)
+    store.swap()
+    reader = store.reader()
+    assert reader is not None
+    assert reader.cursor() == 6
+    postgres_server.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+    )
+    for asked in (reader.cursor, store.cursors):
+        with pytest.raises(Unreachable):
+            asked()
+    assert reader.cursor() == 6
+    assert store.cursors() == Cursors(6, None)
+    reader.close()
+    store.close()

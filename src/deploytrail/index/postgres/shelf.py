@@ -54,6 +54,9 @@ class PostgresShelf:
 
     @contextmanager
     def reading(self) -> Iterator[PostgresMoment]:
+        if self._link.closed:
+            # The server may have been started anew since.
+            self._link = database.connected(self._conninfo, self._schema)
         with database.transaction(self._link, sql.READING):
             yield PostgresMoment(self._link)
 

@@ -109,6 +109,7 @@ REMOVE_STAND: Final = "DELETE FROM deploytrail_index.stand WHERE which = %s"
 SCHEMAS: Final = r"""
 SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname LIKE 'deploytrail\_index\_v%'
 """
+CURSOR: Final = "SELECT cursor FROM {}.state"
 CREATE_SCHEMA: Final = "CREATE SCHEMA {}"
 DROP_SCHEMA: Final = "DROP SCHEMA {} CASCADE"
 """The name of a schema can be no parameter; ours have letters, digits and underscores."""

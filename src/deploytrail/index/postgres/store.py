@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import psycopg
 from psycopg.sql import SQL, Identifier
 
-from deploytrail.errors import Misconfigured
+from deploytrail.errors import Misconfigured, Unreachable
 from deploytrail.follow.view import Cursors
 from deploytrail.index import contract
 from deploytrail.index.engine import SegmentedIndex
@@ -29,6 +30,7 @@ class PostgresIndexStore:
     def __init__(self, conninfo: str, origin: str) -> None:
         self._conninfo = conninfo
         self._origin = origin
+        self._link: Link | None = None
 
     @property
     def name(self) -> str:
@@ -41,7 +43,7 @@ class PostgresIndexStore:
     def cursors(self) -> Cursors:
         with self._linked() as link:
             current, successor = self._current(link), self._begun(link)
-        return Cursors(self._cursor(current), self._cursor(successor))
+            return Cursors(_cursor(link, current), _cursor(link, successor))
 
     def current(self) -> SegmentedIndex | None:
         with self._linked() as link:
@@ -53,7 +55,7 @@ class PostgresIndexStore:
 
     def begin(self) -> None:
         with self._linked() as link:
-            if self._cursor(self._begun(link)) is not None:
+            if _cursor(link, self._begun(link)) is not None:
                 return
             link.execute(sql.STAND.encode())
             link.execute(sql.REMOVE_STAND, (_SUCCESSOR,))
@@ -94,14 +96,22 @@ class PostgresIndexStore:
         with self._linked() as link:
             return self._current(link) or ""
 
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        self._link = None
+
     @contextmanager
     def _linked(self) -> Iterator[Link]:
-        link = database.connected(self._conninfo)
+        """A connection that stays open: whoever waits for an entry asks many times a second."""
+        if self._link is None or self._link.closed:
+            self._link = database.connected(self._conninfo)
         try:
             with database.own_errors():
-                yield link
-        finally:
-            link.close()
+                yield self._link
+        except Unreachable:
+            self.close()
+            raise
 
     def _discard(self, link: Link) -> None:
         if _has_stand(link):
@@ -133,19 +143,16 @@ class PostgresIndexStore:
             return None
         return SegmentedIndex(PostgresShelf(self._conninfo, schema, is_writer=True))
 
-    def _cursor(self, schema: str | None) -> int | None:
-        if schema is None:
-            return None
-        try:
-            shelf = PostgresShelf(self._conninfo, schema)
-        except Misconfigured:
-            # What is no index is as good as none: then it is made anew.
-            return None
-        try:
-            with shelf.reading() as moment:
-                return moment.cursor()
-        finally:
-            shelf.close()
+
+def _cursor(link: Link, schema: str | None) -> int | None:
+    if schema is None:
+        return None
+    try:
+        row = link.execute(SQL(sql.CURSOR).format(Identifier(schema))).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        # What is no index is as good as none: then it is made anew.
+        return None
+    return None if row is None else int(row[0])
 
 
 def _has_stand(link: Link) -> bool:
