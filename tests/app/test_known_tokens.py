@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
+from typing import cast
 
 import pytest
 
-from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.directory import DirectoryTrail, open_directory
 from deploytrail.app.known_tokens import KnownTokens
 from deploytrail.app.tokens import Tokens
 from deploytrail.clock import Uptime
@@ -50,24 +53,73 @@ def known(watched: Watched, clock: FakeClock) -> KnownTokens:
 
 
 def test_what_others_revoke_opens_nothing_two_seconds_later(
-    tokens: Tokens, known: KnownTokens, clock: FakeClock
+    tokens: Tokens, known: KnownTokens, clock: FakeClock, environment: Mapping[str, str]
 ) -> None:
+    """By a handle of its own, as another process has."""
     made = create(tokens)
     assert came_with(known, made.secret).id == "token:ci"
-    tokens.revoke("ci", by=ALICE)
+    with open_directory(clock=clock, environment=environment) as other:
+        over(other, clock).revoke("ci", by=ALICE)
     clock.advance(seconds=2)
     with pytest.raises(Unknown):
         came_with(known, made.secret)
 
 
-def test_the_store_is_read_once_a_second_however_many_ask(
+def test_the_store_is_read_every_two_seconds_however_many_ask(
     tokens: Tokens, known: KnownTokens, watched: Watched, clock: FakeClock
 ) -> None:
     made = create(tokens)
-    for _ in range(40):
+    for _ in range(60):
         came_with(known, made.secret)
         clock.advance(seconds=0.1)
-    assert watched.count == 4
+    assert watched.count == 3
+
+
+def test_who_refreshes_beside_it_has_answers_that_read_nothing(
+    tokens: Tokens, known: KnownTokens, watched: Watched, clock: FakeClock
+) -> None:
+    made = create(tokens)
+    for second in range(5):
+        known.refresh()
+        assert watched.count == second + 1
+        for _ in range(5):
+            came_with(known, made.secret)
+            clock.advance(seconds=0.3)
+    tokens.revoke("ci", by=ALICE)
+    known.refresh()
+    with pytest.raises(Unknown):
+        came_with(known, made.secret)
+
+
+def test_many_who_ask_at_once_have_the_store_read_once(
+    tokens: Tokens, trail: DirectoryTrail, clock: FakeClock
+) -> None:
+    made = create(tokens)
+    with trail.store.reading() as reader:
+        rows = reader.state("token")
+    barrier = Barrier(8)
+    reads: list[int] = []
+
+    class Counted:
+        """A reader that counts who asks."""
+
+        def state(self, kind: str) -> dict[str, bytes]:
+            reads.append(1)
+            return rows
+
+    @contextmanager
+    def reading() -> Iterator[Reader]:
+        yield cast(Reader, Counted())
+
+    known = KnownTokens(reading, clock)
+
+    def ask(_: int) -> str:
+        barrier.wait(timeout=30)
+        return came_with(known, made.secret).id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {"token:ci"}
+    assert len(reads) == 1
 
 
 def test_false_secrets_don_t_make_the_store_be_read_more_often(

@@ -45,6 +45,16 @@ def test_the_secret_alone_is_printed_and_what_it_opens_is_told(trail: Program) -
     )
 
 
+def test_the_secret_of_what_was_made_is_printed_whatever_fails_then(trail: Program) -> None:
+    (trail.home / "publish.lock").unlink(missing_ok=True)
+    (trail.home / "publish.lock").mkdir()
+    for words in (["create", "ci", "--role", "viewer"], ["rotate", "ci"]):
+        done = trail("token", *words)
+        assert done.returncode != 0
+        assert checked_secret(done.stdout.strip())
+    assert trail("log").stdout.count("\n") == 2
+
+
 def test_a_token_is_its_maker_s_and_ends_unless_otherwise_said(trail: Program) -> None:
     create(trail, "mine")
     create(trail, "endless", "--expires", "never")

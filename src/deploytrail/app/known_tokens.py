@@ -1,11 +1,11 @@
-"""Who comes with a token: what a store says of its tokens, kept at hand for a second."""
+"""Who comes with a token: what a store says of its tokens, kept at hand for two seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from deploytrail.access import token as tokens
 from deploytrail.access.principal import Principal
@@ -17,23 +17,31 @@ from deploytrail.log.store import Reader
 
 KIND: Final = "token"
 """Of the state that tokens are."""
-_READ_AGAIN_MICROSECONDS: Final = 1_000_000
+_AGE_MICROSECONDS_MAX: Final = 2_000_000
+
+
+class _Seen(NamedTuple):
+    """What the store said of tokens, and when: by the uptime before it was asked."""
+
+    boot: str
+    microseconds: int
+    rows: Mapping[str, bytes]
+    known: Mapping[str, Known]
 
 
 class KnownTokens:
-    """Who comes with a token: what the store says of tokens, read again every second.
+    """Who comes with a token: what the store says of tokens, kept for two seconds at most.
 
-    A token that another process revoked opens nothing any more after two seconds at most. Safe
-    for use from all threads from which `reading` is.
+    So long at most a token that another process revoked still opens something. Safe for use from
+    all threads from which `reading` is. Whoever may not wait for the store (an event loop) has
+    `refresh` called beside it, more often than every two seconds: then no answer reads.
     """
 
     def __init__(self, reading: Callable[[], AbstractContextManager[Reader]], clock: Clock) -> None:
         self._reading = reading
         self._clock = clock
         self._lock = Lock()
-        self._rows: Mapping[str, bytes] = {}
-        self._known: Mapping[str, Known] = {}
-        self._read_at: tuple[str, int] | None = None
+        self._seen = _Seen("", 0, {}, {})
 
     def authenticate(self, header: str | None) -> Principal:
         """Whose `Authorization` header this is.
@@ -41,47 +49,53 @@ class KnownTokens:
         Raises Unknown, and what reading the store raises: nobody is let in on what is too old.
         """
         secret = bearer(header)
-        return recognised(secret, self._fresh(), self._clock.now())
+        seen = self._seen
+        if not self._is_young(seen):
+            with self._lock:
+                # Whoever had the lock may have read meanwhile.
+                seen = self._seen if self._is_young(self._seen) else self._read()
+        return recognised(secret, seen.known, self._clock.now())
+
+    def refresh(self) -> None:
+        """Read what the store says now. Raises what reading it raises."""
+        with self._lock:
+            self._read()
 
     def forget(self) -> None:
-        """Read again before the next answer."""
-        self._read_at = None
-
-    def _fresh(self) -> Mapping[str, Known]:
+        """Read before the next answer. Raises nothing: the secret of a token that was just made
+        would be lost with it.
+        """
         with self._lock:
-            boot, now = self._clock.uptime()
-            # Where the system doesn't tell its uptime, no answer can be known to be young.
-            is_fresh = (
-                boot
-                and self._read_at is not None
-                and self._read_at[0] == boot
-                and 0 <= now - self._read_at[1] < _READ_AGAIN_MICROSECONDS
-            )
-            if not is_fresh:
-                with self._reading() as reader:
-                    self._take_in(reader.state(KIND))
-                # As of before it was read: what changed meanwhile is seen the next time.
-                self._read_at = (boot, now)
-            return self._known
+            self._seen = self._seen._replace(boot="")
 
-    def _take_in(self, rows: Mapping[str, bytes]) -> None:
+    def _is_young(self, seen: _Seen) -> bool:
+        boot, now = self._clock.uptime()
+        # Where the system doesn't tell its uptime, nothing can be known to be young.
+        return bool(boot) and boot == seen.boot and now - seen.microseconds < _AGE_MICROSECONDS_MAX
+
+    def _read(self) -> _Seen:
+        # Its age counts from before: what changes meanwhile may be missing in it.
+        boot, now = self._clock.uptime()
+        with self._reading() as reader:
+            rows = reader.state(KIND)
+        known = self._seen.known if rows == self._seen.rows else self._known(rows)
+        self._seen = _Seen(boot, now, rows, known)
+        return self._seen
+
+    def _known(self, rows: Mapping[str, bytes]) -> Mapping[str, Known]:
         """Only what has changed is decoded."""
-        if rows == self._rows:
-            return
-        known = {}
-        for id, octets in rows.items():
-            if self._rows.get(id) == octets:
-                found = self._known.get(id)
-            else:
-                found = self._known_as(id, octets)
-            if found is not None:
-                known[id] = found
-        self._rows, self._known = rows, known
+        before = self._seen
+        found = {
+            id: before.known.get(id) if before.rows.get(id) == octets else _known_as(id, octets)
+            for id, octets in rows.items()
+        }
+        return {id: one for id, one in found.items() if one is not None}
 
-    def _known_as(self, id: str, octets: bytes) -> Known | None:
-        """None for what can't be read: it opens nothing, and keeps no other from being known."""
-        try:
-            token = tokens.decode(octets)
-            return Known(token, scope(token.scope)) if token.id == id else None
-        except DeploytrailError:
-            return None
+
+def _known_as(id: str, octets: bytes) -> Known | None:
+    """None for what can't be read: it opens nothing, and keeps no other from being known."""
+    try:
+        token = tokens.decode(octets)
+        return Known(token, scope(token.scope)) if token.id == id else None
+    except DeploytrailError:
+        return None

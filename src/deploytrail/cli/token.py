@@ -93,9 +93,9 @@ def token_create(
             expires=until,
             by=by,
         )
-    reach = f"within {made.token.scope}" if made.token.scope else "the whole trail"
-    done = f"made the token {name} of {made.token.owner}: {role}, {reach}, {_until(made.token)}"
-    _say_secret(made, done, clock, is_json=json)
+        reach = f"within {made.token.scope}" if made.token.scope else "the whole trail"
+        done = f"made the token {name} of {made.token.owner}: {role}, {reach}, {_until(made.token)}"
+        _say_secret(made, done, clock, is_json=json)
 
 
 def token_rotate(
@@ -124,13 +124,17 @@ def token_rotate(
     until = expiry(expires, clock.now())
     with _tokens(home, clock) as tokens:
         made = tokens.rotate(name, expires=until, overlap=ahead, by=_account())
-    former = made.token.former
-    old = f"; the old secret opens until {_day(former.until)} UTC" if former and ahead else ""
-    _say_secret(made, f"rotated the token {name}, {_until(made.token)}{old}", clock, is_json=json)
+        former = made.token.former
+        old = f"; the old secret opens until {_day(former.until)} UTC" if former and ahead else ""
+        done = f"rotated the token {name}, {_until(made.token)}{old}"
+        _say_secret(made, done, clock, is_json=json)
 
 
 def _say_secret(made: Created, done: str, clock: Clock, *, is_json: bool) -> None:
-    """The secret, alone on standard output where people look; what was done beside it."""
+    """The secret, alone on standard output; what was done beside it.
+
+    Said before anything else can fail: the token is durable, and nobody could look its secret up.
+    """
     if is_json:
         say_json({"secret": made.secret, **_document(made.token, clock.now())})
         return
