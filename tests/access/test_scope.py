@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
-from deploytrail.access.scope import scope, written
-from deploytrail.errors import Malformed
+from deploytrail.access.principal import Permission, Principal
+from deploytrail.access.scope import refuse_outside, scope, written
+from deploytrail.errors import Malformed, NotPermitted
 from deploytrail.query.algebra import is_scope
 from deploytrail.query.fields import BY_NAME, SCOPING
 from deploytrail.query.tree import EVERYTHING, And, Filter, Is, Not, Or, StartsWith
@@ -78,3 +82,18 @@ def test_what_is_no_query_is_told_where(reason: str) -> None:
 def test_no_depth_is_too_much(part: str) -> None:
     text = part * 20_000 + "env:prod" + ")" * 20_000
     assert is_scope(scope(text))
+
+
+def test_what_lies_outside_of_a_scope_is_not_recorded_with_it() -> None:
+    who = Principal("token:ci", "github:bob", frozenset({Permission.RECORD}), scope("env:prod"))
+    prod, dev = ({"where": {"environment": name}} for name in ("prod", "dev"))
+
+    def covers(event: Mapping[str, Any]) -> bool:
+        return event.get("where") == prod["where"]
+
+    refuse_outside(who, prod, covers=covers)
+    for outside in (dev, {}):
+        with pytest.raises(NotPermitted, match=r"^token:ci: expected an event within env:prod,"):
+            refuse_outside(who, outside, covers=covers)
+    everywhere = who._replace(scope=scope(""))
+    refuse_outside(everywhere, dev, covers=lambda _: False)

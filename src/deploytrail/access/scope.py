@@ -6,10 +6,12 @@ stands clear in every entry; what it leaves out looks absent.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from deploytrail.errors import Malformed
+from deploytrail.access.principal import Principal
+from deploytrail.errors import Malformed, NotPermitted
 from deploytrail.query.fields import SCOPING
 from deploytrail.query.parse import parse
 from deploytrail.query.tree import EVERYTHING, And, Filter, Not, Or, Within, Words
@@ -42,6 +44,21 @@ def scope(text: str) -> Filter:
 def written(scope: Filter) -> str:
     """The canonical text of a scope; that of everything is empty."""
     return "" if scope == EVERYTHING else canonical(scope)
+
+
+def refuse_outside(
+    who: Principal, event: Mapping[str, Any], *, covers: Callable[[Mapping[str, Any]], bool]
+) -> None:
+    """Raises NotPermitted for an event that somebody records and could not read.
+
+    The event is in the shape of `event.Event`, its `source.instance` already that of `who`;
+    `covers` is the predicate of `who.scope`, made once and not per event.
+    """
+    if who.scope != EVERYTHING and not covers(event):
+        raise NotPermitted(
+            f"{who.id}: expected an event within {written(who.scope)}, which is all that this "
+            "credential reaches, found one outside; say where it happened, or use another"
+        )
 
 
 def _foreign(filter: Filter) -> str | None:

@@ -18,7 +18,6 @@ from deploytrail.log.store import Reader
 KIND: Final = "token"
 """Of the state that tokens are."""
 _AGE_MICROSECONDS_MAX: Final = 2_000_000
-_UNKNOWN_MICROSECONDS_MAX: Final = 100_000
 
 
 class _Seen(NamedTuple):
@@ -33,9 +32,8 @@ class _Seen(NamedTuple):
 class KnownTokens:
     """Who comes with a token: what the store says of tokens, kept for two seconds at most.
 
-    So long at most a token that another process revoked still opens something. Safe for use from
-    all threads from which `reading` is. Whoever may not wait for the store (an event loop) has
-    `refresh` called beside it, more often than every two seconds: then no answer reads.
+    So long at most a token that another process revoked still opens something; one that was made
+    opens at once. Safe for use from all threads from which `reading` is.
     """
 
     def __init__(self, reading: Callable[[], AbstractContextManager[Reader]], clock: Clock) -> None:
@@ -44,26 +42,35 @@ class KnownTokens:
         self._lock = Lock()
         self._seen = _Seen("", 0, {}, {})
 
+    def recognise(self, header: str | None) -> Principal | None:
+        """As `authenticate`, without reading: None where only the store can tell.
+
+        For whoever may not wait for the store (an event loop).
+        """
+        seen = self._seen
+        if not self._is_young(seen):
+            return None
+        try:
+            return recognised(bearer(header), seen.known, self._clock.now())
+        except Unknown:
+            # It may have been made a moment ago.
+            return None
+
     def authenticate(self, header: str | None) -> Principal:
         """Whose `Authorization` header this is.
 
         Raises Unknown, and what reading the store raises: nobody is let in on what is too old.
         """
+        found = self.recognise(header)
+        if found is not None:
+            return found
         secret = bearer(header)
-        seen = self._seen
-        if not self._is_young(seen):
-            with self._lock:
-                # Whoever had the lock may have read meanwhile.
-                seen = self._seen if self._is_young(self._seen) else self._read()
-        try:
-            return recognised(secret, seen.known, self._clock.now())
-        except Unknown:
-            # It may have been made a moment ago; guesses make nobody read all the time.
-            if self._is_young(seen, _UNKNOWN_MICROSECONDS_MAX):
-                raise
+        boot, asked = self._clock.uptime()
         with self._lock:
-            young = self._is_young(self._seen, _UNKNOWN_MICROSECONDS_MAX)
-            seen = self._seen if young else self._read()
+            seen = self._seen
+            # Whoever had the lock may have read meanwhile.
+            if not boot or seen.boot != boot or seen.microseconds < asked:
+                seen = self._read()
         return recognised(secret, seen.known, self._clock.now())
 
     def refresh(self) -> None:
@@ -78,10 +85,10 @@ class KnownTokens:
         with self._lock:
             self._seen = self._seen._replace(boot="")
 
-    def _is_young(self, seen: _Seen, age_max: int = _AGE_MICROSECONDS_MAX) -> bool:
+    def _is_young(self, seen: _Seen) -> bool:
         boot, now = self._clock.uptime()
         # Where the system doesn't tell its uptime, nothing can be known to be young.
-        return bool(boot) and boot == seen.boot and now - seen.microseconds < age_max
+        return bool(boot) and boot == seen.boot and now - seen.microseconds < _AGE_MICROSECONDS_MAX
 
     def _read(self) -> _Seen:
         # Its age counts from before: what changes meanwhile may be missing in it.
