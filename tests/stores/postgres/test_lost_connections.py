@@ -26,17 +26,6 @@ def far(engine: PostgresEngine, wire: Wire) -> PostgresLog:
     return engine.open(Address(wire.url(engine.name)))
 
 
-def end_sessions(server: Server, engine: PostgresEngine, state: str = "%") -> int:
-    """Terminate those of the log's sessions that are in such a state; how many."""
-    return len(
-        server.run(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE datname = %s AND application_name = 'deploytrail' AND state LIKE %s",
-            [engine.name, state],
-        )
-    )
-
-
 def test_a_commit_that_never_arrived_stored_nothing(far: PostgresLog, wire: Wire) -> None:
     wire.cut = Cut(arrives=False)
     with pytest.raises(Unreachable, match="nothing was stored"):
@@ -110,7 +99,7 @@ def test_connections_that_broke_while_nobody_used_them_are_made_anew(
     store = engine.open()
     append(store, batch(0, 1))
     for first in range(1, 4):
-        assert end_sessions(postgres_server, engine) == 2
+        assert len(postgres_server.end_sessions(engine.name)) == 2
         append(store, batch(first, 1))
         assert len(verified(store)) == first + 1
 
@@ -124,7 +113,7 @@ def test_a_writer_that_is_ended_within_its_block_stores_nothing(
     def written_and_ended() -> None:
         with store.writing() as writer:
             writer.add(addition(writer.tree(), 2))
-            assert end_sessions(postgres_server, engine, "idle in transaction") == 1
+            assert len(postgres_server.end_sessions(engine.name, "idle in transaction")) == 1
 
     with pytest.raises(Unreachable, match="nothing was stored"):
         written_and_ended()
@@ -138,7 +127,7 @@ def test_a_reader_that_is_ended_is_told(postgres_server: Server, engine: Postgre
     def read_and_ended() -> None:
         with store.reading() as reader:
             reader.tree()
-            assert end_sessions(postgres_server, engine, "idle in transaction") == 1
+            assert len(postgres_server.end_sessions(engine.name, "idle in transaction")) == 1
             reader.tail()
 
     with pytest.raises(Unreachable):

@@ -82,7 +82,11 @@ class Database:
         self._waits = waits
         self._writer: _Session | None = None
         self._reader: _Session | None = None
-        self._set_up()
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
 
     def _set_up(self) -> None:
         self._reader = self._connected()
