@@ -96,9 +96,11 @@ def test_two_writers_lose_nothing_whatever_dies(tmp_path: Path, figures: Figures
                     writer.stop.touch()
         for run in runs:
             run.result()
-        figures.tell("postgresql", **told, receipts=sum(len(one.receipts) for one in writers))
+        # By how they ended: a signal may come to one that is dead already.
+        killed = sum(writer.kills for writer in writers)
+        stored = sum(len(writer.receipts) for writer in writers)
+        figures.tell("postgresql", killed=killed, **told, receipts=stored)
         assert went_on == [True, True]
-        assert told["killed"] == sum(writer.kills for writer in writers)
         _hold_to_promises(url, environment, writers)
 
 
@@ -120,7 +122,7 @@ def _harm(server: Server, database: str, writers: list[Writer]) -> dict[str, int
             server.crash()
             pause.wait(rng.uniform(0, 0.3))
             server.start()
-    return {"killed": harms.count("kills"), "ended": ended, "crashes": harms.count("crashes")}
+    return {"ended": ended, "crashes": harms.count("crashes")}
 
 
 def _hold_to_promises(url: str, environment: dict[str, str], writers: list[Writer]) -> None:

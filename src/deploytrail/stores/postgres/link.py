@@ -6,6 +6,7 @@ nothing without an end, and a server that keeps what it says is durable.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -14,6 +15,8 @@ from deploytrail.errors import Misconfigured
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.failures import own_error, unreachable
 
+# What it says of a connection that broke is raised as well; on standard error it is only noise.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 Link = psycopg.Connection[tuple[Any, ...]]
 VERSION_MIN: Final = 140_000
 _TRANSACTION_TIMEOUT_SINCE: Final = 170_000
