@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,12 @@ import msgspec
 
 from deploytrail.app.database import open_database
 from deploytrail.app.verifying import verify
+from deploytrail.clock import SystemClock
 from deploytrail.entry import fields
+from deploytrail.stores.postgres.address import Address
+from deploytrail.stores.postgres.fence import Fence
+from deploytrail.stores.postgres.link import Waits
+from deploytrail.stores.postgres.log import PostgresLog
 from deploytrail.trail import Receipt
 from tests.conftest import ROOT
 from tests.crash.figures import Figures
@@ -127,8 +132,11 @@ def _harm(server: Server, database: str, writers: list[Writer]) -> dict[str, int
 
 def _hold_to_promises(url: str, environment: dict[str, str], writers: list[Writer]) -> None:
     receipts = [receipt for writer in writers for receipt in writer.receipts]
+    # The oracle computes every root anew, for longer than a client may stand still.
+    address, waits = Address(url), Waits(idle=1_000)
+    with closing(PostgresLog(address, Fence(address, waits), SystemClock(), waits)) as store:
+        entries = verified(store, receipts)
     with open_database(url, environment=environment) as trail:
-        entries = verified(trail.store, receipts)
         deliveries = [fields(octets)["source"]["delivery"] for octets in entries]
         assert len(deliveries) == len(set(deliveries))
         for writer in writers:

@@ -242,32 +242,45 @@ class _Writer(PostgresReader):
         self._set_tree(tree._replace(clock=self.clock(), uptime=self.uptime()), tree.size)
 
     def add(self, addition: Addition) -> None:
+        if addition.bundles or addition.attachments:
+            self._add_rare(addition)
+        count = addition.tail_count
+        tail = [(addition.tail_first, count, addition.tail)] if count else []
+        # What every commit writes is one statement, so one round trip under the lock.
+        self._set_tree(
+            addition.tree,
+            addition.size_before,
+            statement=sql.ADD,
+            values=(
+                *_columns(tail, 3),
+                *_columns(addition.deliveries, 3),
+                *_columns(addition.vault, 2),
+            ),
+        )
+
+    def _add_rare(self, addition: Addition) -> None:
         link = self._link
+        # Nothing but a pipeline: behind one the server forgets its limit on how long we may stand
+        # still, until the next statement.
         with link.pipeline():
-            self._add_bundles(addition)
-            if addition.tail_count:
-                row = (addition.tail_first, addition.tail_count, addition.tail)
-                link.execute(sql.PUT_SEGMENT, row)
-            if addition.deliveries:
-                link.execute(sql.PUT_DELIVERIES, _columns(addition.deliveries))
-            if addition.vault:
-                link.execute(sql.PUT_DISCLOSURES, _columns(addition.vault))
+            if addition.bundles:
+                rows = [(number, packed(data)) for number, data in addition.bundles]
+                link.execute(sql.DROP_SEGMENTS)
+                link.execute(sql.PUT_BUNDLES, _columns(rows, 2))
+                link.execute(sql.PUT_TILES, _columns(addition.tiles, 3))
             for attached in addition.attachments:
                 link.execute(sql.PUT_ATTACHMENT, attached)
-        # Not within: the server would forget its limit on how long we may stand still.
-        self._set_tree(addition.tree, addition.size_before)
 
-    def _add_bundles(self, addition: Addition) -> None:
-        if not addition.bundles:
-            return
-        self._link.execute(sql.DROP_SEGMENTS)
-        rows = [(number, packed(data)) for number, data in addition.bundles]
-        self._link.execute(sql.PUT_BUNDLES, _columns(rows))
-        self._link.execute(sql.PUT_TILES, _columns(addition.tiles))
-
-    def _set_tree(self, tree: Tree, size_before: int) -> None:
+    def _set_tree(
+        self,
+        tree: Tree,
+        size_before: int,
+        *,
+        statement: str = sql.SET_TREE,
+        values: Sequence[Any] = (),
+    ) -> None:
         row = encode(tree)
-        if self._link.execute(sql.SET_TREE, (*row[1:], size_before)).rowcount != 1:
+        if self._link.execute(statement, (*values, *row[1:], size_before)).rowcount != 1:
             raise self._fenced(f"tree: expected size {size_before} under the lock, found another")
         self._tree, self.size, self._written = tree, tree.size, row
 
@@ -320,6 +333,6 @@ class _Writer(PostgresReader):
         self._link.execute(sql.PUT_COSIGNATURE, (size, key_id, line))
 
 
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The same values by column, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:
+    """The same values by so many columns, for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
