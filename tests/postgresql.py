@@ -64,6 +64,14 @@ class Server:
         files = sorted((self.directory / "base" / str(number)).iterdir())
         return b"".join(path.read_bytes() for path in files)
 
+    def end_sessions(self, database: str, state: str = "%") -> list[tuple[Any, ...]]:
+        """Terminate ours in a database that are in such a state; one row for each."""
+        return self.run(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = %s AND application_name = 'deploytrail' AND state LIKE %s",
+            [database, state],
+        )
+
     def crash(self) -> None:
         """Stop as a power loss would: nothing is flushed, and all connections break."""
         self._control("-m", "immediate", "-w", "stop")

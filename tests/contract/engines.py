@@ -75,9 +75,10 @@ class PostgresEngine:
         with creating(self.address, self.waits) as link:
             PostgresLog.create(link, ORIGIN, b"a policy")
 
-    def open(self) -> PostgresLog:
-        fence = Fence(self.address, self.waits)
-        store = PostgresLog(self.address, fence, self._clock, self.waits, now=self._now)
+    def open(self, address: Address | None = None, waits: Waits | None = None) -> PostgresLog:
+        """By another way, or with other patience, if so asked."""
+        address, waits = address or self.address, waits or self.waits
+        store = PostgresLog(address, Fence(address, waits), self._clock, waits, now=self._now)
         self._opened.append(store)
         return store
 

@@ -60,6 +60,7 @@ MINIMUMS: Final[dict[tuple[str, str], int | str]] = {
     ("system calls", "fired"): 1_000,
     ("power loss", "distinct"): 100_000,
     ("kills", "kills"): 100,
+    ("postgresql", "killed"): 100,
     ("flipped bytes", "checked"): "bytes_max",
     ("truncations", "checked"): "bytes_max",
     ("clean verifies", "verified"): 1_000,

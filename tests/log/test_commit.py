@@ -14,7 +14,6 @@ from deploytrail.log import commit
 from deploytrail.log.commit import Answer, StateChange
 from deploytrail.log.reading import entry_at
 from deploytrail.log.store import StateRow, Store
-from deploytrail.stores.sqlite.log import SqliteLog
 from tests.contract.engines import SqliteEngine
 from tests.fakes import FakeClock
 from tests.log.entries import Told, append, batch, disclosure, key_of, prepared
@@ -105,7 +104,7 @@ def test_a_conflicting_event_leaves_no_rows_in_the_vault(store: Store) -> None:
     verified(store)
 
 
-def test_nothing_but_repeats_still_commits(engine: SqliteEngine, store: SqliteLog) -> None:
+def test_nothing_but_repeats_still_commits(engine: SqliteEngine, store: Store) -> None:
     """So that what another process wrote, and was killed before it synced, is synced by us."""
     append(store, batch(0, 2))
     wal = engine.path.with_name("log.db-wal")

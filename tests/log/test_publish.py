@@ -15,7 +15,7 @@ from deploytrail.log import merkle, note
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.publish import Publisher, Signers
 from deploytrail.log.reading import hashes_of
-from deploytrail.log.store import Addition, Checkpoint, Writer
+from deploytrail.log.store import Addition, Checkpoint, Store, Writer
 from deploytrail.stores.sqlite.log import SqliteLog
 from tests.contract.engines import ORIGIN, SqliteEngine
 from tests.log.entries import append, batch
@@ -25,7 +25,7 @@ NOON = 1_795_262_400
 SIGNERS = Signers(Signer(ORIGIN, b"L" * 32), Signer(ORIGIN, b"O" * 32, COSIGNATURE_V1))
 
 
-def publisher(store: SqliteLog) -> Publisher:
+def publisher(store: Store) -> Publisher:
     return Publisher(store, SIGNERS)
 
 
@@ -42,7 +42,7 @@ def change(path: Path, statement: str, *values: object) -> None:
         connection.execute(statement, values)
 
 
-def test_a_checkpoint_says_size_and_root_and_since_when(store: SqliteLog) -> None:
+def test_a_checkpoint_says_size_and_root_and_since_when(store: Store) -> None:
     append(store, batch(0, 300))
     found = publisher(store).publish(seconds=NOON)
     parsed, _ = checkpoints.verify(note.decode(found.note), [SIGNERS.log.key])
@@ -52,7 +52,7 @@ def test_a_checkpoint_says_size_and_root_and_since_when(store: SqliteLog) -> Non
     verified(store)
 
 
-def test_an_empty_log_is_published_too(store: SqliteLog) -> None:
+def test_an_empty_log_is_published_too(store: Store) -> None:
     found = publisher(store).publish(seconds=NOON)
     assert (found.size, found.frontier.root()) == (0, merkle.EMPTY_ROOT)
     append(store, batch(0, 1))
@@ -61,7 +61,7 @@ def test_an_empty_log_is_published_too(store: SqliteLog) -> None:
 
 
 def test_publishing_again_gives_the_same_and_writes_nothing(
-    engine: SqliteEngine, store: SqliteLog
+    engine: SqliteEngine, store: Store
 ) -> None:
     append(store, batch(0, 3))
     one = publisher(store)
@@ -74,9 +74,7 @@ def test_publishing_again_gives_the_same_and_writes_nothing(
 
 
 @pytest.mark.parametrize("seconds", [60, 3600, -1])
-def test_an_idle_log_s_cosignature_is_renewed_after_a_minute(
-    store: SqliteLog, seconds: int
-) -> None:
+def test_an_idle_log_s_cosignature_is_renewed_after_a_minute(store: Store, seconds: int) -> None:
     append(store, batch(0, 3))
     one = publisher(store)
     first = one.publish(seconds=NOON)
@@ -86,7 +84,7 @@ def test_an_idle_log_s_cosignature_is_renewed_after_a_minute(
     verified(store)
 
 
-def test_each_checkpoint_is_consistent_with_the_one_before(store: SqliteLog) -> None:
+def test_each_checkpoint_is_consistent_with_the_one_before(store: Store) -> None:
     one, done = publisher(store), 0
     before = one.publish(seconds=NOON)
     for count in (1, 254, 1, 1, 255, 700):
@@ -172,7 +170,7 @@ FLIPPED: dict[str, str] = {
 
 @pytest.mark.parametrize("what", FLIPPED)
 def test_what_is_not_what_was_written_fences_the_log(
-    engine: SqliteEngine, store: SqliteLog, what: str
+    engine: SqliteEngine, store: Store, what: str
 ) -> None:
     append(store, batch(0, 300))
     append(store, batch(300, 5))
@@ -187,7 +185,7 @@ def test_what_is_not_what_was_written_fences_the_log(
         append(engine.open(), batch(400, 1))
 
 
-def test_a_log_that_went_back_in_time_fences(engine: SqliteEngine, store: SqliteLog) -> None:
+def test_a_log_that_went_back_in_time_fences(engine: SqliteEngine, store: Store) -> None:
     append(store, batch(0, 2))
     with closing(apsw.Connection(str(engine.path))) as connection:
         older = next(connection.execute("SELECT * FROM tree"))
@@ -221,9 +219,7 @@ def test_a_log_that_lost_its_checkpoint_as_well_fences(engine: SqliteEngine) -> 
         one.publish(seconds=NOON + 1)
 
 
-def test_a_frontier_that_is_not_the_signed_one_fences(
-    engine: SqliteEngine, store: SqliteLog
-) -> None:
+def test_a_frontier_that_is_not_the_signed_one_fences(engine: SqliteEngine, store: Store) -> None:
     append(store, batch(0, 3))
     publisher(store).publish(seconds=NOON)
     append(store, batch(3, 3))
@@ -235,7 +231,7 @@ def test_a_frontier_that_is_not_the_signed_one_fences(
         publisher(store).publish(seconds=NOON)
 
 
-def test_the_same_size_with_another_root_fences(store: SqliteLog) -> None:
+def test_the_same_size_with_another_root_fences(store: Store) -> None:
     append(store, batch(0, 3))
     publisher(store).publish(seconds=NOON)
     with store.writing() as writer:
@@ -246,7 +242,7 @@ def test_the_same_size_with_another_root_fences(store: SqliteLog) -> None:
         publisher(store).publish(seconds=NOON)
 
 
-def test_a_checkpoint_by_another_key_fences(store: SqliteLog) -> None:
+def test_a_checkpoint_by_another_key_fences(store: Store) -> None:
     append(store, batch(0, 3))
     mallory = Signers(Signer(ORIGIN, b"M" * 32), SIGNERS.cosigner)
     Publisher(store, mallory).publish(seconds=NOON)
@@ -255,7 +251,7 @@ def test_a_checkpoint_by_another_key_fences(store: SqliteLog) -> None:
         publisher(store).publish(seconds=NOON)
 
 
-def test_what_was_handed_out_stands_at_the_beginning_of_what_is_signed(store: SqliteLog) -> None:
+def test_what_was_handed_out_stands_at_the_beginning_of_what_is_signed(store: Store) -> None:
     one = publisher(store)
     seen = [checkpoints.Checkpoint(ORIGIN, 0, merkle.EMPTY_ROOT)]
     for first, count in ((0, 3), (3, 300), (303, 1)):
@@ -284,7 +280,7 @@ FORKED: dict[str, tuple[checkpoints.Checkpoint, str]] = {
 
 
 @pytest.mark.parametrize("what", FORKED)
-def test_what_contradicts_what_was_handed_out_is_not_signed(store: SqliteLog, what: str) -> None:
+def test_what_contradicts_what_was_handed_out_is_not_signed(store: Store, what: str) -> None:
     append(store, batch(0, 6))
     publisher(store).publish(seconds=NOON)
     append(store, batch(6, 3))

@@ -17,7 +17,6 @@ from deploytrail.log.reading import (
     tile_reader,
 )
 from deploytrail.log.store import Store
-from deploytrail.stores.sqlite.log import SqliteLog
 from tests.contract.engines import SqliteEngine
 from tests.log.entries import append, batch
 from tests.log.trees import leaf, mth
@@ -92,7 +91,7 @@ GONE: dict[str, tuple[str, int]] = {
 
 @pytest.mark.parametrize("what", GONE)
 def test_what_is_gone_is_incomplete_and_never_something_else(
-    engine: SqliteEngine, store: SqliteLog, what: str
+    engine: SqliteEngine, store: Store, what: str
 ) -> None:
     statement, first = GONE[what]
     filled(store, 600, 10, 10)
@@ -105,7 +104,7 @@ def test_what_is_gone_is_incomplete_and_never_something_else(
             entry_at(reader, first)
 
 
-def test_a_full_tile_that_is_gone_is_incomplete(engine: SqliteEngine, store: SqliteLog) -> None:
+def test_a_full_tile_that_is_gone_is_incomplete(engine: SqliteEngine, store: Store) -> None:
     filled(store, 600)
     change(engine, "DELETE FROM tile WHERE n = 1")
     with store.reading() as reader, pytest.raises(Incomplete, match="tile 0/1: expected in a tree"):

@@ -80,11 +80,16 @@ def clear_fence(
 
 
 def accept_clock(
-    url: str, *, actor: Actor, reason: str | None, clock: Clock | None = None
+    url: str,
+    *,
+    actor: Actor,
+    reason: str | None,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Receipt | None:
     """As `doctor.accept_clock`."""
     clock = SystemClock() if clock is None else clock
-    opened = open_database(url, create=False, clock=clock)
+    opened = open_database(url, create=False, clock=clock, environment=environment)
     return accept_clock_of(opened, clock, actor=actor, reason=reason)
 
 

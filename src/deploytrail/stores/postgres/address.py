@@ -65,5 +65,5 @@ def _shown(given: dict[str, str]) -> str:
     user, name = given.get("user", ""), given.get("dbname", "")
     # A directory of sockets is no part of a URL that one can read.
     at = "" if host.startswith("/") else host
-    port = f":{port}" if port and at else ""
+    port = f":{port}" if port.strip(",") and at else ""
     return f"postgresql://{user}{'@' if user else ''}{at}{port}/{name}"

@@ -15,18 +15,19 @@ from psycopg.pq import TransactionStatus
 
 from deploytrail.errors import CommitUnknown, DeploytrailError, Misconfigured, Unreachable
 from deploytrail.stores.postgres.address import Address
-from deploytrail.stores.postgres.failures import own_error, shakes_trust, unreachable
+from deploytrail.stores.postgres.failures import own_error, shakes_trust
 from deploytrail.stores.postgres.fence import REASONS, Fence
 from deploytrail.stores.postgres.link import Link, Server, Waits, connected
 from deploytrail.stores.postgres.shape import Shape, refuse_foreign, step_forward
 
 # READ COMMITTED on purpose: what is read behind the lock is what stands there once it is ours.
-_BEGIN_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_BEGIN_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _STANDING: Final = (
     "SELECT number, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
     "pg_current_xact_id()::text FROM {schema}.version"
 )
+_IS_STANDBY: Final = "SELECT pg_is_in_recovery()"
 _STATUS: Final = "SELECT pg_xact_status(%s::xid8)"
 _PAUSE_SECONDS: Final = 0.1
 Rows = list[tuple[Any, ...]]
@@ -81,7 +82,11 @@ class Database:
         self._waits = waits
         self._writer: _Session | None = None
         self._reader: _Session | None = None
-        self._set_up()
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
 
     def _set_up(self) -> None:
         self._reader = self._connected()
@@ -122,19 +127,27 @@ class Database:
         session = self._writer
         try:
             with self._own_errors(session):
-                link = session.link
-                with link.pipeline():
-                    link.execute(_BEGIN_WRITING)
-                    locked = link.execute(self._lock, binary=True)
-                    standing = link.execute(_STANDING.format(schema=self._shape.schema))
-                    reasons = link.execute(REASONS)
-                self.fence.refuse(reasons.fetchall())
-                version, clock, transaction = standing.fetchall()[0]
+                locked, standing, reasons = self._locked(session.link)
+                self.fence.refuse(reasons)
+                version, clock, transaction = standing[0]
                 self._refuse_newer(version)
-                return session, Writing(link, locked.fetchall(), clock, []), transaction
+                return session, Writing(session.link, locked, clock, []), transaction
         except BaseException:
             self._roll_back(session)
             raise
+
+    def _locked(self, link: Link) -> list[Rows]:
+        """Begin and take the lock: what stands there once it is ours.
+
+        In one round trip, but not as a pipeline: psycopg ends one with a flush, and behind that the
+        server forgets for how long it lets a client stand still in a transaction.
+        """
+        standing = _STANDING.format(schema=self._shape.schema)
+        done = link.execute("; ".join([_BEGIN_WRITING, self._lock, standing, REASONS]))
+        found: list[Rows] = []
+        while done.nextset():
+            found.append(done.fetchall())
+        return found
 
     def _refuse_newer(self, version: int) -> None:
         if version != self._shape.version:
@@ -175,7 +188,7 @@ class Database:
     ) -> None:
         """The connection broke in COMMIT: find out what became of it; return if it is durable.
 
-        Raises Unreachable where nothing was stored, CommitUnknown where that can't be found out.
+        Raises that error where nothing was stored, CommitUnknown where that can't be found out.
         """
         try:
             is_committed = self._looked_up(lost.server, writing, transaction)
@@ -190,7 +203,8 @@ class Database:
                 "now can't tell what became of it. Nothing was acknowledged; send the same again"
             ) from error
         if not is_committed:
-            raise unreachable("the connection broke before the commit", self.address) from error
+            # As it says itself: nothing was stored.
+            raise error
 
     def _looked_up(self, server: Server, writing: Writing, transaction: str) -> bool | None:
         session = self._returned()
@@ -198,15 +212,13 @@ class Database:
         try:
             with self._own_errors(session):
                 # Behind the lock: the lost transaction holds it for as long as it lasts.
-                link.execute(_BEGIN_WRITING)
-                locked = link.execute(self._lock, binary=True).fetchall()
+                locked, _, _ = self._locked(link)
                 is_committed = self._status(session, server, transaction)
                 if is_committed is None:
                     answers = {told(locked) for told in writing.told} - {None}
                     is_committed = answers.pop() if len(answers) == 1 else None
                 # Ours is behind the other one in the write-ahead log: durable, and where there is
                 # a synchronous standby there as well, means that the other one is, too.
-                link.execute(_STANDING.format(schema=self._shape.schema))
                 session.warnings.clear()
                 link.execute("COMMIT")
             self._refuse_warned(session)
@@ -227,12 +239,21 @@ class Database:
         pause = threading.Event()
         for _ in range(max(1, int(self._waits.return_ / _PAUSE_SECONDS)) - 1):
             try:
-                self._writer = self._connected()
-                return self._writer
-            except Unreachable:
+                return self._primary()
+            except (Unreachable, Misconfigured):
                 pause.wait(_PAUSE_SECONDS)
-        self._writer = self._connected()
-        return self._writer
+        return self._primary()
+
+    def _primary(self) -> _Session:
+        """A new session that writes; raises Misconfigured where the server only reads, yet."""
+        session = self._connected()
+        with self._own_errors(session):
+            (is_standby,) = session.link.execute(_IS_STANDBY).fetchall()[0]
+        if is_standby:
+            session.link.close()
+            raise Misconfigured(f"{self.address}: expected the primary server, found a standby")
+        self._writer = session
+        return session
 
     @contextmanager
     def reading(self) -> Iterator[Link]:

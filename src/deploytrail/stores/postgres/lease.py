@@ -70,7 +70,8 @@ class Lease:
             self._link = None
 
     def _opened(self, seconds_max: float) -> Link:
-        waits = Waits(lock=seconds_max, statement=seconds_max + 60)
+        # The wait for the lease has a limit of its own.
+        waits = Waits(lock=seconds_max, statement=0)
         if self._link is None or self._link.closed:
             self._link = connect(self._address, waits)
         return self._link

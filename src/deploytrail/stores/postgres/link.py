@@ -6,6 +6,7 @@ nothing without an end, and a server that keeps what it says is durable.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -14,8 +15,11 @@ from deploytrail.errors import Misconfigured
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.failures import own_error, unreachable
 
+# What it says of a connection that broke is raised as well; on standard error it is only noise.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 Link = psycopg.Connection[tuple[Any, ...]]
 VERSION_MIN: Final = 140_000
+_TRANSACTION_TIMEOUT_SINCE: Final = 170_000
 _KEPT: Final = {
     "fsync": "on",
     "full_page_writes": "on",
@@ -60,7 +64,7 @@ def connected(address: Address, waits: Waits) -> tuple[Link, Server]:
     except psycopg.Error as error:
         raise unreachable(address.without_secrets(str(error)), address) from None
     try:
-        link.execute(_settings(waits))
+        link.execute(_settings(waits, link.info.server_version))
         row = link.execute(_SERVER, (list(_KEPT),)).fetchone()
     except psycopg.Error as error:
         link.close()
@@ -74,21 +78,28 @@ def connected(address: Address, waits: Waits) -> tuple[Link, Server]:
     return link, Server(*row[-2:])
 
 
-def _settings(waits: Waits) -> str:
+def _settings(waits: Waits, version: int) -> str:
     limits = {
         "lock_timeout": waits.lock,
         "statement_timeout": waits.statement,
         "idle_in_transaction_session_timeout": waits.idle,
     }
+    if version >= _TRANSACTION_TIMEOUT_SINCE and waits.statement:
+        limits["transaction_timeout"] = waits.lock + waits.statement + waits.idle
     return "; ".join(
         [
             # The role or the database may have another default.
             "SET synchronous_commit = on",
+            "SET default_transaction_read_only = off",
             # Nobody's function or operator stands in for one of the server's.
             "SET search_path = pg_catalog",
             # A policy that hides rows is an error, not an answer with less in it.
             "SET row_security = off",
             "SET client_min_messages = warning",
+            # A client whose machine went away holds the lock no longer than that.
+            "SET tcp_keepalives_idle = 10",
+            "SET tcp_keepalives_interval = 5",
+            "SET tcp_keepalives_count = 3",
             *(f"SET {name} = {int(seconds * 1000)}" for name, seconds in limits.items()),
         ]
     )

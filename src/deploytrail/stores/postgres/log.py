@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from psycopg import Cursor
-
 from deploytrail.clock import Clock, Uptime
 from deploytrail.errors import Fenced, Malformed, Tampered
 from deploytrail.log.merkle import Frontier
@@ -244,40 +242,47 @@ class _Writer(PostgresReader):
         self._set_tree(tree._replace(clock=self.clock(), uptime=self.uptime()), tree.size)
 
     def add(self, addition: Addition) -> None:
+        if addition.bundles or addition.attachments:
+            self._add_rare(addition)
+        count = addition.tail_count
+        tail = [(addition.tail_first, count, addition.tail)] if count else []
+        # What every commit writes is one statement, so one round trip under the lock.
+        self._set_tree(
+            addition.tree,
+            addition.size_before,
+            statement=sql.ADD,
+            values=(
+                *_columns(tail, 3),
+                *_columns(addition.deliveries, 3),
+                *_columns(addition.vault, 2),
+            ),
+        )
+
+    def _add_rare(self, addition: Addition) -> None:
         link = self._link
+        # Nothing but a pipeline: behind one the server forgets its limit on how long we may stand
+        # still, until the next statement.
         with link.pipeline():
-            self._add_bundles(addition)
-            if addition.tail_count:
-                row = (addition.tail_first, addition.tail_count, addition.tail)
-                link.execute(sql.PUT_SEGMENT, row)
-            if addition.deliveries:
-                link.execute(sql.PUT_DELIVERIES, _columns(addition.deliveries))
-            if addition.vault:
-                link.execute(sql.PUT_DISCLOSURES, _columns(addition.vault))
+            if addition.bundles:
+                rows = [(number, packed(data)) for number, data in addition.bundles]
+                link.execute(sql.DROP_SEGMENTS)
+                link.execute(sql.PUT_BUNDLES, _columns(rows, 2))
+                link.execute(sql.PUT_TILES, _columns(addition.tiles, 3))
             for attached in addition.attachments:
                 link.execute(sql.PUT_ATTACHMENT, attached)
-            done = self._send_tree(addition.tree, addition.size_before)
-        self._refuse_unset(done, addition.size_before)
 
-    def _add_bundles(self, addition: Addition) -> None:
-        if not addition.bundles:
-            return
-        self._link.execute(sql.DROP_SEGMENTS)
-        rows = [(number, packed(data)) for number, data in addition.bundles]
-        self._link.execute(sql.PUT_BUNDLES, _columns(rows))
-        self._link.execute(sql.PUT_TILES, _columns(addition.tiles))
-
-    def _set_tree(self, tree: Tree, size_before: int) -> None:
-        self._refuse_unset(self._send_tree(tree, size_before), size_before)
-
-    def _send_tree(self, tree: Tree, size_before: int) -> Cursor[Any]:
+    def _set_tree(
+        self,
+        tree: Tree,
+        size_before: int,
+        *,
+        statement: str = sql.SET_TREE,
+        values: Sequence[Any] = (),
+    ) -> None:
         row = encode(tree)
-        self._tree, self.size, self._written = tree, tree.size, row
-        return self._link.execute(sql.SET_TREE, (*row[1:], size_before))
-
-    def _refuse_unset(self, done: Cursor[Any], size_before: int) -> None:
-        if done.rowcount != 1:
+        if self._link.execute(statement, (*values, *row[1:], size_before)).rowcount != 1:
             raise self._fenced(f"tree: expected size {size_before} under the lock, found another")
+        self._tree, self.size, self._written = tree, tree.size, row
 
     def is_stored(self, locked: Rows) -> bool | None:
         """Whether the tree's row, as it stands now, shows that this block was committed."""
@@ -320,15 +325,14 @@ class _Writer(PostgresReader):
         known = self.checkpoint()
         if (None if known is None else known.size) != expected_size:
             return False
-        with self._link.pipeline():
-            self._link.execute(sql.PUT_CHECKPOINT, (new.size, new.note))
-            self._link.execute(sql.PUT_PUBLISHED, (new.size, new.frontier.encode()))
+        self._link.execute(sql.PUT_CHECKPOINT, (new.size, new.note))
+        self._link.execute(sql.PUT_PUBLISHED, (new.size, new.frontier.encode()))
         return True
 
     def put_cosignature(self, size: int, key_id: bytes, line: bytes) -> None:
         self._link.execute(sql.PUT_COSIGNATURE, (size, key_id, line))
 
 
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The same values by column, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:
+    """The same values by so many columns, for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]

@@ -74,7 +74,6 @@ PUT_BUNDLES: Final = (
     "SELECT n, 1, data FROM unnest(%b::bigint[], %b::bytea[]) AS new(n, data)"
 )
 SEGMENTS: Final = "SELECT first, n, data FROM deploytrail_log.segment ORDER BY first"
-PUT_SEGMENT: Final = "INSERT INTO deploytrail_log.segment VALUES (%s, %s, %b)"
 DROP_SEGMENTS: Final = "DELETE FROM deploytrail_log.segment"
 TILE: Final = "SELECT data FROM deploytrail_log.tile WHERE level = %s AND n = %s"
 PUT_TILES: Final = (
@@ -85,16 +84,8 @@ PUT_TILES: Final = (
 DELIVERIES: Final = (
     "SELECT key, idx, body FROM deploytrail_log.delivery WHERE key = ANY(%b::bytea[])"
 )
-PUT_DELIVERIES: Final = (
-    "INSERT INTO deploytrail_log.delivery "
-    "SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::bytea[])"
-)
 DISCLOSURES: Final = (
     "SELECT key, sealed FROM deploytrail_log.disclosure WHERE key = ANY(%b::bytea[])"
-)
-PUT_DISCLOSURES: Final = (
-    "INSERT INTO deploytrail_log.disclosure "
-    "SELECT * FROM unnest(%b::bytea[], %b::bytea[]) ON CONFLICT DO NOTHING"
 )
 ATTACHMENT: Final = (
     "SELECT id, subjects, wrapped_key, sealed FROM deploytrail_log.attachment WHERE id = %b"
@@ -155,6 +146,17 @@ POLICY: Final = "SELECT data FROM deploytrail_log.policy WHERE id = 1"
 PUT_POLICY: Final = (
     "INSERT INTO deploytrail_log.policy VALUES (1, %b) "
     "ON CONFLICT (id) DO UPDATE SET data = excluded.data"
+)
+
+# What every commit adds, and the tree's row: if that is not as expected, all of it is rolled back.
+ADD: Final = (
+    "WITH tail AS (INSERT INTO deploytrail_log.segment "
+    "SELECT * FROM unnest(%b::bigint[], %b::integer[], %b::bytea[])), "
+    "known AS (INSERT INTO deploytrail_log.delivery "
+    "SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::bytea[])), "
+    "vault AS (INSERT INTO deploytrail_log.disclosure "
+    "SELECT * FROM unnest(%b::bytea[], %b::bytea[]) ON CONFLICT DO NOTHING) "
+    f"{SET_TREE}"  # noqa: S608
 )
 
 # Every key that begins with the subject; the second value ends in more 0xFF than any key has.

@@ -1,0 +1,102 @@
+"""The verbs on a database: by `--url` or DEPLOYTRAIL_URL, as on a directory."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import Program
+from tests.postgresql import Server
+
+PASSWORD = "s3cret-of-the-role"
+
+
+class OnDatabase:
+    """The program with the URL of a database in its environment, and all that it ever said."""
+
+    def __init__(self, program: Program, url: str) -> None:
+        self.program = program
+        self.url = url
+        self.said: list[str] = []
+
+    def __call__(self, *words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+        done = self.program(*words, environ={"DEPLOYTRAIL_URL": self.url} | environ)
+        self.said += [done.stdout, done.stderr]
+        return done
+
+    def json(self, *words: str | Path) -> Any:
+        return self.program.json(*words, environ={"DEPLOYTRAIL_URL": self.url})
+
+
+@pytest.fixture
+def verbs(postgres_server: Server, program: Program) -> OnDatabase:
+    url = postgres_server.url(postgres_server.database())
+    return OnDatabase(program, url.replace("postgres@", f"postgres:{PASSWORD}@"))
+
+
+def test_a_trail_in_a_database_answers_every_verb(verbs: OnDatabase, tmp_path: Path) -> None:
+    assert verbs("log").returncode == 2
+    made = verbs.json("init", "--json")
+    assert made["url"].startswith("postgresql://postgres@/trail_")
+    assert verbs.json("init", "--json") == made
+    receipt = verbs.json("record", "deployment.succeeded", "--reason", "by hand")
+    assert (receipt["origin"], receipt["index"]) == (made["origin"], 0)
+    assert verbs("run", "--", "true").returncode == 0
+    lines = verbs("log").stdout.splitlines()
+    assert [line.split("\t")[3] for line in lines] == [
+        "ran true",
+        "started true",
+        "deployed a unit",
+    ]
+    assert "by hand" in verbs("show", receipt["id"]).stdout
+    proof, entry = tmp_path / "proof", tmp_path / "entry"
+    assert verbs("proof", receipt["id"], "-o", proof, "--entry", entry).returncode == 0
+    assert verbs("verify", proof, "--entry", entry).returncode == 0
+    report = verbs.json("verify", "--disclosures", "--json")
+    assert (report["size"], report["size_signed"], report["found"]) == (3, 3, [])
+    assert verbs("export", "--proofs", tmp_path / "log.tar").returncode == 0
+    assert verbs("verify", tmp_path / "log.tar").returncode == 0
+    assert verbs("export", tmp_path / "log.jsonl").returncode == 0
+    assert verbs("doctor").returncode == 0
+    assert verbs("doctor", "--clear-fence").returncode == 0
+    assert verbs("doctor", "--accept-clock").returncode == 0
+    assert not (verbs.program.home / "log.db").exists()
+    assert PASSWORD not in "".join(verbs.said)
+
+
+def test_a_password_is_in_no_message(verbs: OnDatabase) -> None:
+    unreachable = f"postgresql://alice:{PASSWORD}@127.0.0.1:1/trail"
+    misread = f"postgresql://alice:{PASSWORD}@x@127.0.0.1:1/trail"
+    foreign = f"mysql://alice:{PASSWORD}@127.0.0.1/trail"
+    for url, code in ((unreachable, 75), (misread, 2), (foreign, 2)):
+        for words in (["log"], ["record", "deployment.started"], ["verify"], ["init", "--json"]):
+            done = verbs(*words, "--url", url)
+            assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert verbs("doctor", "--json", "--url", url, DEPLOYTRAIL_DEBUG="1").returncode != 0
+    assert PASSWORD not in "".join(verbs.said)
+
+
+def test_a_flag_comes_before_the_environment(verbs: OnDatabase, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    assert verbs("record", "deployment.started", "--home", here).returncode == 0
+    assert verbs("run", "--home", str(here), "--", "true").returncode == 0
+    assert len(verbs("log", "--home", here).stdout.splitlines()) == 3
+    assert len(verbs("log", "--url", f"sqlite://{here}").stdout.splitlines()) == 3
+    assert verbs("log").returncode == 2
+    both = verbs("log", "--home", here, "--url", f"sqlite://{tmp_path}/there")
+    assert (both.returncode, "found both" in both.stderr) == (2, True)
+    assert verbs("run", "--home", str(here), "--url", "x", "--", "true").returncode == 125
+
+
+def test_what_a_database_could_not_take_is_taken_later(verbs: OnDatabase) -> None:
+    url, verbs.url = verbs.url, "postgresql://127.0.0.1:1/trail"
+    done = verbs("run", "--", "sh", "-c", "exit 7")
+    assert done.returncode == 7
+    assert list(verbs.program.home.glob("databases/*/unrecorded/*.jsonl"))
+    # It waits for that database, and for no other.
+    verbs.url = url
+    verbs("init")
+    assert len(verbs("log").stdout.splitlines()) == 0
