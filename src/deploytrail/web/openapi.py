@@ -30,8 +30,8 @@ from deploytrail.web.problem import AddressTooLong, HeadersTooLarge, NotAcceptab
 from deploytrail.web.route import Route, Table
 
 COMMON: Final = (
-    Malformed, TooLarge, NotAcceptable, AddressTooLong, HeadersTooLarge, Overloaded, Busy, Fenced, Unreachable,
-    Tampered, Incomplete,
+    Malformed, TooLarge, NotAcceptable, AddressTooLong, HeadersTooLarge, Overloaded, Busy, Fenced,
+    Unreachable, Tampered, Incomplete,
 )  # fmt: skip
 """What every route may answer with."""
 REFUSALS: Final = (Unknown, NotPermitted)
