@@ -17,12 +17,15 @@ export UV_LINK_MODE := copy
 uv := env -u VIRTUAL_ENV -u CONDA_PREFIX $(CURDIR)/.tools/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench crash fuzz
+.PHONY: help setup run demo test check bench crash fuzz
 
 help: ## lists these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 setup: .venv/ready ## installs everything into .venv, pinned and hashed; does nothing when up to date
+
+run: setup ## starts a server over a trail below build/, and says how an event gets in
+	@DEPLOYTRAIL_HOME="$${DEPLOYTRAIL_HOME:-$(CURDIR)/build/trail}" $(bin)/deploytrail up
 
 demo: setup ## records a real deployment, proves it, and shows how a flipped byte is found
 	@PATH="$(bin):$$PATH" tools/demo

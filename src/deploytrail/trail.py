@@ -7,12 +7,15 @@ this. Values and promises, no implementation.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
 
 from msgspec import Struct
 
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
+
+if TYPE_CHECKING:
+    from deploytrail.query.tree import Order
 
 LOCAL_INSTANCE: Final = "local"
 """`source.instance` of what is recorded in a directory, by its own processes."""
@@ -194,9 +197,6 @@ class Stats(Struct, frozen=True, kw_only=True):
     size_signed: int
     logged: str | None
     followers: dict[str, int]
-
-
-Order = Literal["newest", "oldest"]
 
 
 class TrailReader(Protocol):

@@ -32,11 +32,11 @@ from deploytrail.query.tree import (
     Is,
     Not,
     Or,
+    Order,
     StartsWith,
     Within,
     Words,
 )
-from deploytrail.trail import Order
 from tests.contract.index_engines import INDEX_ENGINES, IndexEngine
 from tests.events import BOB, event
 from tests.fakes import NOON
@@ -343,7 +343,7 @@ def words_kept(index: SegmentedIndex) -> set[bytes]:
             named[1:]
             for part in searcher.parts
             for layer in key.WORDS
-            for named, _, _ in part.counts(layer)
+            for named, _ in part.counts(layer)
         }
 
 

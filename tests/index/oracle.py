@@ -57,7 +57,7 @@ def compared(event: dict[str, Any], field: Field) -> Iterator[Any]:
         name = field.paths[0][0]
         pseudonym = event.get("subjects", {}).get(f"/{name}")
         who = event.get(name, {})
-        id = who.get("id", "")
+        id = folded(who.get("id", ""))
         for one in (id, id.partition(":")[2], who.get("name", ""), pseudonym or ""):
             if one:
                 yield folded(one)

@@ -7,31 +7,24 @@ that is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from deploytrail.address import Database, Directory
 from deploytrail.app.board import NAME, load_board
 from deploytrail.app.directory import DirectoryTrail, open_directory
-from deploytrail.app.disclosing import Disclosing
 from deploytrail.app.indexes import CurrentIndex
-from deploytrail.app.leases import FileLease
+from deploytrail.app.indexing import Progress, catch_up, rebuild_index
 from deploytrail.app.published import size_signed
 from deploytrail.app.searching import Searching, stats
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Malformed
-from deploytrail.follow.hosting import ViewHost
-from deploytrail.follow.rebuild import rebuild
-from deploytrail.follow.rounds import Rounds
 from deploytrail.index.part import Memory
 from deploytrail.index.sqlite.store import SqliteIndexStore
 from deploytrail.trail import Stats
 
 INDEX: Final = "index"
-Progress = Callable[[int, int], None]
-"""How many of so many entries are done."""
 
 
 def index_store(directory: Path, origin: str) -> SqliteIndexStore:
@@ -64,51 +57,6 @@ class Asking(Searching):
         self._index.close()
 
 
-class Indexing:
-    """Brings the index of an open trail up to date, or builds it anew."""
-
-    def __init__(self, trail: DirectoryTrail, clock: Clock) -> None:
-        directory = trail.home.directory
-        self._trail = trail
-        self._clock = clock
-        self._store = index_store(directory, trail.origin)
-        lease = FileLease(directory, INDEX)
-        self._host = ViewHost(
-            self._store, lease, origin=trail.origin, clock=clock, tell=_tell_nobody
-        )
-        disclosing = Disclosing(
-            trail.store.reading, trail.keyring.subject, origin=trail.origin, tell=_tell_nobody
-        )
-        self._rounds = Rounds(trail.store.reading, disclosing, [self._host], clock)
-
-    def catch_up(self, told: Progress = lambda _done, _total: None) -> None:
-        """Until it has read the log, unless another process does that; then it is left to it."""
-        while self._rounds.round():
-            cursors = self._store.cursors()
-            at = cursors.current if cursors.successor is None else cursors.successor
-            told(at or 0, self._trail.size())
-        # What was built anew takes its place in a round of its own.
-        self._rounds.round()
-
-    def rebuild(self, told: Progress = lambda _done, _total: None) -> None:
-        """Build it anew beside the old one, which answers until then. Raises Behind."""
-        rebuild(
-            self._store,
-            self._host,
-            self._rounds,
-            size=self._trail.size,
-            clock=self._clock,
-            progress=told,
-        )
-
-    def close(self) -> None:
-        self._host.close()
-
-
-def _tell_nobody(_: str, /, **__: str | int | float) -> None:
-    pass
-
-
 class LocalTrail(Asking):
     """`trail.Trail` and `trail.TrailSearcher` over a directory."""
 
@@ -132,18 +80,12 @@ class LocalTrail(Asking):
         return self.trail.origin
 
     def catch_up(self, told: Progress = lambda _done, _total: None) -> None:
-        """See `Indexing.catch_up`."""
-        with ExitStack() as opened:
-            indexing = Indexing(self.trail, self._clock)
-            opened.callback(indexing.close)
-            indexing.catch_up(told)
+        """Let the index take in what the log has, unless another process does that."""
+        catch_up(self.trail, self._clock, told)
 
     def rebuild(self, told: Progress = lambda _done, _total: None) -> None:
-        """See `Indexing.rebuild`."""
-        with ExitStack() as opened:
-            indexing = Indexing(self.trail, self._clock)
-            opened.callback(indexing.close)
-            indexing.rebuild(told)
+        """Make the index anew beside what answers meanwhile. Raises Behind."""
+        rebuild_index(self.trail, self._clock, told)
 
     def close(self) -> None:
         super().close()

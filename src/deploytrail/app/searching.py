@@ -23,8 +23,8 @@ from deploytrail.index.contract import Bins, Index, Match, Position, Searcher, T
 from deploytrail.query.fields import BY_NAME, Field
 from deploytrail.query.parse import parse
 from deploytrail.query.predicate import predicate
-from deploytrail.query.tree import EVERYTHING, And, Filter
-from deploytrail.trail import Bar, Counted, Facet, Histogram, Order, Page, Shown, Stats
+from deploytrail.query.tree import EVERYTHING, And, Filter, Order
+from deploytrail.trail import Bar, Counted, Facet, Histogram, Page, Shown, Stats
 
 LIMIT_MAX: Final = 1_000
 SECONDS_MAX: Final = 10.0

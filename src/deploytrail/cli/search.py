@@ -19,7 +19,8 @@ from deploytrail.cli.opening import HomeOption, JsonOption
 from deploytrail.errors import EXIT_OK
 
 if TYPE_CHECKING:
-    from deploytrail.trail import OpenTrail, Order, Page
+    from deploytrail.query.tree import Order
+    from deploytrail.trail import OpenTrail, Page
 
 _COUNT: Final = 20
 _PAGE: Final = 500

@@ -26,8 +26,7 @@ from deploytrail.index.postings import bits_of, places_of
 from deploytrail.index.shelf import Moment
 from deploytrail.index.tallying import Matched
 from deploytrail.query.fields import Field, Kind, folded
-from deploytrail.query.tree import Filter
-from deploytrail.trail import Order
+from deploytrail.query.tree import Filter, Order
 
 _SPELLINGS_MAX: Final = 1_000
 
@@ -94,7 +93,7 @@ class Answering:
         else:
             counts = self._counts(settled, field)
             counts = Counter({text: n for text, n in counts.items() if text.startswith(start)})
-        return [value for value, _ in _frequent(counts, limit)]
+        return [value for value, _ in self._written(field, _frequent(counts, limit))]
 
     def _settled(self, filter: Filter, resolve: Resolve) -> _Settled:
         """What matches; where only texts decide, events are looked at, the newest first."""
@@ -117,7 +116,8 @@ class Answering:
         counts = self._counts(settled, field)
         total = sum(found.bits.bit_count() for found in settled.found)
         having = sum(tallying.present(found, field) for found in settled.found)
-        return Tally(tuple(_frequent(counts, limit)), total - having, settled.is_exact)
+        shown = self._written(field, _frequent(counts, limit))
+        return Tally(tuple(shown), total - having, settled.is_exact)
 
     def _counts(self, settled: _Settled, field: Field) -> Counter[str]:
         if field.kind is Kind.WORD:
@@ -136,17 +136,23 @@ class Answering:
         return +counts
 
     def _words(self, settled: _Settled, field: Field, beginning: bytes) -> Counter[str]:
+        """As they are compared."""
         counts: Counter[bytes] = Counter()
-        spelled: dict[bytes, str] = {}
         for found in settled.found:
             for value in tallying.values(found, field, beginning):
-                counts[value.compared] += value.entries
-                if value.spelled is not None:
-                    spelled.setdefault(value.compared, value.spelled)
-        shown: Counter[str] = Counter()
-        for compared, count in counts.items():
-            shown[spelled.get(compared) or key.value_in(compared)] += count
-        return shown
+                counts[value.key] += value.entries
+        return Counter({key.value_in(named): count for named, count in counts.items()})
+
+    def _written(self, field: Field, counts: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Values as they are written."""
+        if field.kind is not Kind.WORD:
+            return counts
+        keys = [key.value(field.name, value) for value, _ in counts]
+        written = self._moment.written(keys)
+        return [
+            (written.get(named, value), count)
+            for named, (value, count) in zip(keys, counts, strict=True)
+        ]
 
     def _people(self, settled: _Settled, field: Field) -> Counter[str]:
         by_number = self._numbered(settled, field)
@@ -159,7 +165,7 @@ class Answering:
         counts: Counter[tuple[str, int]] = Counter()
         for found in settled.found:
             for value in tallying.values(found, field):
-                counts[key.person_in(value.compared)] += value.entries
+                counts[key.person_in(value.key)] += value.entries
         return counts
 
     def _suggested_people(self, settled: _Settled, field: Field, start: str) -> Counter[str]:

@@ -6,7 +6,7 @@ Pure. What an engine keeps of a segment are its blocks by their first key.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -22,20 +22,13 @@ ROUTE_BYTES: Final = 1_000
 _LEVEL: Final = 3
 
 
-class Term(msgspec.Struct, frozen=True, gc=False):
-    """A term of one segment, and how many entries have it.
+Term = tuple[bytes, int, bytes]
+"""A term of one segment: its key, how many entries have it, and the set of them.
 
-    `data` is the set of them as bits, or as packed places.
-
-    Places count from the home of the segment (`segment.HOME`), so that those of neighbours are
-    joined as they are; bits count from the segment's first entry. `spelled` is how the first entry
-    that has it wrote the value, where that is not how it is compared.
-    """
-
-    key: bytes
-    entries: int
-    data: bytes
-    spelled: str | None = None
+As bits, or as packed places. Places count from the home of the segment (`segment.home`), so that
+those of neighbours are joined as they are; bits count from the segment's first entry. There are
+millions of them: a tuple costs a fifth of what has names.
+"""
 
 
 class _Stored(msgspec.Struct, array_like=True, gc=False):
@@ -43,7 +36,6 @@ class _Stored(msgspec.Struct, array_like=True, gc=False):
     counts: list[int]
     places: bytes
     bits: bytes
-    spelled: dict[int, str]
 
 
 _decode: Final = msgspec.msgpack.Decoder(_Stored).decode
@@ -57,7 +49,6 @@ class Block:
         stored = _decode(zstd.decompress(octets))
         self.keys: Sequence[bytes] = stored.keys
         self.counts: Sequence[int] = stored.counts
-        self._spelled: Mapping[int, str] = stored.spelled
         self._span = span
         self._places = postings.place_numbers(stored.places)
         self._bits = stored.bits
@@ -80,10 +71,7 @@ class Block:
             data = self._bits[start : start + (self._span + 7 >> 3)]
         else:
             data = self._places[start : start + 4 * count]
-        return Term(self.keys[at], count, data, self._spelled.get(at))
-
-    def spelled(self, at: int) -> str | None:
-        return self._spelled.get(at)
+        return self.keys[at], count, data
 
     def __iter__(self) -> Iterator[Term]:
         return self.terms(0, len(self.keys))
@@ -95,14 +83,14 @@ class Block:
         self._start(first)
         starts, span, width = self._starts, self._span, self._span + 7 >> 3
         assert starts is not None
-        places, bits, spelled = self._places, self._bits, self._spelled
+        places, bits = self._places, self._bits
         for at in range(first, until):
             count, start = self.counts[at], starts[at]
             if count * postings.DENSE > span:
                 data = bits[start : start + width]
             else:
                 data = places[start : start + 4 * count]
-            yield Term(self.keys[at], count, data, spelled.get(at) if spelled else None)
+            yield self.keys[at], count, data
 
     def _start(self, at: int) -> int:
         if self._starts is None:
@@ -133,14 +121,13 @@ def encode(terms: Sequence[Term], span: int) -> bytes:
     """A block of these terms, ascending by key."""
     bits: list[bytes] = []
     places: list[bytes] = []
-    for term in terms:
-        (bits if postings.is_dense(term.entries, span) else places).append(term.data)
+    for _, count, data in terms:
+        (bits if postings.is_dense(count, span) else places).append(data)
     stored = _Stored(
-        keys=[term.key for term in terms],
-        counts=[term.entries for term in terms],
+        keys=[named for named, _, _ in terms],
+        counts=[count for _, count, _ in terms],
         places=postings.place_planes(b"".join(places)),
         bits=b"".join(bits),
-        spelled={at: term.spelled for at, term in enumerate(terms) if term.spelled is not None},
     )
     return zstd.compress(_encode(stored), _LEVEL)
 
@@ -155,12 +142,13 @@ def blocks(terms: Iterable[Term], span: int) -> Iterator[tuple[bytes, bytes]]:
     gathered: list[Term] = []
     room = BLOCK_BYTES
     for term in terms:
-        size = len(term.key) + len(term.data) + 2
-        if gathered and size > room and route(gathered[-1].key) != route(term.key):
-            yield route(gathered[0].key), encode(gathered, span)
+        named, _, data = term
+        size = len(named) + len(data) + 2
+        if size > room and gathered and route(gathered[-1][0]) != route(named):
+            yield route(gathered[0][0]), encode(gathered, span)
             gathered = []
             room = BLOCK_BYTES
         gathered.append(term)
         room -= size
     if gathered:
-        yield route(gathered[0].key), encode(gathered, span)
+        yield route(gathered[0][0]), encode(gathered, span)

@@ -11,8 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from deploytrail.follow.view import View
 from deploytrail.query.fields import Field
-from deploytrail.query.tree import Filter
-from deploytrail.trail import Order
+from deploytrail.query.tree import Filter, Order
 
 NAME: Final = "index"
 VERSION: Final = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from deploytrail.errors import Conflict
 from deploytrail.follow.view import Read
@@ -32,6 +32,7 @@ from deploytrail.index.segment import (
     without,
 )
 from deploytrail.index.shelf import Moment, Pen, Row, Shelf
+from deploytrail.index.written import Writings
 
 _TERMS_AN_ENTRY: Final = 40
 _TERMS_A_READ: Final = 4_000
@@ -46,8 +47,7 @@ class SegmentedIndex:
     ) -> None:
         self._shelf = shelf
         self._memory = Memory() if memory is None else memory
-        self._rowing: Rowing | None = None
-        self._people: People | None = None
+        self._making: _Making | None = None
         self._sealing: _Sealing | None = None
         self._home_entries = home_entries
 
@@ -74,26 +74,28 @@ class SegmentedIndex:
 
     def apply(self, read: Read) -> None:
         """See `follow.view.View`; small neighbours are joined in the same transaction."""
-        rowing, people = self._rows()
+        making = self._made()
         try:
             with self._shelf.writing() as pen:
                 _refuse_elsewhere(read, pen.cursor())
                 for part in _parts(read, self._home_entries):
-                    rows = rowing.rows(part)
+                    rows = making.rowing.rows(part)
+                    making.writings.take(rows.written)
                     about = segment(pen.next_segment(), part.first, rows.times)
                     pen.add(about, _rows_of(terms(rows, about), about), time_chunks(rows.times))
                     _join(pen, self._home_entries)
-                pen.name(people.unkept())
+                pen.name(making.people.unkept())
+                pen.write(making.writings.unkept())
                 pen.advance(read.until)
         except BaseException:
             # Names that were numbered and not kept are numbered anew.
-            self._rowing = self._people = None
+            self._making = None
             raise
         self._seal(_TERMS_A_READ + _TERMS_AN_ENTRY * len(read.entries))
 
     def erase(self, subject: str) -> None:
         # With what it remembers.
-        self._people = self._rowing = None
+        self._making = None
         if self._sealing is not None:
             self._sealing.discard()
             self._sealing = None
@@ -110,12 +112,13 @@ class SegmentedIndex:
             self._sealing.discard()
         self._shelf.close()
 
-    def _rows(self) -> tuple[Rowing, People]:
-        if self._rowing is None or self._people is None:
+    def _made(self) -> _Making:
+        if self._making is None:
             with self._shelf.reading() as moment:
-                self._people = People(moment.names())
-            self._rowing = Rowing(self._people, origin=self.origin)
-        return self._rowing, self._people
+                people = People(moment.names())
+                writings = Writings(moment.written_keys())
+            self._making = _Making(Rowing(people, origin=self.origin), people, writings)
+        return self._making
 
     def _seal(self, terms_max: int) -> None:
         """Go on with sealing, so far that whoever waits for new entries hardly notices."""
@@ -129,6 +132,14 @@ class SegmentedIndex:
             self._sealing = _Sealing(self._shelf, old, id)
         if self._sealing.go_on(terms_max):
             self._sealing = None
+
+
+class _Making(NamedTuple):
+    """What rows are made with, and what of them is kept once for all."""
+
+    rowing: Rowing
+    people: People
+    writings: Writings
 
 
 class _Sealing:
@@ -151,7 +162,7 @@ class _Sealing:
             inputs = [Input(each, _blocks(moment, each, self._after)) for each in self._old]
             for some in joined(inputs, self._new, after=self._after):
                 self._pending += some
-                self._after = some[-1].key
+                self._after = some[-1][0]
                 terms_max -= len(some)
                 if terms_max <= 0:
                     is_done = False
@@ -169,7 +180,7 @@ class _Sealing:
             return rows
         # The last block may have room for what comes next.
         kept = rows.pop()
-        self._pending = [term for term in self._pending if block.route(term.key) >= kept.first]
+        self._pending = [term for term in self._pending if block.route(term[0]) >= kept.first]
         return rows
 
     def discard(self) -> None:
@@ -240,7 +251,7 @@ def _erase(pen: Pen, about: Segment, layer: bytes, whose: bytes) -> None:
         kept = list(_without(found, layer, gone, about))
         if kept != found:
             replaced = (
-                Row(block.route(kept[0].key), block.encode(kept, about.span)) if kept else None
+                Row(block.route(kept[0][0]), block.encode(kept, about.span)) if kept else None
             )
             changes.append((row.first, replaced))
     pen.change(about, changes)
@@ -248,7 +259,7 @@ def _erase(pen: Pen, about: Segment, layer: bytes, whose: bytes) -> None:
 
 def _without(found: list[Term], layer: bytes, gone: int, about: Segment) -> Iterator[Term]:
     for term in found:
-        if term.key.startswith(layer):
+        if term[0].startswith(layer):
             yield from without([term], gone, about)
         else:
             yield term

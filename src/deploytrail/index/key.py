@@ -42,6 +42,11 @@ def value_in(key: bytes) -> str:
     return key.partition(b"\0")[2].decode("utf-8", "surrogatepass")
 
 
+def field_in(key: bytes) -> str:
+    """Which field the key of a value is about."""
+    return key[1:].partition(b"\0")[0].decode()
+
+
 def family(field: str, beginning: str) -> bytes:
     """That a dotted value has a beginning that ends in a dot."""
     return b"~%s\0%s" % (field.encode(), beginning.encode("utf-8", "surrogatepass"))

@@ -1,12 +1,14 @@
 """Which neighbours become one segment, and when.
 
-Pure. What comes is kept at once, as small as it comes; sixteen neighbours of a size become one of
-the next, so that a question meets some dozens of them at most, and an entry is written four times.
+Pure. What comes is kept at once, as small as it comes; once there are sixteen neighbours up to a
+size, they become one, so that a question meets some dozens of them at most, and an entry is written
+four times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from deploytrail.index.segment import HOME_ENTRIES, Segment
@@ -23,14 +25,19 @@ def tier(span: int) -> int:
 def due(segments: Sequence[Segment], home_entries: int = HOME_ENTRIES) -> Sequence[Segment]:
     """The neighbours to be joined now; none where nothing is due. `segments` ascend."""
     live = [segment for segment in segments if not segment.is_sealed]
-    for at in range(len(live) - NEIGHBOURS, -1, -1):
-        found = live[at : at + NEIGHBOURS]
-        size = tier(found[-1].span)
-        first = _home(found[0], home_entries)
-        if size < len(_SIZES) and all(
-            tier(each.span) == size and _home(each, home_entries) == first for each in found
-        ):
-            return found
+    if not live:
+        return ()
+    last = _home(live[-1], home_entries)
+    for size in range(len(_SIZES)):
+        # From the end: a smaller one among larger ones goes with them.
+        found = list(
+            takewhile(
+                lambda each: tier(each.span) <= size and _home(each, home_entries) == last,  # noqa: B023
+                reversed(live),
+            )
+        )
+        if len(found) >= NEIGHBOURS:
+            return found[::-1]
     return ()
 
 

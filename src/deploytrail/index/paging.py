@@ -15,7 +15,7 @@ from deploytrail.index.deciding import Decided
 from deploytrail.index.part import Part
 from deploytrail.index.postings import places_of
 from deploytrail.index.segment import CHUNK_ENTRIES
-from deploytrail.trail import Order
+from deploytrail.query.tree import Order
 
 _Bound = tuple[int, int]
 _MASK = (1 << CHUNK_ENTRIES) - 1

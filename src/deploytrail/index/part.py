@@ -94,7 +94,7 @@ class Part:
 
     def set_of(self, term: Term) -> int:
         """The set of the entries that have a term which was read before."""
-        name = (*self._name, term.key)
+        name = (*self._name, term[0])
         known: int | None = self._memory.get(name)
         if known is None:
             known = bits_of(term, self.about)
@@ -110,13 +110,13 @@ class Part:
         dense = 0
         octets: bytearray | None = None
         span, offset = self.about.span, self.about.offset
-        for term in terms:
-            if postings.is_dense(term.entries, span):
-                dense |= int.from_bytes(term.data, "little")
+        for _, entries, data in terms:
+            if postings.is_dense(entries, span):
+                dense |= int.from_bytes(data, "little")
                 continue
             if octets is None:
                 octets = bytearray(span + 7 >> 3)
-            for place in postings.unpacked(term.data):
+            for place in postings.unpacked(data):
                 bit = place - offset
                 octets[bit >> 3] |= 1 << (bit & 7)
         return dense if octets is None else dense | int.from_bytes(octets, "little")
@@ -126,11 +126,11 @@ class Part:
         for block, found in self._blocks_beginning(start):
             yield from map(block.at, found)
 
-    def counts(self, start: bytes) -> Iterator[tuple[bytes, int, str | None]]:
-        """(key, how many entries have it, how it is spelled) of terms whose keys begin so."""
+    def counts(self, start: bytes) -> Iterator[tuple[bytes, int]]:
+        """(key, how many entries have it) of terms whose keys begin so."""
         for block, found in self._blocks_beginning(start):
             for at in found:
-                yield block.keys[at], block.counts[at], block.spelled(at)
+                yield block.keys[at], block.counts[at]
 
     def _blocks_beginning(self, start: bytes) -> Iterator[tuple[Block, range]]:
         high = key.after(start)

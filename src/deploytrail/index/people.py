@@ -32,7 +32,8 @@ def spellings(name: Name) -> set[str]:
     """By what a person is found: id, what stands behind its colon, name, pseudonym; folded."""
     found = {folded(name.subject)}
     if name.id is not None:
-        found |= {folded(name.id), folded(name.id.partition(":")[2])}
+        whole = folded(name.id)
+        found |= {whole, whole.partition(":")[2]}
     if name.name is not None:
         found.add(folded(name.name))
     return found - {""}

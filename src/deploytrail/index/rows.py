@@ -8,9 +8,8 @@ an entry then is little more than the blocks that it has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +20,11 @@ from deploytrail.entry import unbase64url
 from deploytrail.errors import Conflict, Malformed
 from deploytrail.follow.view import Read
 from deploytrail.index import key
+from deploytrail.index.given import FIELDS_BESIDE, Given, fields_of, given, shaped
 from deploytrail.index.people import People
-from deploytrail.query.fields import FIELDS, Field, Kind, folded, values
-from deploytrail.query.words import clear_texts, concealed_texts, words
+from deploytrail.index.written import Written
+from deploytrail.query.fields import folded
+from deploytrail.query.words import concealed_texts, words
 
 _REMEMBERED_MAX: Final = 65_536
 _PRINCIPAL: Final = "/on_behalf_of"
@@ -35,7 +36,6 @@ _BLOCKS: Final = (
 """What of an entry is remembered by its bytes. Targets hardly repeat."""
 _TYPE_PRESENT: Final = key.present("target.type")
 _TARGET_PRESENT: Final = key.present("target")
-_PLAIN: Final = ("time", "logged", "observed", "duration_ms", "attempt")
 
 
 class _Target(msgspec.Struct, gc=False):
@@ -73,14 +73,6 @@ _owners: Final = msgspec.json.Decoder(dict[str, str]).decode
 _opened: Final = msgspec.json.Decoder(tuple[str, str, dict[str, Any]]).decode
 
 
-class Given(NamedTuple):
-    """What a block gives: keys, numbers by field, and spellings by key where they differ."""
-
-    keys: tuple[bytes, ...]
-    numbers: tuple[tuple[str, int], ...] = ()
-    spelled: tuple[tuple[bytes, str], ...] = ()
-
-
 class Group(msgspec.Struct, gc=False):
     """Entries that have the same block, hence the same terms; `places` ascend."""
 
@@ -93,12 +85,13 @@ class Rows(NamedTuple):
     """What entries with consecutive indexes have; their places count from the first of them.
 
     `terms` are groups by key, and `loose` single places of those that hardly repeat, ascending,
-    where one may come twice; `numbers` are all values by field, 0 where there is none.
+    where one may come twice; `written` are values that are not written as they are compared, in the
+    order of the entries; `numbers` are all values by field, 0 where there is none.
     """
 
     terms: dict[bytes, list[Group]]
     loose: dict[bytes, list[int]]
-    spelled: dict[bytes, str]
+    written: list[Written]
     times: list[int]
     numbers: dict[str, list[int]]
 
@@ -164,10 +157,10 @@ class Rowing:
             )  # fmt: skip
             group = groups.get(shape)
             if group is None:
-                given = self._shapes.get(shape)
-                if given is None:
-                    given = self._shapes[shape] = _given(_shaped(each), _FIELDS_BESIDE)
-                group = groups[shape] = batch.begin(given, place)
+                made = self._shapes.get(shape)
+                if made is None:
+                    made = self._shapes[shape] = given(shaped(each), FIELDS_BESIDE)
+                group = groups[shape] = batch.begin(made, place)
             group.places.append(place)
 
     def _take_blocks(self, batch: _Batch, found: Sequence[Any]) -> None:
@@ -181,10 +174,10 @@ class Rowing:
                 block = bytes(raw)
                 group = group_of(block)
                 if group is None:
-                    given = known.get(block)
-                    if given is None:
-                        given = known[block] = _given({name: _value(block)}, _fields_of(name))
-                    group = groups[block] = batch.begin(given, place)
+                    made = known.get(block)
+                    if made is None:
+                        made = known[block] = given({name: _value(block)}, fields_of(name))
+                    group = groups[block] = batch.begin(made, place)
                 group.places.append(place)
 
     def _take_texts(
@@ -260,30 +253,30 @@ class _Batch:
         self.loose: dict[bytes, list[int]] = defaultdict(list)
         self._owned: dict[Any, Group] = {}
         self._terms: dict[bytes, list[Group]] = {}
-        self._spelled: dict[bytes, tuple[int, str]] = {}
+        self._written: dict[bytes, tuple[int, str]] = {}
         self._numbers: list[tuple[str, int, Group]] = []
 
-    def begin(self, given: Given, place: int) -> Group:
+    def begin(self, made: Given, place: int) -> Group:
         """A group of what gives so, of none so far; `place` will be its first."""
         group = Group([])
         terms = self._terms
-        for one in given.keys:
+        for one in made.keys:
             groups = terms.get(one)
             if groups is None:
                 terms[one] = [group]
             else:
                 groups.append(group)
-        for field, value in given.numbers:
+        for field, value in made.numbers:
             self._numbers.append((field, value, group))
-        for one, spelling in given.spelled:
-            self.spell(one, spelling, place)
+        for one, text in made.written:
+            self.write(one, text, place)
         return group
 
-    def spell(self, named: bytes, spelling: str, place: int) -> None:
+    def write(self, named: bytes, text: str, place: int) -> None:
         """How an entry writes a value; what the first one wrote is kept."""
-        known = self._spelled.get(named)
+        known = self._written.get(named)
         if known is None or place < known[0]:
-            self._spelled[named] = place, spelling
+            self._written[named] = place, text
 
     def owned(
         self, digest: str, text: _Text, owner: str, own: str | None, place: int, people: People
@@ -322,8 +315,9 @@ class _Batch:
             values = numbers.setdefault(field, [0] * len(found))
             for place in group.places:
                 values[place] = value
-        spelled = {named: spelling for named, (_, spelling) in self._spelled.items()}
-        return Rows(self._terms, self.loose, spelled, numbers["time"], numbers)
+        first = sorted((place, named, text) for named, (place, text) in self._written.items())
+        written = [(named, text) for _, named, text in first]
+        return Rows(self._terms, self.loose, written, numbers["time"], numbers)
 
 
 def _microseconds(moments: Sequence[datetime | None]) -> list[int]:
@@ -371,7 +365,7 @@ def _value_of(batch: _Batch, field: str, value: str, place: int) -> bytes:
     compared = folded(value)
     named = key.value(field, compared)
     if compared != value:
-        batch.spell(named, value, place)
+        batch.write(named, value, place)
     return named
 
 
@@ -381,73 +375,6 @@ def _owners_of(raw: bytes) -> _Owners:
         (owner for pointer, owner in found.items() if pointer != _PRINCIPAL), None
     )
     return _Owners(found, own, frozenset(_PERSONS.keys() & found.keys()))
-
-
-_FIELDS_BESIDE: Final = tuple(
-    field
-    for field in FIELDS
-    if field.paths[0][0] in ("action", "outcome", "severity", "trigger", "source", *_PLAIN)
-)
-
-
-@cache
-def _fields_of(block: str) -> tuple[Field, ...]:
-    """The fields that a block may have, with their paths in it.
-
-    Whom it names, its disclosure tells.
-    """
-    found = []
-    for field in FIELDS:
-        paths = tuple(path for path in field.paths if path[0] == block)
-        if paths and field.kind is not Kind.PERSON:
-            found.append(field._replace(paths=paths))
-    return tuple(found)
-
-
-def _given(event: Mapping[str, Any], fields: tuple[Field, ...]) -> Given:
-    """What a part of an event gives, of these fields and of its clear texts."""
-    keys: dict[bytes, None] = {}
-    numbers: list[tuple[str, int]] = []
-    spelled: list[tuple[bytes, str]] = []
-    for field in fields:
-        for value in values(event, field):
-            if field.kind is Kind.WORD:
-                compared = folded(value)
-                named = key.value(field.name, compared)
-                if compared != value:
-                    spelled.append((named, value))
-                keys.update(dict.fromkeys((named, *_families(field.name, compared))))
-            elif field.kind is Kind.NUMBER and field.paths[0][0] not in _PLAIN:
-                numbers.append((field.name, value))
-            if field.kind is not Kind.FLAG or value:
-                keys[key.present(field.name)] = None
-    for text in clear_texts(event):
-        for word in words(text):
-            keys[key.word(key.CLEAR, word)] = None
-    return Given(tuple(keys), tuple(numbers), tuple(spelled))
-
-
-def _families(field: str, compared: str) -> Iterator[bytes]:
-    if field in key.DOTTED:
-        parts = compared.split(".")
-        for at in range(1, len(parts)):
-            yield key.family(field, ".".join(parts[:at]) + ".")
-
-
-def _shaped(found: Any) -> dict[str, Any]:
-    """What an entry says beside its blocks, as part of an event."""
-    source = found.source
-    whole = {
-        "action": found.action,
-        "outcome": found.outcome,
-        "severity": found.severity,
-        "trigger": found.trigger,
-        "source": {
-            "tool": source.tool, "instance": source.instance, "imported": source.imported,
-        },
-        **{name: getattr(found, name) for name in _PLAIN},
-    }  # fmt: skip
-    return {name: value for name, value in whole.items() if value is not None}
 
 
 def _decoded(octets: bytes, index: int) -> Any:

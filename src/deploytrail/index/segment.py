@@ -89,7 +89,7 @@ def terms(rows: Rows, about: Segment) -> Iterator[Term]:
         for name, values in rows.numbers.items()
         for bit, found in postings.slices_of(values)
     }
-    grouped, loose, spelled = rows.terms, rows.loose, rows.spelled
+    grouped, loose = rows.terms, rows.loose
     own = postings.packed(range(about.offset, about.offset + about.span))
     is_rare = about.span >= postings.DENSE
     for named in sorted({*grouped, *loose, *slices}):
@@ -97,44 +97,38 @@ def terms(rows: Rows, about: Segment) -> Iterator[Term]:
         groups = grouped.get(named, ())
         if len(places) == 1 and not groups and is_rare:
             at = 4 * places[0]
-            yield Term(named, 1, own[at : at + 4], spelled.get(named))
+            yield named, 1, own[at : at + 4]
         elif named in slices:
             yield of_bits(named, slices[named], about)
         elif groups or places:
-            yield _of_groups(named, groups, places, about, spelled.get(named))
+            yield _of_groups(named, groups, places, about)
 
 
-def _of_groups(
-    named: bytes,
-    groups: Sequence[Group],
-    loose: Sequence[int],
-    about: Segment,
-    spelled: str | None,
-) -> Term:
+def _of_groups(named: bytes, groups: Sequence[Group], loose: Sequence[int], about: Segment) -> Term:
     """The term that the entries of these groups have, and loose ones."""
     most = sum([len(group.places) for group in groups]) + len(loose)
     offset, span = about.offset, about.span
     if not postings.is_dense(most, span):
         places = sorted({*loose, *chain.from_iterable([group.places for group in groups])})
         octets = postings.packed([place + offset for place in places])
-        return Term(named, len(places), octets, spelled)
+        return named, len(places), octets
     bits = postings.bits_of(loose, span) if loose else 0
     for group in groups:
         own = group.bits
         if own is None:
             own = group.bits = postings.bits_of(group.places, span)
         bits |= own
-    return of_bits(named, bits, about, spelled=spelled)
+    return of_bits(named, bits, about)
 
 
-def of_bits(named: bytes, bits: int, about: Segment, *, spelled: str | None = None) -> Term:
+def of_bits(named: bytes, bits: int, about: Segment) -> Term:
     """The term that a set of a segment's entries has."""
     count = bits.bit_count()
     if postings.is_dense(count, about.span):
-        return Term(named, count, _octets(bits, about), spelled)
+        return named, count, _octets(bits, about)
     offset = about.offset
     places = [place + offset for place in postings.places_of(bits)]
-    return Term(named, count, postings.packed(places), spelled)
+    return named, count, postings.packed(places)
 
 
 def _octets(bits: int, about: Segment) -> bytes:
@@ -143,10 +137,11 @@ def _octets(bits: int, about: Segment) -> bytes:
 
 def bits_of(term: Term, about: Segment) -> int:
     """The set of the segment's entries that have a term."""
-    if postings.is_dense(term.entries, about.span):
-        return int.from_bytes(term.data, "little")
+    _, count, data = term
+    if postings.is_dense(count, about.span):
+        return int.from_bytes(data, "little")
     offset = about.offset
-    places = postings.unpacked(term.data)
+    places = postings.unpacked(data)
     return postings.bits_of([place - offset for place in places] if offset else places, about.span)
 
 
@@ -166,63 +161,79 @@ def joined(inputs: Sequence[Input], about: Segment, *, after: bytes = b"") -> It
     positions = [0 if block is None else bisect_right(block.keys, after) for block in current]
     while any(block is not None for block in current):
         limit = min(block.keys[-1] for block in current if block is not None)
-        groups: dict[bytes, list[tuple[int, Term]]] = {}
+        # Most terms are in one of them only.
+        alone: dict[bytes, Term] = {}
+        several: dict[bytes, list[tuple[int, Term]]] = {}
+        whose: dict[bytes, int] = {}
         for at, block in enumerate(current):
             if block is None:
                 continue
             end = bisect_right(block.keys, limit, positions[at])
             for term in block.terms(positions[at], end):
-                known = groups.get(term.key)
-                if known is None:
-                    groups[term.key] = [(at, term)]
+                known = alone.setdefault(term[0], term)
+                if known is term:
+                    whose[term[0]] = at
+                elif (found := several.get(term[0])) is not None:
+                    found.append((at, term))
                 else:
-                    known.append((at, term))
+                    several[term[0]] = [(whose[term[0]], known), (at, term)]
             positions[at] = end
             if end == len(block.keys):
                 current[at], positions[at] = next(inputs[at].blocks, None), 0
-        if groups:
-            yield [_joined(groups[named], inputs, about) for named in sorted(groups)]
+        if alone:
+            yield _all_joined(alone, several, whose, inputs, about)
+
+
+def _all_joined(
+    alone: dict[bytes, Term],
+    several: dict[bytes, list[tuple[int, Term]]],
+    whose: dict[bytes, int],
+    inputs: Sequence[Input],
+    about: Segment,
+) -> list[Term]:
+    for named, found in several.items():
+        alone[named] = _joined(found, inputs, about)
+    least = min(each.about.span for each in inputs)
+    for named, term in alone.items():
+        # What is rare in a part is rare in the whole, and stays as it is.
+        if postings.is_dense(term[1], least) and named not in several:
+            alone[named] = _joined([(whose[named], term)], inputs, about)
+    return [alone[named] for named in sorted(alone)]
 
 
 def _joined(found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segment) -> Term:
-    if len(found) == 1:
-        at, term = found[0]
-        # What is rare in a part is rare in the whole.
-        if not postings.is_dense(term.entries, inputs[at].about.span):
-            return term
-    count = sum([term.entries for _, term in found])
-    # What an entry wrote first, unless it wrote it as it is compared.
-    spelled = next((term.spelled for _, term in found if term.spelled is not None), None)
-    named = found[0][1].key
+    named = found[0][1][0]
+    count = sum([term[1] for _, term in found])
     if postings.is_dense(count, about.span):
-        return Term(named, count, _joined_bits(found, inputs, about), spelled)
+        return named, count, _joined_bits(found, inputs, about)
     places = b"".join([_places(term, inputs[at].about) for at, term in found])
-    return Term(named, count, places, spelled)
+    return named, count, places
 
 
 def _joined_bits(found: list[tuple[int, Term]], inputs: Sequence[Input], about: Segment) -> bytes:
     octets = bytearray(about.span + 7 >> 3)
     shifted = 0
-    for at, term in found:
+    for at, (_, count, data) in found:
         own = inputs[at].about
         shift = own.first - about.first
-        if not postings.is_dense(term.entries, own.span):
-            for place in postings.unpacked(term.data):
+        if not postings.is_dense(count, own.span):
+            for place in postings.unpacked(data):
                 bit = place - about.offset
                 octets[bit >> 3] |= 1 << (bit & 7)
         elif shift % 8 == 0 and (own.span % 8 == 0 or own.until == about.until):
-            octets[shift >> 3 : (shift >> 3) + len(term.data)] = term.data
+            octets[shift >> 3 : (shift >> 3) + len(data)] = data
         else:
-            shifted |= int.from_bytes(term.data, "little") << shift
+            shifted |= int.from_bytes(data, "little") << shift
     if not shifted:
         return bytes(octets)
     return (int.from_bytes(octets, "little") | shifted).to_bytes(len(octets), "little")
 
 
 def _places(term: Term, own: Segment) -> bytes:
-    if not postings.is_dense(term.entries, own.span):
-        return term.data
-    bits = int.from_bytes(term.data, "little")
+    _, count, data = term
+    if not postings.is_dense(count, own.span):
+        return data
+    bits = int.from_bytes(data, "little")
     offset = own.offset
     return postings.packed([place + offset for place in postings.places_of(bits)])
 
@@ -234,4 +245,4 @@ def without(blocks: Iterable[Term], gone: int, about: Segment) -> Iterator[Term]
         if not bits & gone:
             yield term
         elif bits & ~gone:
-            yield of_bits(term.key, bits & ~gone, about, spelled=term.spelled)
+            yield of_bits(term[0], bits & ~gone, about)

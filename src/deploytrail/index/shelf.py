@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from deploytrail.index.people import Name
 from deploytrail.index.segment import Segment
+from deploytrail.index.written import Written
 
 
 class Row(NamedTuple):
@@ -50,6 +51,14 @@ class Moment(Protocol):
         """(subject, number) of names that are spelled so, or begin so; ascending."""
         ...
 
+    def written_keys(self) -> Iterator[bytes]:
+        """Of values of which it is kept how they are written."""
+        ...
+
+    def written(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """How values are written, of those of which that is kept."""
+        ...
+
     def names_of(self, people: Iterable[tuple[str, int]]) -> list[Name]:
         """Those of (subject, number) that are kept."""
         ...
@@ -78,6 +87,10 @@ class Pen(Moment, Protocol):
 
     def advance(self, cursor: int) -> None: ...
     def name(self, names: Iterable[Name]) -> None: ...
+    def write(self, found: Iterable[Written]) -> None:
+        """Keep how values are written, of which it was not kept before."""
+        ...
+
     def unname(self, subject: str) -> None:
         """Forget what a subject was called; its numbers stay, so that none is given twice."""
         ...

@@ -23,11 +23,10 @@ class Matched(NamedTuple):
 
 
 class Value(NamedTuple):
-    """A value as it is compared, how many have it, and how it was first spelled."""
+    """The key of a value, and how many have it."""
 
-    compared: bytes
+    key: bytes
     entries: int
-    spelled: str | None
 
 
 def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Value]:
@@ -35,8 +34,8 @@ def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Val
     part, bits = found
     prefix = key.values(field.name) + beginning
     if bits == part.everything:
-        for named, count, spelled in part.counts(prefix):
-            yield Value(named, count, spelled)
+        for named, count in part.counts(prefix):
+            yield Value(named, count)
         return
     # What is asked again of a segment (a page that people look at) is remembered by the set itself.
     name = ("values", prefix, bits)
@@ -49,15 +48,16 @@ def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
     span, offset = part.about.span, part.about.offset
     octets = bits.to_bytes(span + 7 >> 3, "little")
     for term in part.beginning(prefix):
-        if postings.is_dense(term.entries, span):
+        named, entries, data = term
+        if postings.is_dense(entries, span):
             count = (part.set_of(term) & bits).bit_count()
         else:
             count = 0
-            for place in postings.unpacked(term.data):
+            for place in postings.unpacked(data):
                 at = place - offset
                 count += octets[at >> 3] >> (at & 7) & 1
         if count:
-            yield Value(term.key, count, term.spelled)
+            yield Value(named, count)
 
 
 def present(found: Matched, field: Field) -> int:

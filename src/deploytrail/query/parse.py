@@ -10,7 +10,7 @@
 
 Pure: the time is an argument. In time linear in the length, and without recursion, so no number of
 terms and no depth of parentheses is too much. The tests hold it against this grammar, as a library
-reads it (docs/decisions/00xx-a-parser-of-our-own.md).
+reads it (docs/decisions/0008-a-parser-of-our-own.md).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ A tree may be as deep as its query is long, so nothing here or elsewhere walks i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -119,6 +119,8 @@ class Or(_Branch, frozen=True, eq=False):
 Leaf: TypeAlias = Is | StartsWith | Exists | Between | Words | Within
 Branch: TypeAlias = Not | And | Or
 Filter: TypeAlias = Leaf | Branch
+Order: TypeAlias = Literal["newest", "oldest"]
+"""In which order what matches is wanted, by time and then by index."""
 EVERYTHING: Final = And(())
 NOTHING: Final = Or(())
 

@@ -19,13 +19,13 @@ from deploytrail.event import Event, EventId
 from deploytrail.kit.http import Http
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
+from deploytrail.query.tree import Order
 from deploytrail.remote.asking import Parameters, Server, as_error
 from deploytrail.remote.stream import sent
 from deploytrail.trail import (
     Attachment,
     Facet,
     Histogram,
-    Order,
     Page,
     Published,
     Receipt,

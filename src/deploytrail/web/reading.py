@@ -9,8 +9,8 @@ from deploytrail.app.published import size_signed
 from deploytrail.app.stored import StoredTrail
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId
-from deploytrail.query.tree import Filter
-from deploytrail.trail import Facet, Histogram, Order, Page, Shown, Stats
+from deploytrail.query.tree import Filter, Order
+from deploytrail.trail import Facet, Histogram, Page, Shown, Stats
 
 
 class Searching(Protocol):

@@ -16,6 +16,7 @@ from deploytrail.index.postgres import database, sql
 from deploytrail.index.postgres.database import Link
 from deploytrail.index.segment import Segment
 from deploytrail.index.shelf import Row
+from deploytrail.index.written import Written
 from deploytrail.query.fields import folded
 
 _ROWS_AT_ONCE: Final = 32
@@ -132,6 +133,13 @@ class PostgresMoment:
             rows = self._link.execute(sql.NAMED, {"spelling": low}).fetchall()
         return [(subject, number) for subject, number in rows]
 
+    def written_keys(self) -> Iterator[bytes]:
+        return (bytes(named) for (named,) in self._link.execute(sql.WRITTEN_KEYS).fetchall())
+
+    def written(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        rows = self._link.execute(sql.WRITTEN, (list(keys),)).fetchall()
+        return {bytes(named): _decoded(text) for named, text in rows}
+
     def names_of(self, people: Iterable[tuple[str, int]]) -> list[Name]:
         wanted = list(people)
         values = [subject for subject, _ in wanted], [number for _, number in wanted]
@@ -173,6 +181,10 @@ class PostgresPen(PostgresMoment):
             for spelling in spellings(name):
                 values = (encoded(spelling), name.subject, name.number)
                 self._link.execute(sql.ADD_SPELLING, values)
+
+    def write(self, found: Iterable[Written]) -> None:
+        values = [(named, encoded(text)) for named, text in found]
+        self._link.cursor().executemany(sql.WRITE, values)
 
     def unname(self, subject: str) -> None:
         self._link.execute(sql.FORGET_NAMES, (subject,))
@@ -232,10 +244,11 @@ def _add_times(link: Link, segment: Segment, times: Iterable[bytes]) -> None:
 
 def _name(row: tuple[Any, ...]) -> Name:
     subject, number, id, name = row
-    texts = [
-        None if one is None else bytes(one).decode("utf-8", "surrogatepass") for one in (id, name)
-    ]
-    return Name(subject, number, *texts)
+    return Name(subject, number, *[None if one is None else _decoded(one) for one in (id, name)])
+
+
+def _decoded(text: bytes) -> str:
+    return bytes(text).decode("utf-8", "surrogatepass")
 
 
 def _spans(octets: bytes) -> tuple[tuple[int, int], ...]:

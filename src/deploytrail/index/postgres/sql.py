@@ -25,6 +25,7 @@ CREATE TABLE spelling(spelling bytea NOT NULL, subject text COLLATE "C" NOT NULL
                       number bigint NOT NULL);
 CREATE INDEX spelling_route ON spelling(substring(spelling FROM 1 FOR 1000));
 CREATE INDEX spelling_subject ON spelling(subject);
+CREATE TABLE written(key bytea PRIMARY KEY, text bytea NOT NULL);
 ALTER TABLE block ALTER data SET STORAGE EXTERNAL;
 ALTER TABLE times ALTER data SET STORAGE EXTERNAL;
 """
@@ -87,6 +88,9 @@ SELECT DISTINCT subject, number FROM spelling
    AND spelling >= %(low)s AND spelling < %(high)s
  ORDER BY subject, number
 """
+WRITTEN_KEYS: Final = "SELECT key FROM written"
+WRITTEN: Final = "SELECT key, text FROM written WHERE key = ANY(%s::bytea[])"
+WRITE: Final = "INSERT INTO written VALUES(%s, %s)"
 SCRUBBED: Final = ("VACUUM FULL block", "VACUUM FULL name", "VACUUM FULL spelling")
 """Each writes a table anew, and the files with what was deleted are gone."""
 

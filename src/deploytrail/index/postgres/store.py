@@ -55,9 +55,10 @@ class PostgresIndexStore:
 
     def begin(self) -> None:
         with self._linked() as link:
-            if self._begun(link) is not None:
+            if self._cursor(self._begun(link)) is not None:
                 return
             link.execute(sql.STAND.encode())
+            link.execute(sql.REMOVE_STAND, (_SUCCESSOR,))
             self._remove_strays(link)
             numbers = [int(found[2]) for name in _schemas(link) if (found := _schema(name))]
             schema = f"deploytrail_index_v{self.version}_{max(numbers, default=0) + 1}"
@@ -137,7 +138,11 @@ class PostgresIndexStore:
     def _cursor(self, schema: str | None) -> int | None:
         if schema is None:
             return None
-        shelf = PostgresShelf(self._conninfo, schema)
+        try:
+            shelf = PostgresShelf(self._conninfo, schema)
+        except Misconfigured:
+            # What is no index is as good as none: then it is made anew.
+            return None
         try:
             with shelf.reading() as moment:
                 return moment.cursor()

@@ -20,6 +20,7 @@ from deploytrail.index.sqlite import sql
 _CACHE_KIB: Final = 16_384
 _BUSY_MS: Final = 10_000
 _WAL_PAGES: Final = 8_192
+_WAL_BYTES_MAX: Final = 32 * 1024 * 1024
 
 
 def connected(path: Path, *, is_writer: bool) -> apsw.Connection:
@@ -41,6 +42,8 @@ def connected(path: Path, *, is_writer: bool) -> apsw.Connection:
             # together, since a write-ahead log is lost from its end.
             connection.pragma("synchronous", "NORMAL")
             connection.wal_autocheckpoint(_WAL_PAGES)
+            # What replaces a million entries makes it long once.
+            connection.pragma("journal_size_limit", _WAL_BYTES_MAX)
     return connection
 
 

@@ -16,6 +16,7 @@ from deploytrail.index.people import Name, encoded, spellings
 from deploytrail.index.segment import Segment
 from deploytrail.index.shelf import Row
 from deploytrail.index.sqlite import database, sql
+from deploytrail.index.written import Written
 from deploytrail.query.fields import folded
 
 LIVE: Final = "live.db"
@@ -159,6 +160,16 @@ class SqliteMoment:
             return list(self._live.execute(sql.NAMED_BEGINNING, (low, high)))
         return list(self._live.execute(sql.NAMED, (encoded(spelling),)))
 
+    def written_keys(self) -> Iterator[bytes]:
+        found: Any = self._live.execute(sql.WRITTEN_KEYS)
+        return (named for (named,) in found)
+
+    def written(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        found: list[Any] = [
+            row for named in keys for row in self._live.execute(sql.WRITTEN, (named,))
+        ]
+        return dict(found)
+
     def names_of(self, people: Iterable[tuple[str, int]]) -> list[Name]:
         found: list[Any] = [
             row for person in people for row in self._live.execute(sql.NAME_OF, person)
@@ -205,6 +216,9 @@ class SqlitePen(SqliteMoment):
             self._live.execute(sql.ADD_NAME, name)
             for spelling in spellings(name):
                 self._live.execute(sql.ADD_SPELLING, (encoded(spelling), name.subject, name.number))
+
+    def write(self, found: Iterable[Written]) -> None:
+        self._live.executemany(sql.WRITE, found)
 
     def unname(self, subject: str) -> None:
         pseudonym = encoded(folded(subject))

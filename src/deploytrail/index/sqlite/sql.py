@@ -31,6 +31,7 @@ CREATE TABLE name(subject TEXT NOT NULL, number INTEGER NOT NULL, id TEXT, name 
 CREATE TABLE spelling(spelling BLOB NOT NULL, subject TEXT NOT NULL, number INTEGER NOT NULL,
                       PRIMARY KEY(spelling, subject, number)) STRICT, WITHOUT ROWID;
 CREATE INDEX spelling_subject ON spelling(subject);
+CREATE TABLE written(key BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 )
 BEGIN_STATE: Final = "INSERT INTO state VALUES(1, ?, 0, 1)"
@@ -75,3 +76,7 @@ NAMED_BEGINNING: Final = """
 SELECT DISTINCT subject, number FROM spelling WHERE spelling >= ? AND spelling < ?
  ORDER BY subject, number
 """
+
+WRITTEN_KEYS: Final = "SELECT key FROM written"
+WRITTEN: Final = "SELECT key, text FROM written WHERE key = ?"
+WRITE: Final = "INSERT INTO written VALUES(?, ?)"

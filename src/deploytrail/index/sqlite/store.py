@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from deploytrail.errors import NotFound
+from deploytrail.errors import Misconfigured, NotFound
 from deploytrail.follow.view import Cursors
 from deploytrail.index import contract
 from deploytrail.index.engine import SegmentedIndex
@@ -51,9 +51,10 @@ class SqliteIndexStore:
         return _opened(self._begun())
 
     def begin(self) -> None:
-        if self._begun() is not None:
+        if _cursor(self._begun()) is not None:
             return
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._directory / _SUCCESSOR).unlink(missing_ok=True)
         self._remove_strays()
         numbers = [int(found[2]) for each in self._folders() if (found := _folder(each.name))]
         folder = self._directory / f"v{self.version}-{max(numbers, default=0) + 1}"
@@ -143,7 +144,8 @@ def _cursor(folder: Path | None) -> int | None:
         return None
     try:
         shelf = SqliteShelf(folder)
-    except NotFound:
+    except (NotFound, Misconfigured):
+        # What is no index is as good as none: then it is made anew.
         return None
     try:
         with shelf.reading() as moment:

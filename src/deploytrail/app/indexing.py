@@ -1,0 +1,91 @@
+"""The index of a directory, moved by whoever asks where no server does: caught up, or made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final, NamedTuple
+
+from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.disclosing import Disclosing
+from deploytrail.app.leases import FileLease
+from deploytrail.clock import Clock
+from deploytrail.follow.hosting import ViewHost
+from deploytrail.follow.rebuild import rebuild
+from deploytrail.follow.rounds import Rounds
+from deploytrail.index.sqlite.store import SqliteIndexStore
+
+Progress = Callable[[int, int], None]
+"""Told how many of the log's entries are taken in, and how many there are."""
+_ROUNDS_IDLE_MAX: Final = 3
+"""Rounds without anything to read: what has caught up takes its place in the next one."""
+
+
+def store_of(trail: DirectoryTrail) -> SqliteIndexStore:
+    """Where the index of a directory stands."""
+    return SqliteIndexStore(trail.home.directory / "index", trail.origin)
+
+
+def catch_up(
+    trail: DirectoryTrail, clock: Clock, progress: Progress = lambda _done, _total: None
+) -> None:
+    """Let the index take in what the log has, made first where there is none.
+
+    Nothing where another process moves it, which then is about as far. Where something fails, the
+    index stays where it is: whoever asks is told how far that was.
+    """
+    with ExitStack() as opened:
+        moving = _moving(trail, clock, opened)
+        idle = 0
+        while idle < _ROUNDS_IDLE_MAX and moving.host.standing().state != "broken":
+            idle = 0 if moving.rounds.round() else idle + 1
+            found = moving.host.standing()
+            if found.state == "elsewhere":
+                break
+            at = found.cursor if found.successor is None else found.successor
+            progress(at or 0, trail.size())
+
+
+def rebuild_index(
+    trail: DirectoryTrail, clock: Clock, progress: Progress = lambda _done, _total: None
+) -> None:
+    """Make the index anew beside what answers meanwhile, here or by whoever follows.
+
+    Raises Behind where nothing moves for too long.
+    """
+    with ExitStack() as opened:
+        moving = _moving(trail, clock, opened)
+        rebuild(
+            moving.store,
+            moving.host,
+            moving.rounds,
+            size=trail.size,
+            clock=clock,
+            progress=progress,
+        )
+
+
+class _Moving(NamedTuple):
+    store: SqliteIndexStore
+    host: ViewHost
+    rounds: Rounds
+
+
+def _moving(trail: DirectoryTrail, clock: Clock, opened: ExitStack) -> _Moving:
+    store = store_of(trail)
+    host = ViewHost(
+        store,
+        FileLease(trail.home.directory, store.name),
+        origin=trail.origin,
+        clock=clock,
+        tell=_silent,
+    )
+    opened.callback(host.close)
+    disclosing = Disclosing(
+        trail.store.reading, trail.keyring.subject, origin=trail.origin, tell=_silent
+    )
+    return _Moving(store, host, Rounds(trail.store.reading, disclosing, [host], clock))
+
+
+def _silent(_: str, /, **__: str | int | float) -> None:
+    """Whoever asks sees in the answer how far the index is."""

@@ -1,0 +1,114 @@
+"""The index of a directory, moved by whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.indexes import CurrentIndex
+from deploytrail.app.indexing import catch_up, rebuild_index, store_of
+from deploytrail.app.leases import FileLease
+from deploytrail.app.searching import Searching
+from deploytrail.errors import Misconfigured
+from deploytrail.follow.view import Cursors
+from tests.events import event
+from tests.fakes import FakeClock
+
+
+@pytest.fixture
+def searching(trail: DirectoryTrail, clock: FakeClock) -> Iterator[Searching]:
+    indexes = CurrentIndex(store_of(trail))
+    yield Searching(trail, indexes, clock)
+    indexes.close()
+
+
+def found(searching: Searching) -> list[int]:
+    return [one.index for one in searching.search("replica", order="oldest").items]
+
+
+def test_an_index_is_made_and_then_catches_up(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    trail.record([event(), event()])
+    told: list[tuple[int, int]] = []
+    catch_up(trail, clock, lambda done, total: told.append((done, total)))
+    assert told[-1] == (2, 2)
+    assert found(searching) == [0, 1]
+    trail.record([event()])
+    catch_up(trail, clock)
+    assert found(searching) == [0, 1, 2]
+    assert store_of(trail).cursors() == Cursors(3, None)
+
+
+def test_an_empty_log_has_an_empty_index(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    catch_up(trail, clock)
+    assert found(searching) == []
+
+
+def test_what_another_process_moves_is_left_to_it(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    catch_up(trail, clock)
+    trail.record([event()])
+    other = FileLease(trail.home.directory, "index")
+    assert other.is_ours()
+    catch_up(trail, clock)
+    assert found(searching) == []
+    other.release()
+    catch_up(trail, clock)
+    assert found(searching) == [0]
+    other.close()
+
+
+def test_a_rebuilt_index_takes_the_place_of_the_one_before(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    trail.record([event(), event()])
+    catch_up(trail, clock)
+    before = store_of(trail).edition()
+    told: list[tuple[int, int]] = []
+    rebuild_index(trail, clock, lambda done, total: told.append((done, total)))
+    assert (told[0], told[-1]) == ((0, 2), (2, 2))
+    assert store_of(trail).edition() != before
+    assert found(searching) == [0, 1]
+
+
+def test_an_index_that_was_removed_is_made_anew(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    trail.record([event()])
+    catch_up(trail, clock)
+    for path in sorted((trail.home.directory / "index").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    catch_up(trail, clock)
+    assert found(searching) == [0]
+
+
+def test_what_is_no_index_any_more_is_made_anew(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    trail.record([event()])
+    catch_up(trail, clock)
+    (live,) = (trail.home.directory / "index").rglob("live.db")
+    live.write_bytes(b"no database at all, but as long as the head of one" * 100)
+    assert store_of(trail).cursors() == Cursors(None, None)
+    with pytest.raises(Misconfigured, match="expected an index as we write it"):
+        found(searching)
+    catch_up(trail, clock)
+    assert found(searching) == [0]
+
+
+def test_a_successor_that_is_no_index_any_more_is_begun_anew(
+    trail: DirectoryTrail, clock: FakeClock, searching: Searching
+) -> None:
+    trail.record([event()])
+    store = store_of(trail)
+    store.begin()
+    (live,) = (trail.home.directory / "index").rglob("live.db")
+    live.write_bytes(b"no database at all" * 300)
+    catch_up(trail, clock)
+    assert found(searching) == [0]
