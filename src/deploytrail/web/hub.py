@@ -15,13 +15,14 @@ from typing import Any, Final, NamedTuple, Protocol
 from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches
 
-QUEUED_BYTES_MAX: Final = 512 * 1024
+QUEUED_BYTES_MAX: Final = 1024 * 1024
 CLIENTS_MAX: Final = 500
 IDLE_RUNS_MAX: Final = 100
 """After so many looks for nobody, it looks no more until somebody comes."""
 POLL_SECONDS: Final = 0.1
 FAILED_SECONDS: Final = 1
-RUN_ENTRIES_MAX: Final = 256
+RUN_ENTRIES_MAX: Final = 64
+"""Several runs fit into a queue, so that who reads is not behind before it was its turn."""
 
 
 class Tailed(NamedTuple):
