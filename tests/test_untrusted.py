@@ -52,6 +52,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "UTF-16": (RAW.decode().encode("utf-16"), "event: expected UTF-8, found a zero byte"),
     "UTF-16 without a mark": (RAW.decode().encode("utf-16-le"), "event: expected UTF-8"),
     "Latin-1": (added('"trigger":"é"').decode().encode("latin-1"), "event: expected UTF-8"),
+    "Latin-1 where a time stands": (
+        RAW.replace(b"T12:", b"\xe912:", 1),
+        "time: expected an RFC 3339 time",
+    ),
     "too deep": (b"[" * 50_000, "event: expected"),
     "too deep in a field": (added(f'"where":{nested(5_000)}'), r"where\.a: is no field of where"),
     # Numbers.

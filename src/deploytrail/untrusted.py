@@ -346,7 +346,7 @@ def _found(raw: bytes, where: str) -> str:
         value = msgspec.json.decode(raw)
         for name, at in re.findall(r"([a-z_]+)|\[([0-9]+)\]", where):
             value = value[name] if name else value[int(at)]
-    except (msgspec.DecodeError, LookupError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
         return ""
     if isinstance(value, str):
         return _ascii(repr(value)) if len(value) <= 64 else f"{len(value)} characters"

@@ -24,6 +24,7 @@ ASKS = {
     "admin": ADMIN,
     "recorder": Principal("token:ci", "bob", frozenset({Permission.RECORD})),
     "viewer": Principal("token:carol", "carol", frozenset({Permission.READ})),
+    **{f"all but {each.value}": Principal("token:bob", "bob", ALL - {each}) for each in Permission},
 }
 """Whom the tokens of tests are."""
 

@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deploytrail.access.principal import Principal
@@ -63,6 +63,9 @@ class Application:
     async def _answer(self, exchange: Exchange, told: _Told) -> None:
         try:
             response = await self._response(exchange, told)
+            if exchange.scope["method"] == "HEAD" and isinstance(response, StreamingResponse):
+                # What has a body without an end has a head all the same.
+                response = _head(response)
             await response(exchange.scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             raise
@@ -87,7 +90,7 @@ class Application:
         server = self._server
         request = Request(exchange.scope, exchange.receive)
         refuse_foreign(request.headers.get("host"), self._hosts)
-        found = server.table.find(request.method, request.url.path)
+        found = server.table.find(request.method, exchange.scope["path"])
         told.route = found
         principal = ANYBODY
         if found.route.permission is not None:
@@ -115,6 +118,12 @@ class Application:
             request=exchange.id,
             **({"gone": True} if told.is_gone else {}),
         )
+
+
+def _head(streaming: StreamingResponse) -> Response:
+    head = Response(b"", streaming.status_code)
+    head.raw_headers = streaming.raw_headers
+    return head
 
 
 class _Told:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from deploytrail.clock import Clock
+from deploytrail.errors import DeploytrailError
 from deploytrail.trail import Shown
 from deploytrail.web.application import Application
 from deploytrail.web.body import Budget
@@ -35,6 +36,8 @@ class Parts(NamedTuple):
     compiled: Compile
     clock: Clock
     journal: Journal
+    is_fenced: Callable[[], bool] = lambda: False
+    """Whether somebody, perhaps another process, has fenced the log."""
 
 
 class Assembled:
@@ -45,8 +48,10 @@ class Assembled:
 
     def __init__(self, parts: Parts, *, hosts: frozenset[str] | None, is_secure: bool) -> None:
         self._parts = parts
+        self.has_failed = False
+        """Whether the server ends because it can't go on."""
         self._metrics = Metrics()
-        self.hub = Hub(lambda: parts.reading_opened().trail, self._sent)
+        self.hub = Hub(lambda: parts.reading_opened().trail, self._sent, self._unread)
         self.writer = Writer(parts.writing_opened, committed=self._committed)
         self.server = Server(
             table=TABLE,
@@ -80,11 +85,18 @@ class Assembled:
         self.hub.end()
         self.server.readers.close()
         self._parts.journal.end()
-        return is_answered and self.writer.fault is None
+        return is_answered and self.writer.fault is None and not self.has_failed
 
     def _committed(self, events: int) -> None:
         self._metrics.commit_events.observe(events)
         self.hub.wake()
+
+    def _unread(self, error: Exception) -> None:
+        """Nobody who listens hears anything until it is mended."""
+        if isinstance(error, DeploytrailError):
+            self._parts.journal.tell("tail", why=str(error))
+        else:
+            self._parts.journal.fault(error)
 
     def _sent(self, one: Shown) -> bytes:
         return tailing.sent(one, self._parts.origin)

@@ -44,6 +44,7 @@ class Served:
             compiled=self._compiled,
             clock=self._clock,
             journal=Journal(sink, self._clock),
+            is_fenced=trail.home.fence.exists,
         )
 
     def _reading(self) -> ServedTrail:

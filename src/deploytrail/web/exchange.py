@@ -46,12 +46,21 @@ class Exchange:
             message["headers"] = self._headers(message.get("headers", ()))
         else:
             self.sent_bytes += len(message.get("body", b""))
+        if not self._is_awaited():
+            await self._send(message)
+            return
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await self._send(message)
         except TimeoutError:
             self.abort()
             raise ClientDisconnect from None
+
+    def _is_awaited(self) -> bool:
+        """Whether the other side has still to take what was sent before."""
+        state: dict[str, Any] = self.scope.get("state", {})
+        is_paused: Callable[[], bool] | None = state.get("is_paused")
+        return is_paused is None or is_paused()
 
     def abort(self) -> None:
         """Ends the connection at once, without waiting until what was sent is taken."""

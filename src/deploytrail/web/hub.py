@@ -12,16 +12,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from deploytrail.errors import DeploytrailError
 from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches
 
-QUEUED_BYTES_MAX: Final = 512 * 1024
+QUEUED_BYTES_MAX: Final = 1024 * 1024
 CLIENTS_MAX: Final = 500
 IDLE_RUNS_MAX: Final = 100
 """After so many looks for nobody, it looks no more until somebody comes."""
 POLL_SECONDS: Final = 0.1
-RUN_ENTRIES_MAX: Final = 256
+FAILED_SECONDS: Final = 1
+RUN_ENTRIES_MAX: Final = 64
+"""Several runs fit into a queue, so that who reads is not behind before it was its turn."""
 
 
 class Tailed(NamedTuple):
@@ -108,8 +109,15 @@ class Hub:
     `at` is the index of the next entry that will be delivered; None while nobody listens.
     """
 
-    def __init__(self, opened: Callable[[], Following], sent: Callable[[Shown], bytes]) -> None:
+    def __init__(
+        self,
+        opened: Callable[[], Following],
+        sent: Callable[[Shown], bytes],
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        """`failed` is told, in the thread, once the log can't be read any more."""
         self._opened = opened
+        self._failed = failed
         self._sent = sent
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = threading.Event()
@@ -154,7 +162,7 @@ class Hub:
 
     def _run(self) -> None:
         trail: Following | None = None
-        at = -1
+        at, is_failing = -1, False
         try:
             while not self._is_ending:
                 if not self._wanted.is_set():
@@ -164,12 +172,16 @@ class Hub:
                 try:
                     trail = self._opened() if trail is None else trail
                     at = self._step(trail, at)
-                except DeploytrailError:
-                    # It may be locked, or fenced: who listens hears nothing until it isn't.
-                    self._pause()
+                    is_failing = False
+                except Exception as error:  # noqa: BLE001 (who listens waits until it is mended)
+                    if not is_failing:
+                        self._failed(error)
+                    is_failing = True
+                    _close(trail)
+                    trail = None
+                    self._wake.wait(FAILED_SECONDS)
         finally:
-            if trail is not None:
-                trail.close()
+            _close(trail)
 
     def _step(self, trail: Following, at: int) -> int:
         """Deliver what is new from `at` on; below 0, begin where the log ends now."""
@@ -231,3 +243,8 @@ class Hub:
             client.offer(found)
             if client.is_lagging:
                 self.clients.discard(client)
+
+
+def _close(trail: Following | None) -> None:
+    if trail is not None:
+        trail.close()

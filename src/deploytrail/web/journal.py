@@ -6,9 +6,9 @@ whoever reads slowly holds up nobody; what doesn't fit is counted and told.
 
 from __future__ import annotations
 
-import queue
 import threading
 import traceback
+from collections import deque
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -31,7 +31,10 @@ class Journal:
     def __init__(self, sink: Sink, clock: Clock, *, waiting_max: int = WAITING_MAX) -> None:
         self._sink = sink
         self._clock = clock
-        self._lines: queue.Queue[str | None] = queue.Queue(waiting_max)
+        self._waiting_max = waiting_max
+        self._lines: deque[dict[str, Any]] = deque()
+        self._news = threading.Event()
+        self._is_ending = False
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -40,14 +43,15 @@ class Journal:
 
     def tell(self, what: str, **said: Any) -> None:
         """A line; dropped, and counted, where too many wait."""
+        if len(self._lines) >= self._waiting_max:
+            self._dropped += 1
+            return
         line = {"time": rfc3339(self._clock.now()), "what": what, **said}
         if self._dropped:
-            line["dropped"] = self._dropped
-        try:
-            self._lines.put_nowait(msgspec.json.encode(line).decode())
-            self._dropped = 0
-        except queue.Full:
-            self._dropped += 1
+            line["dropped"], self._dropped = self._dropped, 0
+        self._lines.append(line)
+        if not self._news.is_set():
+            self._news.set()
 
     def fault(self, error: BaseException, **said: Any) -> None:
         """Something that nobody expected, with where it happened; its text may quote foreign."""
@@ -57,15 +61,24 @@ class Journal:
 
     def end(self) -> None:
         """Writes what waits."""
-        self._lines.put(None)
+        self._is_ending = True
+        self._news.set()
         self._thread.join(5)
 
     def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            try:
-                self._sink.write(f"{line}\n")
-                if self._lines.empty():
-                    self._sink.flush()
-            except (OSError, ValueError):
-                # Nobody reads it any more; the server goes on.
-                continue
+        is_last = False
+        while not is_last:
+            self._news.wait()
+            is_last = self._is_ending
+            # Cleared first: whoever adds a line behind our back wakes us again.
+            self._news.clear()
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            while self._lines:
+                self._sink.write(f"{msgspec.json.encode(self._lines.popleft()).decode()}\n")
+            self._sink.flush()
+        except (OSError, ValueError):
+            # Nobody reads it any more; the server goes on.
+            self._lines.clear()

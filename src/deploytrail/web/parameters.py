@@ -46,9 +46,9 @@ def parse(given: bytes, wanted: type[_T]) -> _T:
         if name in found:
             raise Malformed(f"{name}: expected once, found twice; give it once")
         found[name] = _value(name, text, kinds[name])
-    for field in structs.fields(wanted):
-        if field.required and field.encode_name not in found:
-            raise Malformed(f"{field.encode_name}: is missing; add it to the query")
+    for name in _required(wanted):
+        if name not in found:
+            raise Malformed(f"{name}: is missing; add it to the query")
     return wanted(**found)
 
 
@@ -107,6 +107,12 @@ def _listed(name: str, text: str, kind: Kind) -> tuple[str, ...]:
             f"between, found {text[:60]!a}"
         )
     return items
+
+
+# Once for each type: to resolve its annotations takes longer than to answer a request.
+@cache
+def _required(wanted: type[Struct]) -> tuple[str, ...]:
+    return tuple(field.encode_name for field in structs.fields(wanted) if field.required)
 
 
 @cache

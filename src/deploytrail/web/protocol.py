@@ -67,6 +67,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = self._drained_bytes = 0
         state: dict[str, Any] = self.scope["state"]
         state["abort"] = self.transport.abort
+        state["is_paused"] = self._is_write_paused
 
     def on_headers_complete(self) -> None:
         self._is_in_header = False
@@ -82,6 +83,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Malformed("request: expected HTTP/1.1, found something else; mend it"))
+
+    def _is_write_paused(self) -> bool:
+        return self.flow.write_paused
 
     def _refuse(self, error: DeploytrailError) -> None:
         found = problem.encoded(problem.problem(error))

@@ -107,14 +107,15 @@ class Writer:
     def _run(self) -> None:
         try:
             trail = self._opened()
+            try:
+                while not self._has_ended() and self.fault is None:
+                    self._write(trail)
+            finally:
+                trail.close()
         except DeploytrailError as error:
             self._give_up(error)
-            return
-        try:
-            while not self._has_ended() and self.fault is None:
-                self._write(trail)
-        finally:
-            trail.close()
+        except Exception as error:  # noqa: BLE001 (whoever waits is told, and nobody waits for ever)
+            self._give_up(Unreachable(f"server: its writer ended ({type(error).__name__})"))
 
     def _write(self, trail: Recording) -> None:
         """Until the end, or until something fails."""

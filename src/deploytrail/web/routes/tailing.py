@@ -16,13 +16,14 @@ from deploytrail.trail import Shown
 from deploytrail.web import sse
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
-from deploytrail.web.hub import CLIENTS_MAX, RUN_ENTRIES_MAX, Client
+from deploytrail.web.hub import CLIENTS_MAX, Client
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Part, Reply, Route
 from deploytrail.web.routes.searching import Query
 
 HEARTBEAT_SECONDS: Final = 15
 _AGAIN_SECONDS: Final = 0.05
+_BEHIND_ENTRIES_MAX: Final = 256
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,15}")
 
 
@@ -96,7 +97,7 @@ async def _behind(call: Call, client: Client) -> bytes:
     first, matches, origin = client.at, client.matches, call.server.origin
 
     def read(served: ServedTrail) -> tuple[int, bytes]:
-        until = min(served.trail.size(), first + RUN_ENTRIES_MAX)
+        until = min(served.trail.size(), first + _BEHIND_ENTRIES_MAX)
         found = served.trail.entries(first=first, until=until)
         wanted = [one for one in found if matches({**one.event, "index": one.index})]
         return until, b"".join(sent(one, origin) for one in wanted)

@@ -1,0 +1,218 @@
+"""The hand-off to the one writer: nobody is told anything false, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+
+from deploytrail.app.claimed import Heard
+from deploytrail.app.recording import Recorded
+from deploytrail.errors import (
+    Busy,
+    CommitUnknown,
+    DiskFull,
+    Fenced,
+    Malformed,
+    NotFound,
+    Overloaded,
+    Unreachable,
+)
+from deploytrail.event import EventId
+from deploytrail.trail import Receipt
+from deploytrail.web.writer import Answers, Wanted, Writer
+
+SECONDS = 20
+
+
+class FakeRecording:
+    """Keeps bodies, once each; `faults` are raised by the next commits, None for one that works.
+
+    A fault comes before a commit stored anything, CommitUnknown after it. While `gate` is not set,
+    commits wait.
+    """
+
+    def __init__(self, *faults: Exception | None) -> None:
+        self.bodies: list[bytes] = []
+        self.commits: list[int] = []
+        self.faults = list(faults)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.is_closed = False
+
+    def record_heard(self, batch: Sequence[Heard]) -> Answers:
+        return self._commit(batch)
+
+    def record_heard_all(self, batches: Iterable[Sequence[Heard]]) -> Iterator[Answers]:
+        waiting: Sequence[Heard] | None = None
+        for batch in batches:
+            # As the real one: the next is made ready while one commits.
+            if any(one.body == b"poison" for one in batch):
+                raise RuntimeError("a fault of ours")
+            if waiting is not None:
+                yield self._commit(waiting)
+            waiting = batch
+        if waiting is not None:
+            yield self._commit(waiting)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def _commit(self, batch: Sequence[Heard]) -> Answers:
+        if not batch:
+            return []
+        if any(one.body == b"poison" for one in batch):
+            raise RuntimeError("a fault of ours")
+        assert self.gate.wait(SECONDS)
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None and not isinstance(fault, CommitUnknown):
+            raise fault
+        answers: Answers = [self._answer(one.body) for one in batch]
+        if fault is not None:
+            raise fault
+        self.commits.append(len(batch))
+        return answers
+
+    def _answer(self, body: bytes) -> Recorded | Malformed:
+        if body == b"malformed":
+            return Malformed("event: expected JSON")
+        is_first = body not in self.bodies
+        if is_first:
+            self.bodies.append(body)
+        at = self.bodies.index(body)
+        given = Receipt(origin="o", id=EventId("i"), index=at, leaf="", size=at + 1, logged="")
+        return Recorded(given, is_first)
+
+
+class Asking:
+    """One request, and what it was told."""
+
+    def __init__(self, writer: Writer, *bodies: bytes) -> None:
+        self._told = threading.Event()
+        self.answers: Answers | Exception = []
+        events = [Heard(body) for body in bodies]
+        writer.offer(Wanted(events, sum(map(len, bodies)), self._tell))
+
+    def _tell(self, answers: Answers | Exception) -> None:
+        assert not self._told.is_set(), "told twice"
+        self.answers = answers
+        self._told.set()
+
+    def waited(self) -> list[int | str]:
+        """Indexes and names of errors, once they are there."""
+        assert self._told.wait(SECONDS)
+        if isinstance(self.answers, Exception):
+            return [type(self.answers).__name__]
+        return [
+            one.receipt.index if isinstance(one, Recorded) else type(one).__name__
+            for one in self.answers
+        ]
+
+
+def started(recording: FakeRecording, *, waiting_max: int = 100) -> Writer:
+    writer = Writer(lambda: recording, waiting_max=waiting_max)
+    writer.start()
+    return writer
+
+
+def test_each_is_told_what_became_of_its_own() -> None:
+    writer = started(FakeRecording())
+    first, second = Asking(writer, b"a", b"malformed"), Asking(writer, b"b", b"a")
+    assert (first.waited(), second.waited()) == ([0, "Malformed"], [1, 0])
+    assert writer.end(seconds_max=SECONDS)
+
+
+def test_what_waits_is_one_commit() -> None:
+    recording = FakeRecording()
+    recording.gate.clear()
+    writer = started(recording)
+    asking = [Asking(writer, b"%d" % at) for at in range(40)]
+    recording.gate.set()
+    assert sorted(one.waited()[0] for one in asking) == list(range(40))
+    assert len(recording.commits) <= 4
+    assert writer.tally().events == 40
+    writer.end(seconds_max=SECONDS)
+
+
+@pytest.mark.parametrize("fault", [Busy("x"), DiskFull("x"), CommitUnknown("x")])
+def test_a_commit_that_failed_is_asked_about_once_more(fault: Exception) -> None:
+    recording = FakeRecording(fault)
+    writer = started(recording)
+    assert Asking(writer, b"a").waited() == [0]
+    assert recording.bodies == [b"a"]
+    writer.end(seconds_max=SECONDS)
+
+
+@pytest.mark.parametrize("fault", [Busy("x"), DiskFull("x"), CommitUnknown("x")])
+def test_a_commit_that_fails_again_is_told_and_the_next_one_works(fault: Exception) -> None:
+    writer = started(FakeRecording(fault, fault))
+    assert Asking(writer, b"a").waited() == [type(fault).__name__]
+    assert Asking(writer, b"b", b"a").waited()[1:] != ["Busy"]
+    writer.end(seconds_max=SECONDS)
+
+
+def test_a_fence_is_told_to_all_and_ends_the_writer() -> None:
+    recording = FakeRecording(Fenced("x"), Fenced("x"))
+    recording.gate.clear()
+    writer = started(recording)
+    asking = [Asking(writer, b"%d" % at) for at in range(5)]
+    recording.gate.set()
+    assert [one.waited() for one in asking] == [["Fenced"]] * 5
+    with pytest.raises(Fenced):
+        Asking(writer, b"later")
+    assert writer.end(seconds_max=SECONDS)
+    assert recording.is_closed
+
+
+def test_a_fault_of_ours_keeps_no_other_out() -> None:
+    recording = FakeRecording()
+    recording.gate.clear()
+    writer = started(recording)
+    asking = [Asking(writer, body) for body in (b"a", b"poison", b"b", b"c")]
+    recording.gate.set()
+    told = [one.waited() for one in asking]
+    assert told[1] == ["RuntimeError"]
+    assert sorted(told[0] + told[2] + told[3]) == [0, 1, 2]
+    writer.end(seconds_max=SECONDS)
+
+
+def test_more_than_can_wait_is_refused_at_once() -> None:
+    recording = FakeRecording()
+    recording.gate.clear()
+    writer = started(recording, waiting_max=3)
+    asking = [Asking(writer, b"first")]
+    with pytest.raises(Overloaded):
+        asking += [Asking(writer, b"%d" % at) for at in range(20)]
+    recording.gate.set()
+    assert all(isinstance(one.waited()[0], int) for one in asking)
+    writer.end(seconds_max=SECONDS)
+
+
+def test_the_end_answers_what_was_taken_and_takes_no_more() -> None:
+    recording = FakeRecording()
+    recording.gate.clear()
+    writer = started(recording)
+    asking = [Asking(writer, b"%d" % at) for at in range(5)]
+    assert not writer.end(seconds_max=0.01)
+    with pytest.raises(Unreachable):
+        Asking(writer, b"late")
+    recording.gate.set()
+    assert writer.end(seconds_max=SECONDS)
+    assert sorted(one.waited()[0] for one in asking) == list(range(5))
+    assert recording.is_closed
+
+
+@pytest.mark.parametrize("fault", [NotFound("x"), RuntimeError("x")])
+def test_a_trail_that_can_not_be_opened_is_told(fault: Exception) -> None:
+    def opened() -> FakeRecording:
+        raise fault
+
+    writer = Writer(opened)
+    try:
+        asking = Asking(writer, b"a")
+        writer.start()
+        assert asking.waited()[0] in {"NotFound", "Unreachable"}
+    finally:
+        writer.end(seconds_max=SECONDS)
+    assert writer.fault is not None
