@@ -10,11 +10,21 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from msgspec import Struct
+
 from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.query.fields import Field, Kind, folded, known_as, values
 from deploytrail.query.texts import texts
 from deploytrail.query.tree import Between, Exists, Is, Leaf, StartsWith, Within, Words
 from deploytrail.query.words import words
+
+
+class OneOf(Struct, frozen=True):
+    """The field has one of these values: many `Is` in an `Or`, asked at once."""
+
+    field: Field
+    values: frozenset[str]
+
 
 Test: TypeAlias = Callable[[Mapping[str, Any]], bool]
 _Has: TypeAlias = Callable[[Any], bool]
@@ -32,7 +42,7 @@ def cost(leaf: Leaf) -> int:
     return 0 if _is_plain(leaf.field) else 1
 
 
-def tested(leaf: Leaf) -> Test:
+def tested(leaf: Leaf | OneOf) -> Test:
     """Whether an event matches a leaf, which is no `Within`."""
     assert not isinstance(leaf, Within)
     if isinstance(leaf, Words):
@@ -42,10 +52,13 @@ def tested(leaf: Leaf) -> Test:
     return _any(leaf.field, _has(leaf))
 
 
-def _has(leaf: Is | StartsWith | Exists | Between) -> _Has:
+def _has(leaf: Is | OneOf | StartsWith | Exists | Between) -> _Has:
     """Whether one value is what the leaf asks for."""
     if isinstance(leaf, Is):
         return _equal(leaf.value)
+    if isinstance(leaf, OneOf):
+        wanted = leaf.values
+        return lambda value: folded(value) in wanted
     if isinstance(leaf, StartsWith):
         return _beginning(leaf.value)
     if isinstance(leaf, Between):
@@ -137,7 +150,7 @@ def _three_deep(outer: str, middle: str, name: str, has: _Has) -> Test:
     return test
 
 
-def _person(leaf: Is | StartsWith | Exists | Between) -> Test:
+def _person(leaf: Is | OneOf | StartsWith | Exists | Between) -> Test:
     name = leaf.field.paths[0][0]
     pointer = f"/{name}"
 

@@ -6,13 +6,13 @@ doesn't, so that asking neither recurses nor looks at more than it has to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from deploytrail.errors import Malformed
 from deploytrail.query.algebra import simplified
-from deploytrail.query.leaves import Test, cost, tested
-from deploytrail.query.tree import And, Filter, Leaf, Not, Or, Within, bottom_up
+from deploytrail.query.leaves import OneOf, Test, cost, tested
+from deploytrail.query.tree import EVERYTHING, And, Filter, Is, Leaf, Not, Or, Within, bottom_up
 
 Resolver: TypeAlias = Callable[[Within, Mapping[str, Any]], bool]
 """Whether an event belongs to what `Within` names."""
@@ -32,7 +32,7 @@ def predicate(filter: Filter, *, within: Resolver | None = None) -> Test:
     cheap_first = bottom_up(simplified(filter), lambda leaf: (cost(leaf), leaf), _sorted)[1]
     steps = _steps(cheap_first, within)
     if not steps:
-        return _always if cheap_first == And(()) else _never
+        return _always if cheap_first == EVERYTHING else _never
     if len(steps) == 1 and steps[0][1:] == (_MATCHES, _FAILS):
         return steps[0][0]
     return _asking(steps)
@@ -50,7 +50,7 @@ def _sorted(branch: Not | And | Or, costs: list[tuple[int, Filter]]) -> tuple[in
 def _steps(filter: Filter, within: Resolver | None) -> list[_Step]:
     """From the last to the first; each knows the number of the steps that may follow it."""
     steps: list[_Step] = []
-    pending: list[tuple[Filter, int, int]] = [(filter, _MATCHES, _FAILS)]
+    pending: list[tuple[Filter | OneOf, int, int]] = [(filter, _MATCHES, _FAILS)]
     while pending:
         node, yes, no = pending.pop()
         yes = len(steps) - 1 if yes == _BEFORE else yes
@@ -59,9 +59,10 @@ def _steps(filter: Filter, within: Resolver | None) -> list[_Step]:
             pending.append((node.of, no, yes))
         elif isinstance(node, And | Or):
             is_every = isinstance(node, And)
+            own = node.of if is_every else _grouped(node.of)
             # The last part is made first, and decides; any other goes on to the one after it.
-            for at, part in enumerate(node.of):
-                if at == len(node.of) - 1:
+            for at, part in enumerate(own):
+                if at == len(own) - 1:
                     pending.append((part, yes, no))
                 else:
                     pending.append(
@@ -72,7 +73,22 @@ def _steps(filter: Filter, within: Resolver | None) -> list[_Step]:
     return steps
 
 
-def _test(leaf: Leaf, within: Resolver | None) -> Test:
+def _grouped(any_of: Sequence[Filter]) -> Sequence[Filter | OneOf]:
+    """The same parts, all values of one field in one of them."""
+    values: dict[str, set[str]] = {}
+    for part in any_of:
+        if isinstance(part, Is):
+            values.setdefault(part.field.name, set()).add(part.value)
+    found: list[Filter | OneOf] = []
+    for part in any_of:
+        if not isinstance(part, Is):
+            found.append(part)
+        elif part.field.name in values:
+            found.append(OneOf(part.field, frozenset(values.pop(part.field.name))))
+    return found
+
+
+def _test(leaf: Leaf | OneOf, within: Resolver | None) -> Test:
     if not isinstance(leaf, Within):
         return tested(leaf)
     if within is None:
