@@ -163,6 +163,7 @@ def test_what_was_appended_last_is_signed_at_the_end(there: Place) -> None:
     with run.running():
         run.until(lambda: there.verified().size_signed == 1)
         there.record(2, publish=False)
+    assert run.ended is None
     assert there.verified().size_signed == 3
 
 
@@ -171,7 +172,9 @@ def test_a_fence_ends_it(there: Place) -> None:
     run = Running(there)
     with run.running():
         run.until_at(1)
-        raise_fence(there.home / "fence", "a test wants it")
+        # With its reason from the first moment on.
+        raise_fence(there.home / "fence.new", "a test wants it")
+        (there.home / "fence.new").rename(there.home / "fence")
         run.join()
     assert isinstance(run.ended, Fenced)
     assert "a test wants it" in str(run.ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_what_is_kept_is_read_back_and_replaced(tmp_path: Path) -> None:
     (file,) = state.iterdir()
     assert file.name == hashlib.sha256(ORIGIN.encode()).hexdigest()
     assert (file.stat().st_mode & 0o777, state.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_who_keeps_at_once_is_in_nobody_s_way_and_the_highest_stays(tmp_path: Path) -> None:
+    sizes = [*range(1, 33)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda size: kept.replace(tmp_path, seen(size)), reversed(sizes)))
+    assert kept.load(tmp_path, ORIGIN) == seen(sizes[-1])
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 BROKEN: dict[str, bytes] = {

@@ -7,8 +7,9 @@ in the user's state directory, replaced atomically.
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from deploytrail.errors import Malformed, Misconfigured
 from deploytrail.log import checkpoint as checkpoints
@@ -16,8 +17,10 @@ from deploytrail.log import note, policy
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.policy import Policy
 from deploytrail.stores.files import make_directory, replace_file
+from deploytrail.stores.sqlite.locks import FileLock
 
-_BETWEEN = b"\n---\n"
+_BETWEEN: Final = b"\n---\n"
+_LOCK_SECONDS_MAX: Final = 10
 
 
 class Kept(NamedTuple):
@@ -52,16 +55,20 @@ def load(directory: Path, origin: str) -> Kept | None:
 
 
 def replace(directory: Path, kept: Kept) -> None:
-    """Keep it, durably. Whoever calls has verified that it is consistent with what was kept.
+    """Keep it, durably, unless another process has kept a higher one meanwhile.
 
-    Raises Misconfigured where the file can't be written.
+    Whoever calls has verified that it is consistent with what was kept. Raises Misconfigured where
+    the file can't be written, Busy where another process takes too long to write it.
     """
-    head = policy.encode(kept.policy).removesuffix(b"\n")
+    origin = kept.checkpoint.origin
+    octets = policy.encode(kept.policy).removesuffix(b"\n") + _BETWEEN + kept.note
     try:
         if not directory.exists():
             make_directory(directory)
-        path = kept_file(directory, kept.checkpoint.origin)
-        replace_file(path, head + _BETWEEN + kept.note)
+        with closing(FileLock(directory)) as lock, lock.held(seconds_max=_LOCK_SECONDS_MAX):
+            known = load(directory, origin)
+            if known is None or known.checkpoint.size <= kept.checkpoint.size:
+                replace_file(kept_file(directory, origin), octets)
     except OSError as error:
         raise Misconfigured(
             f"{directory}: expected to keep the newest checkpoint there, but {error.strerror}; the "

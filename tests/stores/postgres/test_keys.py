@@ -32,7 +32,7 @@ def opening(engine: PostgresEngine) -> Iterator[Opening]:
     def opened() -> PostgresKeyring:
         clock, waits = FakeClock(), engine.waits
         # Each draws other keys, as each process would.
-        for _ in made:
+        for _ in range(1_000 * len(made)):
             clock.random(1)
         fence = Fence(engine.address, waits)
         made.append(PostgresKeyring(engine.address, fence, clock, waits, wrapping_key=KEY))

@@ -17,42 +17,43 @@ from deploytrail.errors import CommitUnknown, DeploytrailError, Misconfigured, U
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.failures import own_error, shakes_trust
 from deploytrail.stores.postgres.fence import REASONS, Fence
-from deploytrail.stores.postgres.link import Link, Server, Waits, connected
+from deploytrail.stores.postgres.link import Link, Waits, connect
 from deploytrail.stores.postgres.shape import Shape, refuse_foreign, step_forward
 
 # READ COMMITTED on purpose: what is read behind the lock is what stands there once it is ours.
 _BEGIN_WRITING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _STANDING: Final = (
-    "SELECT number, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
-    "pg_current_xact_id()::text FROM {schema}.version"
+    "SELECT number, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {schema}.version"
 )
 _IS_STANDBY: Final = "SELECT pg_is_in_recovery()"
-_STATUS: Final = "SELECT pg_xact_status(%s::xid8)"
 _PAUSE_SECONDS: Final = 0.1
 Rows = list[tuple[Any, ...]]
+IsStored = Callable[[Link, Rows], bool | None]
+"""Whether what stands there, under the lock, shows that a block was committed; None where it
+doesn't tell. What the server knows of a transaction's id would not do: after a crash it gives the
+id of one that never reached the disk to another, which commits.
+"""
 
 
 class Writing(NamedTuple):
     """A transaction that holds the writer's lock: what stood there when it became ours.
 
     `locked` are the rows that were locked, `clock` the server's, in microseconds since 1970.
-    `told` may be asked where the server forgot what became of the transaction: whether the locked
-    rows show that it was committed, None where they don't tell.
+    `told` are asked where the connection breaks in COMMIT.
     """
 
     link: Link
     locked: Rows
     clock: int
-    told: list[Callable[[Rows], bool | None]]
+    told: list[IsStored]
 
 
 class _Session:
-    """A connection, which server it goes to, and what that warned of."""
+    """A connection, and what its server warned of."""
 
-    def __init__(self, link: Link, server: Server) -> None:
+    def __init__(self, link: Link) -> None:
         self.link = link
-        self.server = server
         self.warnings: list[str] = []
         link.add_notice_handler(self._note)
 
@@ -100,17 +101,17 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """One transaction under the writer's lock; committed, durably, where the block ends."""
-        session, writing, transaction = self._begun()
+        session, writing = self._begun()
         try:
             with self._own_errors(session):
                 yield writing
         except BaseException:
             self._roll_back(session)
             raise
-        self._commit(session, writing, transaction)
+        self._commit(session, writing)
 
-    def _begun(self) -> tuple[_Session, Writing, str]:
-        """A transaction that holds the lock, and its id."""
+    def _begun(self) -> tuple[_Session, Writing]:
+        """A transaction that holds the lock."""
         is_new = self._writer is None or self._writer.is_lost
         try:
             return self._begin()
@@ -121,7 +122,7 @@ class Database:
                 raise
         return self._begin()
 
-    def _begin(self) -> tuple[_Session, Writing, str]:
+    def _begin(self) -> tuple[_Session, Writing]:
         if self._writer is None or self._writer.is_lost:
             self._writer = self._connected()
         session = self._writer
@@ -129,9 +130,9 @@ class Database:
             with self._own_errors(session):
                 locked, standing, reasons = self._locked(session.link)
                 self.fence.refuse(reasons)
-                version, clock, transaction = standing[0]
+                version, clock = standing[0]
                 self._refuse_newer(version)
-                return session, Writing(session.link, locked, clock, []), transaction
+                return session, Writing(session.link, locked, clock, [])
         except BaseException:
             self._roll_back(session)
             raise
@@ -156,7 +157,7 @@ class Database:
                 f"found {version}: a newer Deploytrail uses it since; use that one here, too"
             )
 
-    def _commit(self, session: _Session, writing: Writing, transaction: str) -> None:
+    def _commit(self, session: _Session, writing: Writing) -> None:
         session.warnings.clear()
         try:
             with self._own_errors(session):
@@ -165,7 +166,7 @@ class Database:
             if not session.is_lost:
                 self._roll_back(session)
                 raise
-            self._decide(session, writing, transaction, error)
+            self._decide(writing, error)
             return
         except BaseException:
             self._roll_back(session)
@@ -183,15 +184,13 @@ class Database:
                 "was acknowledged; look at its standby, then send the same again"
             )
 
-    def _decide(
-        self, lost: _Session, writing: Writing, transaction: str, error: DeploytrailError
-    ) -> None:
+    def _decide(self, writing: Writing, error: DeploytrailError) -> None:
         """The connection broke in COMMIT: find out what became of it; return if it is durable.
 
         Raises that error where nothing was stored, CommitUnknown where that can't be found out.
         """
         try:
-            is_committed = self._looked_up(lost.server, writing, transaction)
+            is_committed = self._looked_up(writing)
         except DeploytrailError as unknown:
             raise CommitUnknown(
                 f"{self.address}: the connection broke in the commit, and the server could not be "
@@ -199,26 +198,24 @@ class Database:
             ) from error
         if is_committed is None:
             raise CommitUnknown(
-                f"{self.address}: the connection broke in the commit, and the server that answers "
-                "now can't tell what became of it. Nothing was acknowledged; send the same again"
+                f"{self.address}: the connection broke in the commit, and what stands there now "
+                "doesn't tell what became of it. Nothing was acknowledged; send the same again"
             ) from error
         if not is_committed:
             # As it says itself: nothing was stored.
             raise error
 
-    def _looked_up(self, server: Server, writing: Writing, transaction: str) -> bool | None:
+    def _looked_up(self, writing: Writing) -> bool | None:
         session = self._returned()
         link = session.link
         try:
             with self._own_errors(session):
                 # Behind the lock: the lost transaction holds it for as long as it lasts.
                 locked, _, _ = self._locked(link)
-                is_committed = self._status(session, server, transaction)
-                if is_committed is None:
-                    answers = {told(locked) for told in writing.told} - {None}
-                    is_committed = answers.pop() if len(answers) == 1 else None
-                # Ours is behind the other one in the write-ahead log: durable, and where there is
-                # a synchronous standby there as well, means that the other one is, too.
+                answers = {told(link, locked) for told in writing.told} - {None}
+                is_committed = answers.pop() if len(answers) == 1 else None
+                # Taking the lock is written, behind the other one in the write-ahead log: once ours
+                # is durable, with a synchronous standby there as well, so is the other one.
                 session.warnings.clear()
                 link.execute("COMMIT")
             self._refuse_warned(session)
@@ -226,13 +223,6 @@ class Database:
             self._roll_back(session)
             raise
         return is_committed
-
-    def _status(self, session: _Session, server: Server, transaction: str) -> bool | None:
-        """What the server knows of the transaction; another one counts its own anew."""
-        if session.server != server:
-            return None
-        (status,) = session.link.execute(_STATUS, (transaction,)).fetchall()[0]
-        return {"committed": True, "aborted": False}.get(status)
 
     def _returned(self) -> _Session:
         """A new session that writes, once the server is back; waits for it within bounds."""
@@ -287,7 +277,7 @@ class Database:
                 session.link.close()
 
     def _connected(self) -> _Session:
-        return _Session(*connected(self.address, self._waits))
+        return _Session(connect(self.address, self._waits))
 
     def _roll_back(self, session: _Session) -> None:
         """If this fails too, the transaction ends with the connection."""

@@ -5,7 +5,7 @@ The key that wraps what stands there comes from outside, and never goes into the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from deploytrail.clock import Clock
@@ -188,4 +188,12 @@ class PostgresKeyring:
             if rows:
                 columns = [list(column) for column in zip(*rows, strict=True)]
                 writing.link.execute(_PUT_SUBJECTS, columns)
+                writing.told.append(lambda link, _: _are_stored(link, rows))
         return found
+
+
+def _are_stored(link: Link, rows: Sequence[tuple[bytes, bytes, bytes]]) -> bool | None:
+    """Whether all of these subjects are there, or none; None where some are."""
+    lookups = [lookup for lookup, _, _ in rows]
+    there = {tuple(row) for row in link.execute(_BY_LOOKUP, (lookups,), binary=True)} & set(rows)
+    return len(there) == len(rows) if len(there) in {0, len(rows)} else None

@@ -29,8 +29,7 @@ _KEPT: Final = {
 _SERVER: Final = (
     "SELECT current_setting('server_version_num')::int, current_setting('server_version'), "
     "ARRAY(SELECT current_setting(name) FROM unnest(%s::text[]) WITH ORDINALITY AS n(name, at) "
-    "ORDER BY at), s.system_identifier, c.timeline_id "
-    "FROM pg_control_system() AS s, pg_control_checkpoint() AS c"
+    "ORDER BY at)"
 )
 
 
@@ -45,20 +44,8 @@ class Waits(NamedTuple):
     return_: float = 15.0
 
 
-class Server(NamedTuple):
-    """Which server it is: a restored copy has the same system, a promoted one another timeline."""
-
-    system: int
-    timeline: int
-
-
 def connect(address: Address, waits: Waits) -> Link:
     """A connection; raises Unreachable, and Misconfigured for a server that keeps no promise."""
-    return connected(address, waits)[0]
-
-
-def connected(address: Address, waits: Waits) -> tuple[Link, Server]:
-    """As `connect`, and which server it is."""
     try:
         link: Link = psycopg.connect(address.conninfo, autocommit=True)
     except psycopg.Error as error:
@@ -75,7 +62,7 @@ def connected(address: Address, waits: Waits) -> tuple[Link, Server]:
     except Misconfigured:
         link.close()
         raise
-    return link, Server(*row[-2:])
+    return link
 
 
 def _settings(waits: Waits, version: int) -> str:
@@ -106,7 +93,7 @@ def _settings(waits: Waits, version: int) -> str:
 
 
 def _refuse_careless(row: tuple[Any, ...], address: Address) -> None:
-    number, version, settings, _, _ = row
+    number, version, settings = row
     if number < VERSION_MIN:
         raise Misconfigured(
             f"{address}: expected PostgreSQL {VERSION_MIN // 10_000} or newer, found {version}; "

@@ -9,6 +9,7 @@ from typing import Any, Final
 from deploytrail.clock import Clock, Uptime
 from deploytrail.errors import Fenced, Malformed, Tampered
 from deploytrail.log.merkle import Frontier
+from deploytrail.log.reading import entry_at
 from deploytrail.log.store import (
     Addition,
     AttachmentRow,
@@ -21,6 +22,7 @@ from deploytrail.log.store import (
     VaultRow,
     Writer,
 )
+from deploytrail.log.tiles import WIDTH, decode_bundle
 from deploytrail.sentence import counted
 from deploytrail.stores.packing import packed, unpacked
 from deploytrail.stores.postgres import log_sql as sql
@@ -203,6 +205,7 @@ class _Writer(PostgresReader):
         self._memory = memory
         self._tree: Tree | None = None
         self._written: TreeRow = ()
+        self._last_entry = b""
 
     def tree(self) -> Tree:
         # Nobody else writes while we hold the lock, and before it was ours the log only grew.
@@ -244,6 +247,7 @@ class _Writer(PostgresReader):
     def add(self, addition: Addition) -> None:
         if addition.bundles or addition.attachments:
             self._add_rare(addition)
+        self._last_entry = _last_entry(addition)
         count = addition.tail_count
         tail = [(addition.tail_first, count, addition.tail)] if count else []
         # What every commit writes is one statement, so one round trip under the lock.
@@ -284,11 +288,19 @@ class _Writer(PostgresReader):
             raise self._fenced(f"tree: expected size {size_before} under the lock, found another")
         self._tree, self.size, self._written = tree, tree.size, row
 
-    def is_stored(self, locked: Rows) -> bool | None:
-        """Whether the tree's row, as it stands now, shows that this block was committed."""
+    def is_stored(self, link: Link, locked: Rows) -> bool | None:
+        """Whether what stands there shows that this block was committed; see `IsStored`."""
         if not self._written or not locked:
             return None
-        return {self._written: True, self._locked[0]: False}.get(locked[0])
+        if locked[0] in {self._written, self._locked[0]}:
+            return locked[0] == self._written
+        if not self._last_entry:
+            return None
+        # Others wrote since, or the server is another: the log has our last entry, which nobody
+        # else can make, where we put it, or none of ours.
+        reader = PostgresReader(link)
+        at = self.size - 1
+        return reader.tree().size > at and entry_at(reader, at) == self._last_entry
 
     def remember(self) -> None:
         """This block was committed."""
@@ -336,3 +348,9 @@ class _Writer(PostgresReader):
 def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:
     """The same values by so many columns, for `unnest`."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
+
+
+def _last_entry(addition: Addition) -> bytes:
+    if addition.tail_count:
+        return decode_bundle(addition.tail, width=addition.tail_count)[-1]
+    return decode_bundle(addition.bundles[-1][1], width=WIDTH)[-1]

@@ -17,11 +17,13 @@ from deploytrail.errors import Busy
 
 
 class FileLock:
-    """One lock file, held by at most one exclusive holder or by many shared ones."""
+    """A lock file, or a directory, held by one exclusive holder at most or by many shared ones."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._flags = os.O_CLOEXEC | (os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        create = 0 if path.is_dir() else os.O_CREAT
+        self._file = os.open(path, self._flags | create, 0o600)
 
     def try_exclusive(self) -> bool:
         """Take it, or turn a shared hold into an exclusive one, if nobody else holds it."""
@@ -68,7 +70,7 @@ class FileLock:
         On a timeout or an interrupt the thread is left behind in the queue with a descriptor of
         its own; once it is its turn it lets go at once, so nobody waits for us longer than that.
         """
-        waiting = _Waiting(os.open(self._path, os.O_RDWR | os.O_CLOEXEC), kind)
+        waiting = _Waiting(os.open(self._path, self._flags), kind)
         threading.Thread(target=waiting.run, daemon=True).start()
         try:
             if waiting.finish(seconds_max):

@@ -78,7 +78,8 @@ def refuse_fenced(fence: Path) -> None:
     if not os.access(fence, os.F_OK):
         return
     try:
-        reason = fence.read_text(encoding="utf-8", errors="replace").strip()
+        # Whoever raises it may have made the file and not yet written into it.
+        reason = fence.read_text(encoding="utf-8", errors="replace").strip() or "just now"
     except OSError:
         reason = "the fence can't be read"
     raise Fenced(
