@@ -13,8 +13,11 @@ import msgspec
 
 from deploytrail.app.backing_up import Backup, backup, source_of
 from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.recording import submission
 from deploytrail.app.restoring import Restored, restore
+from deploytrail.app.vouching import target
 from deploytrail.event import Actor, Event, Target
+from deploytrail.log.commit import StateChange
 from deploytrail.log.store import StateRow
 from deploytrail.log.tiles import decode_bundle
 from deploytrail.trail import Attachment
@@ -35,13 +38,24 @@ def rich(directory: Path) -> Place:
         told = event(there, COUNT)
         attached = {told.id: [Attachment(type="output", data=b"what Alice saw")]}
         trail.record([told], attachments=attached)
-        trail.record([there.event(COUNT, actor=CAROL)])
-        with trail.store.writing() as writer:
-            rows = [StateRow("token", "a", b"1"), StateRow("hold", "b", b"\x00" * 300)]
-            writer.put_state(rows)
+        _set(trail, there.event(COUNT, actor=CAROL), {"a": b"1", "b": b"\x00" * 300})
         erase(there, trail, CAROL)
         trail.publish()
     return there
+
+
+def _set(trail: DirectoryTrail, like: Event, values: Mapping[str, bytes]) -> None:
+    """Rows of state, with the event that vouches for them."""
+    told = msgspec.structs.replace(
+        like,
+        action="audit.token.created",
+        targets=tuple(target("token", id, value) for id, value in values.items()),
+    )
+    changes = [
+        StateChange(StateRow("token", id, None), StateRow("token", id, value))
+        for id, value in values.items()
+    ]
+    trail.recorder.record_with([submission(told)], changes)
 
 
 def event(there: Place, number: int) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,7 +11,7 @@ from threading import Barrier
 import pytest
 
 from deploytrail.access.principal import ALL, Permission, Principal
-from deploytrail.access.token import ROLES, Token
+from deploytrail.access.token import ROLES, Token, encode
 from deploytrail.app.directory import DirectoryTrail, open_directory
 from deploytrail.app.tokens import Created, Tokens
 from deploytrail.clock import SystemClock
@@ -24,6 +25,12 @@ from tests.fakes import NOON, FakeClock
 @pytest.fixture
 def tokens(trail: DirectoryTrail, clock: FakeClock) -> Tokens:
     return over(trail, clock)
+
+
+def named(token: Token) -> dict[str, str]:
+    """What the event of a token names: the very bytes that are kept."""
+    digest = hashlib.sha256(encode(token)).hexdigest()
+    return {"type": "token", "id": token.id, "digest": f"sha256:{digest}"}
 
 
 def test_who_has_the_secret_may_do_what_was_given(tokens: Tokens) -> None:
@@ -55,7 +62,7 @@ def test_the_event_tells_all_of_it_but_the_secret(trail: DirectoryTrail, tokens:
         "id": "github:bob",
         "auth": {"method": "claimed", "assurance": 0},
     }
-    assert shown.event["targets"] == [{"type": "token", "id": "ci"}]
+    assert shown.event["targets"] == [named(made.token)]
     assert shown.event["access"] == {
         "permission": "events.read,events.record",
         "resource": "env:prod",
@@ -118,7 +125,7 @@ def test_a_revoked_token_opens_nothing_from_then_on(
     assert tokens.list() == [revoked]
     event = trail.show(1).event
     assert event["action"] == "audit.token.revoked"
-    assert event["targets"] == [{"type": "token", "id": "ci"}]
+    assert event["targets"] == [named(revoked)]
     assert event["reason"] == {"from": "stated", "text": "it leaked"}
 
 
@@ -150,7 +157,7 @@ def test_a_rotated_token_stays_the_same_one_with_another_secret(
         came_with(tokens, old.secret)
     event = trail.show(1).event
     assert event["action"] == "audit.token.rotated"
-    assert event["targets"] == [{"type": "token", "id": "ci"}]
+    assert event["targets"] == [named(new.token)]
     assert event["access"] == {
         "permission": "recorder",
         "resource": "env:prod",

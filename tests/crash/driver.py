@@ -28,6 +28,7 @@ from deploytrail.app.backing_up import backup, source_of
 from deploytrail.app.doctor import clear_fence
 from deploytrail.app.exporting import export
 from deploytrail.app.home import Home
+from deploytrail.app.indexing import catch_up, store_of
 from deploytrail.app.recording import Recorder
 from deploytrail.app.restoring import restore
 from deploytrail.clock import SystemClock
@@ -187,6 +188,13 @@ def restored(place: Place) -> None:
     acknowledge("restored", str(done.report.exit_code).encode())
 
 
+def indexed(place: Place) -> None:
+    """An index is made beside the log, and takes its place."""
+    with place.open() as trail:
+        catch_up(trail, SystemClock())
+        acknowledge("indexed", str(store_of(trail).cursors().current).encode())
+
+
 def put_aside(place: Place) -> None:
     """What could not be recorded."""
     path = write_unrecorded(place.home, "run", [deployment("unrecorded")], {})
@@ -210,6 +218,7 @@ SCENARIOS: dict[str, Callable[[Place], None]] = {
         exported,
         backed_up,
         restored,
+        indexed,
         put_aside,
     )
 }

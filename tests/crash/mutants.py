@@ -92,6 +92,15 @@ OF_NAMES: Final = {
         "        Path(name).unlink(missing_ok=True)\n    sync_directory(path.parent)\n",
         "        Path(name).unlink(missing_ok=True)\n",
     ),
+    "no sync of an index and its directory": Mutant(
+        "index/sqlite/database.py", "        os.fsync(descriptor)\n", "        pass\n"
+    ),
+    "no sync of which index is the current one": Mutant(
+        "index/sqlite/store.py", "            os.fsync(descriptor)\n", ""
+    ),
+    "no sync behind the directory of an index": Mutant(
+        "index/sqlite/store.py", "            sync(self._directory.parent)\n", ""
+    ),
     "no sync of what is put aside": Mutant(
         "wrapper/unrecorded.py", "            os.fsync(file.fileno())\n", ""
     ),
@@ -148,6 +157,15 @@ OF_OTHERS: Final[dict[str, tuple[Mutant, str]]] = {
     "no truncating checkpoint behind an erasure": (
         Mutant("stores/sqlite/database.py", "        self.sync_all()\n", ""),
         "tests/contract/test_store_erasing.py::test_after_scrubbing_the_bytes_are_in_no_file",
+    ),
+    "no truncating checkpoint behind an erasure from the index": (
+        Mutant(
+            "index/sqlite/database.py",
+            "        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)\n",
+            "        pass\n",
+        ),
+        "tests/contract/test_index.py::"
+        "test_an_erased_subject_is_found_by_nothing_that_was_said_of_it",
     ),
 }
 """What a test elsewhere notices, and which."""

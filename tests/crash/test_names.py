@@ -62,6 +62,7 @@ SCENARIOS: Final[dict[str, tuple[Callable[[Place], object], str]]] = {
     "exported": (_published, "exported"),
     "backed up": (_published, "backed_up"),
     "restored": (backed_up, "restored"),
+    "indexed": (_filled, "indexed"),
     "put aside": (_filled, "put_aside"),
     "put aside where nothing is": (_nowhere, "put_aside"),
 }
@@ -154,6 +155,11 @@ LOST: Final[dict[str, dict[str, list[str]]]] = {
         "exported": _unnamed("export.tar"),
         "backed up": _unnamed("backup.tar.keys", "backup.tar"),
     },
+    "no sync of an index and its directory": {
+        "indexed": [*_early("live.db"), *_unnamed("current", "index", "v1-1")],
+    },
+    "no sync of which index is the current one": {"indexed": _early("current", "successor")},
+    "no sync behind the directory of an index": {"indexed": _unnamed("index")},
     "no sync of what is put aside": {
         "put aside": _early("run.jsonl"),
         "put aside where nothing is": _early("run.jsonl"),

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from deploytrail import canonical
 from deploytrail.access.principal import ALL, Permission, Principal
@@ -67,6 +67,8 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is kept of one token. `permissions` are in the order of their names, each once;
     `scope` is the canonical text of a query, empty for everything; times are UTC.
 
+    `edition` counts from 1 how often it was set; tokens of before that was counted lack it.
+
     `hash` is the plain SHA-256 of the secret: a slow or salted one protects what people choose,
     by making each guess dear. Nobody guesses one of 2^256, no two are equal, and every request
     pays for the hash.
@@ -82,7 +84,13 @@ class Token(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hash: Hash
     former: Former | None = None
     revoked: Time | None = None
+    edition: Annotated[int, Meta(ge=1, lt=2**53)] | UnsetType = UNSET
     version: Literal[1] = 1
+
+    @property
+    def set_before(self) -> int | None:
+        """How often it was set; None where that was not counted."""
+        return None if self.edition is UNSET else self.edition
 
     def state(self, now: datetime) -> Literal["live", "expired", "revoked"]:
         if self.revoked is not None:

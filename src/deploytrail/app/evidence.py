@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from deploytrail import entry
+from deploytrail.app.vouching import digest
 from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.errors import DeploytrailError, Tampered
 from deploytrail.log import checkpoint as checkpoints
@@ -21,6 +22,7 @@ from deploytrail.stores.sqlite.examined import unreadable
 
 _READS_A_MOMENT: Final = 32
 _NOTES_AT_ONCE: Final = 16
+_STATE_AT_ONCE: Final = 256
 _NOTE_BYTES_MAX: Final = 65_536
 
 
@@ -69,6 +71,8 @@ class StoredEvidence:
         self._counts = {kind: _count(log, kind) for kind in Inventory._fields}
         self._frontiers = [self.tree.frontier]
         self._published = self._read_published()
+        self.state = self._read_state()
+        """The digest of every row of state by kind and id, or what is wrong with them."""
 
     @property
     def size(self) -> int:
@@ -198,6 +202,18 @@ class StoredEvidence:
         if isinstance(self._tail, DeploytrailError):
             raise self._tail
         return self._tail
+
+    def _read_state(self) -> dict[tuple[str, str], str] | str:
+        found: dict[tuple[str, str], str] = {}
+        after = ("", "")
+        try:
+            with unreadable("state"):
+                while rows := self._log.state_rows(after=after, count=_STATE_AT_ONCE):
+                    found |= {(row.kind, row.id): digest(row.value or b"") for row in rows}
+                    after = (rows[-1].kind, rows[-1].id)
+        except Tampered as error:
+            return str(error)
+        return found
 
     def _read_published(self) -> int | str:
         """The size of the newest checkpoint, 0 for none, or what is broken about it."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from deploytrail.app.evidence import ExaminedLog
 from deploytrail.app.exported import ExportedEvidence
+from deploytrail.app.stated import Rows
 from deploytrail.entry import unbase64url
 from deploytrail.errors import DeploytrailError, Tampered
 from deploytrail.log.evidence import Evidence
@@ -30,6 +31,10 @@ class ListedEvidence(Evidence, Protocol):
     @property
     def newest(self) -> bytes: ...
     def unaccounted(self) -> Iterator[tuple[State, str]]: ...
+    @property
+    def state(self) -> Rows | None:
+        """What was set beside the log; None for evidence that has none of it."""
+        ...
 
 
 class Deep(Protocol):

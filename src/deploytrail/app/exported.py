@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from deploytrail.app.stated import Rows
 from deploytrail.entry import unbase64url
 from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, Tampered
 from deploytrail.log import checkpoint as checkpoints
@@ -60,6 +61,8 @@ class ExportedEvidence:
                 f"{path}: expected a trail's directory or export, found another file ({error}); "
                 "name what 'deploytrail export --proofs' or 'deploytrail proof' wrote"
             ) from None
+        self.state: Rows | None = None
+        """State is no part of an export."""
         try:
             self._strays: list[str] = []
             self._members = self._listed()

@@ -11,6 +11,7 @@ import hmac
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 from deploytrail.access.principal import ALL, Principal
@@ -22,6 +23,8 @@ from deploytrail.trail import LOCAL_INSTANCE
 
 LOCAL: Final = Principal(LOCAL_INSTANCE, LOCAL_INSTANCE, ALL)
 """Whoever may read the trail's files: what it may do there, it may do here."""
+_LOOKERS_MAX: Final = 10
+_LOOKER_SECONDS: Final = 0.02
 _TOKEN_BYTES: Final = 32
 _BEARER: Final = "Bearer "
 
@@ -36,7 +39,7 @@ class Face:
         self._lock_path = directory / "server.lock"
         self._token_path = directory / "server.token"
         self._lock = FileLock(self._lock_path)
-        if not self._lock.try_exclusive():
+        if not self._is_ours(clock):
             where = self._lock_path.read_text(encoding="utf-8").strip()
             self._lock.close()
             raise Conflict(
@@ -46,6 +49,14 @@ class Face:
         # A server that was killed left its address there, and its token beside it.
         self._tell("")
         self._token = clock.random(_TOKEN_BYTES).hex()
+
+    def _is_ours(self, clock: Clock) -> bool:
+        """Whoever only looks whether a server runs holds the lock for a moment, too."""
+        for _ in range(_LOOKERS_MAX):
+            if self._lock.try_exclusive():
+                return True
+            clock.wait(Event(), _LOOKER_SECONDS)
+        return False
 
     def announce(self, url: str) -> None:
         """Says where it listens, and what opens it. Others read the address after the token."""

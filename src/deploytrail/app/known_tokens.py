@@ -11,6 +11,7 @@ from deploytrail.access import token as tokens
 from deploytrail.access.principal import Principal
 from deploytrail.access.scope import scope
 from deploytrail.access.token import Known, bearer, recognised
+from deploytrail.app.vouching import Row, vouched
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError, Unknown
 from deploytrail.log.store import Reader
@@ -100,13 +101,20 @@ class KnownTokens:
         return self._seen
 
     def _known(self, rows: Mapping[str, bytes]) -> Mapping[str, Known]:
-        """Only what has changed is decoded."""
+        """Only what has changed is decoded, and believed only where an event vouches for it."""
         before = self._seen
-        found = {
-            id: before.known.get(id) if before.rows.get(id) == octets else _known_as(id, octets)
+        known = {id: one for id, one in before.known.items() if before.rows[id] == rows.get(id)}
+        read = {
+            id: _known_as(id, octets)
             for id, octets in rows.items()
+            if before.rows.get(id) != octets
         }
-        return {id: one for id, one in found.items() if one is not None}
+        found = {id: one for id, one in read.items() if one is not None}
+        asked = [
+            Row(id, rows[id], one.token.set_before, one.token.created) for id, one in found.items()
+        ]
+        believed = vouched(self._reading, KIND, asked)
+        return known | {id: one for id, one in found.items() if id in believed}
 
 
 def _known_as(id: str, octets: bytes) -> Known | None:

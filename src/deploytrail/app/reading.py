@@ -192,7 +192,7 @@ def _find_id(reading: Reading[LogReader], id: EventId) -> tuple[int, bytes]:
     """
     with reading() as reader:
         size = reader.tree().size
-        start = _first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
+        start = first_logged_since(reader, size, _made(id) - _SLACK_MICROSECONDS)
     begin = max(0, start // WIDTH - _BUNDLES_BEFORE)
     found = _first_of(reading, id, range(begin, -(-size // WIDTH)), size)
     if found is None or found[0] < start:
@@ -228,7 +228,7 @@ def _within(entries: Sequence[bytes], id: EventId) -> tuple[int, bytes] | None:
     return None
 
 
-def _first_logged_since(reader: LogReader, size: int, since: int) -> int:
+def first_logged_since(reader: LogReader, size: int, since: int) -> int:
     """The first index logged at or after a time in microseconds; `logged` only rises."""
     text = rfc3339(at_microseconds(min(max(0, since), _MICROSECONDS_MAX)))
     low, high = 0, size

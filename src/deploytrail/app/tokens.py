@@ -16,6 +16,7 @@ from deploytrail.access.principal import ALL, Permission, Principal
 from deploytrail.access.scope import scope, written
 from deploytrail.access.token import Asked, Token, issued, role_of, rotated
 from deploytrail.actions import OWN_TOOL
+from deploytrail.app import vouching
 from deploytrail.app.known_tokens import KIND, KnownTokens
 from deploytrail.app.recording import Recorder, submission
 from deploytrail.clock import Clock
@@ -87,8 +88,7 @@ class Tokens:
                 "again, so that what was recorded with a token stays that token's. Name another, "
                 f"such as {_next_name(name)}"
             )
-        self._set(None, token, self._created(token, by))
-        return Created(token, secret)
+        return Created(self._set(None, token, self._created(token, by)), secret)
 
     def list(self) -> list[Token]:
         """All that ever were, in the order of their names."""
@@ -112,8 +112,8 @@ class Tokens:
         random = self._clock.random(tokens.RANDOM_BYTES)
         new, secret = rotated(token, expires=expires, until=now + overlap, now=now, random=random)
         event = self._event("audit.token.rotated", new, by)
-        self._set(octets, new, structs.replace(event, access=_access(new)))
-        return Created(new, secret)
+        kept = self._set(octets, new, structs.replace(event, access=_access(new)))
+        return Created(kept, secret)
 
     def revoke(self, name: str, *, by: Actor, reason: str | None = None) -> Token | None:
         """The token, which opens nothing any more; None where it was revoked before.
@@ -127,11 +127,10 @@ class Tokens:
             # A hash that opens nothing is none to be kept.
             revoked = structs.replace(token, former=None, revoked=self._clock.now())
             try:
-                self._set(octets, revoked, self._revoked(revoked, by, reason))
+                return self._set(octets, revoked, self._revoked(revoked, by, reason))
             except Conflict:
                 # Somebody else changed it meanwhile; most likely it is revoked now.
                 continue
-            return revoked
         raise Conflict(f"{name}: changed {_TRIES_MAX} times while it was revoked; try again")
 
     def _named(self, name: str) -> tuple[bytes, Token]:
@@ -160,12 +159,20 @@ class Tokens:
         with self._store.reading() as reader:
             return reader.state(KIND)
 
-    def _set(self, before: bytes | None, token: Token, event: Event) -> None:
-        change = StateChange(
-            StateRow(KIND, token.id, before), StateRow(KIND, token.id, tokens.encode(token))
+    def _set(self, before: bytes | None, token: Token, event: Event) -> Token:
+        """The token as it is kept, which its event vouches for."""
+        edition = (token.set_before or 0) + 1
+        kept = structs.replace(token, edition=edition)
+        value = tokens.encode(kept)
+        told = structs.replace(
+            event,
+            source=vouching.source(KIND, token.id, edition),
+            targets=(vouching.target(KIND, token.id, value),),
         )
-        self._recorder.record_with([submission(event)], [change])
+        change = StateChange(StateRow(KIND, token.id, before), StateRow(KIND, token.id, value))
+        self._recorder.record_with([submission(told)], [change])
         self._known.forget()
+        return kept
 
     def _created(self, token: Token, by: Actor) -> Event:
         """Everything about the token but its owner's name stands clear."""

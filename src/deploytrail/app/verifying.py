@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 from msgspec import structs
 
 from deploytrail.app import home as homes
+from deploytrail.app import stated
 from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
 from deploytrail.app.exported import ExportedEvidence
@@ -231,7 +232,10 @@ class _Verification:
             leaves=self._leaves,
             each=None if deep is None else deep.each,
             told=None if told is None else lambda done: told(done, evidence.size),
+            kinds=stated.KINDS | stated.kinds_of(evidence.state),
         )
+        for finding in stated.findings(evidence.state, outcome):
+            outcome.find(finding)
         outcome.findings += [
             Finding(state, 0, evidence.size, what) for state, what in evidence.unaccounted()
         ]

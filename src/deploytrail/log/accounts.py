@@ -7,7 +7,7 @@ whoever can write rows, but not sign, could else excuse whatever he took away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -22,8 +22,17 @@ _ERASED: Final = "audit.subject.erased"
 _PRUNED: Final = "audit.retention.executed"
 
 
+class Named(NamedTuple):
+    """The newest entry of the log's own that names something, and the digest that it tells."""
+
+    entry_index: int
+    digest: str | None
+
+
 class _Target(Struct):
+    type: str = ""
     id: str = ""
+    digest: str | None = None
 
 
 class _Account(Struct):
@@ -35,9 +44,12 @@ _account = msgspec.json.Decoder(_Account)
 
 
 class Accounts:
-    """Gathered from entries, in any order."""
+    """Gathered from entries; `named`, by type and id, where they come in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: frozenset[str] = frozenset()) -> None:
+        """`kinds` are the types of targets of which `named` is asked."""
+        self._kinds = kinds
+        self.named: dict[tuple[str, str], Named] = {}
         self._erased: dict[str, int] = {}
         self._pruned: dict[int, int] = {}
 
@@ -58,6 +70,13 @@ class Accounts:
                     number = _number(target.id)
                     if number is not None:
                         self._pruned.setdefault(number, index)
+            elif self._kinds:
+                self._name(index, found)
+
+    def _name(self, index: int, found: _Account) -> None:
+        for target in found.targets:
+            if target.type in self._kinds and found.action.startswith(f"audit.{target.type}."):
+                self.named[target.type, target.id] = Named(index, target.digest)
 
     def erased(self, size_signed: int) -> set[str]:
         """The subjects whose erasure stands among the first `size_signed` entries."""

@@ -85,7 +85,7 @@ def append(
 
 def _set_state(writer: Writer, state: Sequence[StateChange], sorted_out: _SortedOut) -> None:
     firsts = [is_first for _, is_first, _ in sorted_out.places]
-    if not any(firsts):
+    if not any(firsts) and not any(is_conflict for _, _, is_conflict in sorted_out.places):
         return
     known = {kind: writer.state(kind) for kind in {change.before.kind for change in state}}
     for change in state:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from deploytrail import entry
 from deploytrail.errors import Malformed
+from deploytrail.log.accounts import Named
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.replay import Finding
 
@@ -100,6 +101,8 @@ class Outcome(Struct):
     findings: list[Finding] = []
     erased: set[str] = set()
     """Subjects whose erasure a signed entry tells."""
+    named: dict[tuple[str, str], Named] = {}
+    """What the log's own entries tell of things of the kinds that were asked for."""
     not_checked: list[str] = []
 
     def find(self, finding: Finding) -> None:

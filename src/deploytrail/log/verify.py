@@ -30,19 +30,21 @@ def verify(
     leaves: Sequence[LeafClaim] = (),
     each: Each | None = None,
     told: Told | None = None,
+    kinds: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Everything that contradicts the log `origin`; no findings is a yes.
 
     Its checkpoints are to be signed by one of `logs`, under that name; signatures by `cosigners`
     are to be good where there are any. Beside the findings, memory does not grow with the log.
-    Raises nothing for bad evidence: it is in the findings.
+    Of things of `kinds` the outcome says what the log's own entries tell of them. Raises nothing
+    for bad evidence: it is in the findings.
     """
     outcome = Outcome(size=evidence.size)
     signers = [key for key in logs if key.name == origin]
     keys = list(dict.fromkeys([*signers, *cosigners]))
     signed = _signed(evidence, origin, signers, keys, outcome)
     ascending = merge(signed, sorted(claims), key=attrgetter("size"))
-    Walk(evidence, outcome, ascending, leaves, each, told).run()
+    Walk(evidence, outcome, ascending, leaves, each, told, kinds).run()
     outcome.findings.sort(key=lambda finding: (finding.first, finding.until))
     return outcome
 

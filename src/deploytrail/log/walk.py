@@ -31,6 +31,7 @@ class Walk:
         leaves: Sequence[LeafClaim],
         each: Each | None,
         told: Told | None,
+        kinds: frozenset[str] = frozenset(),
     ) -> None:
         self._evidence = evidence
         self._outcome = outcome
@@ -47,7 +48,7 @@ class Walk:
         self._located = 0
         self._tiles_seen: dict[int, int] = {}
         self._missing: list[tuple[int, int]] = []
-        self._accounts = Accounts()
+        self._accounts = Accounts(kinds)
 
     def run(self) -> None:
         size = self._evidence.size
@@ -271,6 +272,7 @@ class Walk:
     def _judge(self) -> None:
         """A bundle that is gone was pruned if signed entries say so, else it is missing."""
         outcome = self._outcome
+        outcome.named = self._accounts.named
         outcome.erased = self._accounts.erased(outcome.size_signed)
         pruned = self._accounts.pruned(outcome.size_signed)
         for first, until in self._missing:

@@ -18,7 +18,7 @@ from deploytrail.web import problem
 from deploytrail.web.accepting import refuse_unacceptable
 from deploytrail.web.call import Call, Server
 from deploytrail.web.exchange import Exchange
-from deploytrail.web.hosts import refuse_foreign
+from deploytrail.web.hosts import refuse_foreign, refuse_repeated
 from deploytrail.web.journal import Journal
 from deploytrail.web.parameters import parse
 from deploytrail.web.route import Found
@@ -89,8 +89,9 @@ class Application:
     async def _response(self, exchange: Exchange, told: _Told) -> Response:
         server = self._server
         request = Request(exchange.scope, exchange.receive)
+        refuse_repeated(name for name, _ in exchange.scope["headers"])
         refuse_foreign(request.headers.get("host"), self._hosts)
-        found = server.table.find(request.method, exchange.scope["path"])
+        found = server.table.find(request.method, _path(exchange.scope))
         told.route = found
         principal = ANYBODY
         if found.route.permission is not None:
@@ -118,6 +119,12 @@ class Application:
             request=exchange.id,
             **({"gone": True} if told.is_gone else {}),
         )
+
+
+def _path(scope: Scope) -> str:
+    """The path, decoded; a slash that is percent-encoded is none: a proxy may take it for text."""
+    raw: bytes = scope["raw_path"]
+    return raw.decode("ascii", "replace") if b"%2f" in raw.lower() else str(scope["path"])
 
 
 def _head(streaming: StreamingResponse) -> Response:

@@ -22,6 +22,10 @@ BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 BODY_SECONDS_MAX: Final = 60
 IN_FLIGHT_BYTES_MAX: Final = 64 * 1024 * 1024
 _STEP_BYTES: Final = 64 * 1024
+_YIELD_BYTES: Final = 1024 * 1024
+"""After so much that was unpacked, others on the event loop have their turn."""
+PARTS_MAX: Final = 1_024
+"""Members of gzip or frames of zstd in one body: each costs what it costs, however empty."""
 _WINDOW_LOG_MAX: Final = 23
 """A frame of zstd may ask for 8 MiB of memory, not for two gigabytes."""
 _GZIP: Final = 31
@@ -93,6 +97,8 @@ async def read(request: Request, share: Share, *, seconds: float = BODY_SECONDS_
         async with asyncio.timeout(seconds):
             async for chunk in _received(request):
                 for part in unpacking.feed(chunk):
+                    if (unpacked + len(part)) // _YIELD_BYTES > unpacked // _YIELD_BYTES:
+                        await asyncio.sleep(0)
                     unpacked += len(part)
                     _refuse_large(unpacked)
                     share.grow_to(unpacked)
@@ -144,6 +150,11 @@ def _unpacking(coding: str) -> Unpacking:
     return made()
 
 
+def _refuse_many(parts: int, what: str) -> None:
+    if parts > PARTS_MAX:
+        raise TooLarge(f"body: expected at most {PARTS_MAX} {what}, found more; pack it as one")
+
+
 class _Plain:
     def feed(self, octets: bytes) -> Iterator[bytes]:
         yield octets
@@ -157,12 +168,15 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
+        self._members = 1
         self._has_begun = False
 
     def feed(self, octets: bytes) -> Iterator[bytes]:
         while octets:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP)
+                self._members += 1
+                _refuse_many(self._members, "members of gzip")
             self._has_begun = True
             try:
                 part = self._member.decompress(octets, _STEP_BYTES)
@@ -182,6 +196,7 @@ class _Zstd:
 
     def __init__(self) -> None:
         self._frame = self._new()
+        self._frames = 1
         self._has_begun = False
 
     @staticmethod
@@ -193,6 +208,8 @@ class _Zstd:
         while True:
             if self._frame.eof:
                 self._frame = self._new()
+                self._frames += 1
+                _refuse_many(self._frames, "frames of zstd")
             self._has_begun = True
             try:
                 part = self._frame.decompress(octets, max_length=_STEP_BYTES)

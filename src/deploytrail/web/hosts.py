@@ -6,12 +6,27 @@ Pure. On loopback, a name that another resolves to 127.0.0.1 (DNS rebinding) is 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from deploytrail.errors import Malformed
 
+ONCE: Final = (
+    "host", "authorization", "content-type", "content-encoding", "content-length",
+    "transfer-encoding", "last-event-id",
+)  # fmt: skip
+"""Headers of which a second one would be read by somebody before us, and the first by us."""
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+
+
+def refuse_repeated(names: Iterable[bytes]) -> None:
+    """Raises Malformed for a header that is there twice and may be there once."""
+    count = Counter(names)
+    for name in ONCE:
+        if count[name.encode()] > 1:
+            raise Malformed(f"{name}: expected once, found it several times; send one")
 
 
 def refuse_foreign(host: str | None, allowed: frozenset[str] | None) -> None:

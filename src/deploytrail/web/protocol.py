@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from deploytrail.errors import DeploytrailError, Malformed, Overloaded
 from deploytrail.web import problem
@@ -13,18 +17,30 @@ from deploytrail.web.problem import HeadersTooLarge
 
 CONNECTIONS_MAX: Final = 2_000
 HEADER_BYTES_MAX: Final = 262_144
+HEADERS_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Of headers that are still coming, on all connections together."""
 HEADER_SECONDS_MAX: Final = 10
 DRAINED_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of a body that was answered before it had come: as much is let by, so that the answer arrives."""
+DRAIN_SECONDS_MAX: Final = 10
+"""For as long at most: who was answered may not hold a connection by what it goes on sending."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """As uvicorn's; what is refused here is refused before there is a request."""
 
+    headers_bytes: ClassVar[int] = 0
+    """Of all connections; a process has one event loop."""
     _header_timer: asyncio.TimerHandle | None = None
+    _drain_timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _drained_bytes = 0
+    _body_bytes = 0
+    _framing_bytes = 0
+    """Of what came behind the header and is no body: lengths of chunks, trailers."""
     _is_in_header = False
+    _is_whole = True
+    """Whether all of the last request has come."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,40 +57,84 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._header_came()
+        self._drained()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        body_bytes = self._body_bytes
         if self._is_in_header:
-            self._header_bytes += len(data)
+            self._count_header(len(data))
+        elif not self._is_whole:
+            self._framing_bytes += len(data)
         super().data_received(data)
-        if not self._is_in_header:
+        self._framing_bytes -= min(self._framing_bytes, self._body_bytes - body_bytes)
+        if self.transport.is_closing():
             return
+        if self._is_in_header:
+            self._guard_header()
+        elif not self._is_whole:
+            self._guard_body()
+        elif self._is_answered():
+            # What came was no request, and nothing else counts how long we wait for one.
+            self._guard_header()
+
+    def _guard_header(self) -> None:
         if self._header_bytes > HEADER_BYTES_MAX:
             self._refuse(
                 HeadersTooLarge(
                     f"header: expected at most {HEADER_BYTES_MAX} bytes, found more; send less"
                 )
             )
+        elif GuardedProtocol.headers_bytes > HEADERS_BYTES_MAX:
+            self._refuse(
+                Overloaded(
+                    f"server: expected at most {HEADERS_BYTES_MAX} bytes of headers at once, found "
+                    "more; send the same again a little later"
+                )
+            )
         elif self._header_timer is None:
             self._await_header()
+
+    def _guard_body(self) -> None:
+        if self._framing_bytes > HEADER_BYTES_MAX + self._body_bytes:
+            self._refuse(
+                Malformed(
+                    "body: expected chunks of some length and short trailers, found little body "
+                    "between them; send larger chunks"
+                )
+            )
+        elif self._is_answered() and self._drain_timer is None:
+            self._drain_timer = self.loop.call_later(DRAIN_SECONDS_MAX, self.transport.abort)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_header = True
         # What came together with the end of the one before is not counted; it was not much.
-        self._header_bytes = self._drained_bytes = 0
+        self._drained_bytes = self._body_bytes = self._framing_bytes = 0
+        self._is_whole = False
         state: dict[str, Any] = self.scope["state"]
         state["abort"] = self.transport.abort
         state["is_paused"] = self._is_write_paused
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A trailer is no header: whoever read the header has judged by what it said.
+        if self._is_in_header:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_header = False
         self._header_came()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._is_whole = True
+        self._drained()
+        super().on_message_complete()
+
     def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
         if self.cycle.response_complete:
             self._drained_bytes += len(body)
             if self._drained_bytes > DRAINED_BYTES_MAX:
@@ -106,7 +166,22 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_timer = None
         self.transport.abort()
 
+    def _count_header(self, count: int) -> None:
+        self._header_bytes += count
+        GuardedProtocol.headers_bytes += count
+
+    def _is_answered(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def _drained(self) -> None:
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+
     def _header_came(self) -> None:
+        GuardedProtocol.headers_bytes -= self._header_bytes
+        self._header_bytes = 0
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None

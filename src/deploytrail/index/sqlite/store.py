@@ -53,7 +53,9 @@ class SqliteIndexStore:
     def begin(self) -> None:
         if _cursor(self._begun()) is not None:
             return
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._directory.exists():
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync(self._directory.parent)
         (self._directory / _SUCCESSOR).unlink(missing_ok=True)
         self._remove_strays()
         numbers = [int(found[2]) for each in self._folders() if (found := _folder(each.name))]
