@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from deploytrail import entry
 from deploytrail.app import bars as widths
+from deploytrail.app.asked_event import asked_event
 from deploytrail.app.changes import CHANGES
 from deploytrail.app.cursors import Cursor, decode, encode
 from deploytrail.clock import Clock, at_microseconds, microseconds, rfc3339
@@ -176,7 +176,7 @@ class Searching:
         while True:
             until = min(self._log.size(), at + _TAIL_ENTRIES)
             for shown in self._log.entries(first=at, until=until):
-                if asked.matches(_event(shown)):
+                if asked.matches(asked_event(shown)):
                     yield shown
             if until > at:
                 at = until
@@ -243,7 +243,7 @@ class Searching:
             for at in range(0, len(indexes), 64):
                 tick()
                 shown = self._log.at(indexes[at : at + 64])
-                found += [one.index for one in shown if asked.matches(_event(one))]
+                found += [one.index for one in shown if asked.matches(asked_event(one))]
             return found
 
         return resolve
@@ -303,12 +303,6 @@ def stats(log: Entries, *, size_signed: int, followers: dict[str, int]) -> Stats
 def _both(one: Filter, other: Filter) -> Filter:
     parts = [part for part in (one, other) if part != EVERYTHING]
     return parts[0] if len(parts) == 1 else And(tuple(parts))
-
-
-def _event(shown: Shown) -> dict[str, Any]:
-    """An event as a predicate sees it: with where it stands, and with pseudonyms."""
-    subjects = entry.fields(shown.entry).get("subjects", {})
-    return {**shown.event, "index": shown.index, "subjects": subjects}
 
 
 def _field(name: str) -> Field:

@@ -156,7 +156,7 @@ ADD: Final = (
     "SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::bytea[])), "
     "vault AS (INSERT INTO deploytrail_log.disclosure "
     "SELECT * FROM unnest(%b::bytea[], %b::bytea[]) ON CONFLICT DO NOTHING) "
-    f"{SET_TREE}"  # noqa: S608
+    f"{SET_TREE}"
 )
 
 # Every key that begins with the subject; the second value ends in more 0xFF than any key has.

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
 from deploytrail.app import published
+from deploytrail.app.asked_event import asked_event
 from deploytrail.errors import NotFound
 from deploytrail.web.answering import json, shown
 from deploytrail.web.call import Call
@@ -26,14 +27,14 @@ async def show(call: Call) -> Response:
         f"event {wanted[:60]!a}: expected one of this log within your scope, found none; "
         "/v1/events lists them"
     )
-    matches = call.server.matching.of("", call.principal.scope)
+    matches = await call.server.matching.of("", call.principal.scope)
 
     def found(served: ServedTrail) -> EventProven:
         try:
             one = served.show(wanted)
         except NotFound:
             raise absent from None
-        if not matches({**one.event, "index": one.index}):
+        if not matches(asked_event(one)):
             raise absent
         whole = shown(one, call.server.origin)
         proof = published.proof_of(served.trail.store, one.index, one.entry)
