@@ -41,12 +41,16 @@ def indexed(directory: Path, bodies: Sequence[bytes], **parts: Any) -> Iterator[
         assert not refused, refused
         trail.publish()
     follow(there)
+    with over(there, **parts) as server:
+        yield server
+
+
+@contextmanager
+def over(there: Place, **parts: Any) -> Iterator[Served]:
+    """A server over a trail and its index, however far that is."""
     parts.setdefault("authenticate", authenticate)
     with served(
-        there,
-        reading_opened=lambda: _opened(there),
-        compiled=compiler(there.clock),
-        **parts,
+        there, reading_opened=lambda: _opened(there), compiled=compiler(there.clock), **parts
     ) as server:
         yield server
 
