@@ -82,8 +82,8 @@ class Server:
         answer = self._whole(*self._question(path, parameters, {}))
         return _decoded(answer.body, type, self.url)
 
-    def text(self, path: str) -> bytes:
-        """A document as it is."""
+    def octets(self, path: str) -> bytes:
+        """An answer as it is."""
         return self._whole("GET", self.url + path, None, {}).body
 
     def post(self, path: str, body: bytes, type: type[_Answer], *, media: str = _JSON) -> _Answer:

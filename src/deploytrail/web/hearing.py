@@ -5,12 +5,13 @@ Pure but for the clock's time and ids.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from deploytrail import attachment_line
 from deploytrail.app.claimed import Heard
 from deploytrail.clock import Clock, rfc3339
-from deploytrail.errors import SenderError
+from deploytrail.errors import Malformed, SenderError
 from deploytrail.formats import cloudevents
 from deploytrail.web import splitting
 from deploytrail.web.problem import WrongType
@@ -62,7 +63,32 @@ def said(body: bytes, written: Form, *, instance: str, clock: Clock) -> Said:
         items = splitting.counted(splitting.array(body))
         return Said([_meant(each, instance, clock) for each in items], is_single=False)
     cut = splitting.cut(body, written.media)
+    if written.media == splitting.NDJSON:
+        return Said(_with_attachments(cut.bodies, instance), is_single=False)
     return Said([Heard(each, instance) for each in cut.bodies], cut.is_single)
+
+
+def _with_attachments(lines: Sequence[bytes], instance: str) -> list[Heard | SenderError]:
+    """The events of lines, each with the attachments behind it."""
+    found: list[Heard | SenderError] = []
+    for line in lines:
+        if not attachment_line.is_attachment(line):
+            found.append(Heard(line, instance))
+            continue
+        if not found:
+            raise Malformed(
+                "attachment_of: expected an attachment behind its event, found one before all; "
+                "send the event first"
+            )
+        last = found[-1]
+        if isinstance(last, Heard):
+            try:
+                attached = (*last.attachments, attachment_line.decode(line))
+                found[-1] = last._replace(attachments=attached)
+            except SenderError as error:
+                # Recorded without its evidence, the event could not be given it later.
+                found[-1] = error
+    return found
 
 
 def _meant(envelope: bytes, instance: str, clock: Clock) -> Heard | SenderError:

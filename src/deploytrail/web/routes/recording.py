@@ -175,7 +175,9 @@ ROUTES: Final = (
                 cloudevents.BATCH: list[dict[str, Any]],
             },
             "One event, an array of events, or one event a line; or CloudEvents, whose data is an "
-            "event, or which are told as they are.",
+            "event, or which are told as they are. Behind the line of an event its evidence may "
+            'follow, each a line {"attachment_of": ID, "type": "output", "data": BASE64}, of type '
+            "output, plan or delivery: it is kept encrypted beside the log; the event names it.",
         ),
         replies=(
             Reply(201, "A single event, now logged.", type=Recorded),
