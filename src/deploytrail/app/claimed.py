@@ -5,7 +5,7 @@ Pure. How well an identity is proven, and through whom the event came, is ours t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -30,6 +30,8 @@ class Heard(NamedTuple):
     event: bytes | None = None
     attachments: Sequence[tuple[EventId, Attachment]] = ()
     """What came behind it, each with the id of the event that it says to belong to."""
+    admit: Callable[[Event], None] | None = None
+    """Raises what keeps an event out that this credential may not record."""
 
 
 def heard(one: Heard) -> Submission | SenderError:
@@ -37,7 +39,10 @@ def heard(one: Heard) -> Submission | SenderError:
     try:
         event = parse_event(one.body if one.event is None else one.event)
         attachments = [_attached(event.id, of, each) for of, each in one.attachments]
-        return Submission(claimed(event, instance=one.instance), one.body, attachments)
+        said = claimed(event, instance=one.instance)
+        if one.admit is not None:
+            one.admit(said)
+        return Submission(said, one.body, attachments)
     except SenderError as error:
         return error
 
