@@ -23,6 +23,7 @@ from deploytrail.index.contract import Bins, Index, Match, Position, Searcher, T
 from deploytrail.query.fields import BY_NAME, Field
 from deploytrail.query.parse import parse
 from deploytrail.query.predicate import predicate
+from deploytrail.query.terms import near_names
 from deploytrail.query.tree import EVERYTHING, And, Filter, Order
 from deploytrail.trail import Bar, Counted, Facet, Histogram, Page, Shown, Stats
 
@@ -268,7 +269,10 @@ class Searching:
     def _wait(self, after: int) -> None:
         size = self._log.size()
         if not 0 <= after < size:
-            raise Malformed(f"after: expected an index below {size}, found {after}")
+            raise Malformed(
+                f"after: expected the index of an entry, below {size}, found {after}; "
+                "take that of a receipt"
+            )
         wait_until(
             lambda: self._indexes.cursor() or 0,
             after,
@@ -308,7 +312,9 @@ def _both(one: Filter, other: Filter) -> Filter:
 def _field(name: str) -> Field:
     found = BY_NAME.get(name)
     if found is None:
-        raise Malformed(f"field: expected one of docs/query.md, such as env, found {name[:60]!r}")
+        near = " or ".join(near_names(name, BY_NAME))
+        advice = f"did you mean {near}?" if near else "docs/query.md lists them"
+        raise Malformed(f"field: expected one such as env or actor, found {name[:60]!r}; {advice}")
     return found
 
 

@@ -60,7 +60,7 @@ def form(headers: Mapping[str, str]) -> Form:
     if media not in MEDIA:
         raise WrongType(
             f"content-type: expected {', '.join(MEDIA)}, found {media[:60]!a}; say how the events "
-            "are written"
+            "are written, as Content-Type: application/json"
         )
     return Form(media, attributes)
 

@@ -206,6 +206,9 @@ def _described(hint: Any) -> str:
 def _replies(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for reply in route.replies:
+        if not reply.media:
+            found[str(reply.status)] = {"description": reply.what}
+            continue
         media = reply.media.partition(";")[0]
         known = found.setdefault(str(reply.status), {"description": reply.what, "content": {}})
         if reply.type is None:

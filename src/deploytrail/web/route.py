@@ -43,6 +43,10 @@ class Reply(NamedTuple):
     type: Any = None
 
 
+UNCHANGED: Final = Reply(304, "Nothing new since the answer of that tag.", media="")
+IF_NONE_MATCH: Final = Part("If-None-Match", "The tag of the answer that one has.", ".*")
+
+
 class Body(NamedTuple):
     """What a route reads: by media type what its schema is made of, None for any bytes."""
 
