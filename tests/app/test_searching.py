@@ -275,7 +275,7 @@ BAD = {
     "a facet of places": (_bad("facets", query="", fields=["index"]), "whose values repeat"),
     "no bars": (_bad("histogram", query="", bars=0), "bars: expected 1 to"),
     "nobody's membership": (_bad("search", query="in:deployment/x"), "in:"),
-    "an entry to come": (_bad("search", after=1), "after: expected an index below 1"),
+    "an entry to come": (_bad("search", after=1), "after: expected the index of an entry, below 1"),
 }
 
 

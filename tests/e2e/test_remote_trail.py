@@ -5,18 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploytrail import entry
 from deploytrail.access.token import ROLES
 from deploytrail.app import open_directory
-from deploytrail.errors import Malformed, NotFound, NotPermitted, SenderError, Unknown, Unreachable
+from deploytrail.errors import (
+    Malformed,
+    NotFound,
+    NotPermitted,
+    SenderError,
+    TooLarge,
+    Unknown,
+    Unreachable,
+)
 from deploytrail.event import Actor, Event
 from deploytrail.log import merkle, policy, proof
 from deploytrail.remote import RemoteTrail
 from deploytrail.sdk import Trail, event
-from deploytrail.trail import OpenTrail, Receipt
+from deploytrail.trail import Attachment, OpenTrail, Receipt
 from tests.web.running import Running, running
 
 
@@ -97,6 +106,33 @@ def test_pages_go_on_to_the_end_and_entries_are_in_the_order_of_the_log(
     assert sum(bar.count for bar in trail.histogram("env:prod").bars) == 25
     assert trail.suggest("env", "pr") == ["prod"]
     assert len(trail.changes("env:prod").items) == 25
+
+
+def test_evidence_goes_with_its_event_and_is_read_back(trail: RemoteTrail) -> None:
+    events = [told(number) for number in range(3)]
+    some = [Attachment(type="output", data=b"applied\n" * 9), Attachment(type="plan", data=b"")]
+    large = Attachment(type="output", data=b"x" * (16 * 1024 * 1024))
+    evidence = {events[1].id: some, events[2].id: [large]}
+    first, second, third = trail.record(events, attachments=evidence)
+    assert isinstance(first, Receipt)
+    assert isinstance(second, Receipt)
+    assert isinstance(third, TooLarge)
+    assert trail.record(events[:2], attachments=evidence) == [first, second]
+    named: Any = trail.show(second.id).event["evidence"]
+    assert [trail.attachment(second.id, one["id"]) for one in named] == [b"applied\n" * 9, b""]
+    with pytest.raises(NotFound, match="attachment"):
+        trail.attachment(first.id, named[0]["id"])
+
+
+def test_a_query_of_ten_thousand_terms_is_answered(trail: RemoteTrail) -> None:
+    receipts = recorded(trail, *(told(number) for number in range(3)))
+    query = " OR ".join(f"env:nowhere-{number}" for number in range(10_000)) + " OR env:prod"
+    page = trail.search(query, limit=2, after=receipts[-1].index)
+    assert [one.index for one in page.items] == [one.index for one in receipts[:0:-1]]
+    rest = trail.search(query, limit=2, cursor=page.next)
+    assert [one.index for one in rest.items] == [receipts[0].index]
+    tailed = trail.tail(query, after=receipts[0].index)
+    assert [next(tailed).index for _ in range(2)] == [one.index for one in receipts[1:]]
 
 
 def test_a_tail_goes_on_where_it_was_when_the_server_comes_back(home: Path) -> None:

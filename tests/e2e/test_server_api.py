@@ -64,7 +64,7 @@ def check(server: Running, label: str, mode: GenerationMode) -> None:
         # Of several events each is answered by itself, also where all of them are refused.
         asked.remove(REJECTION)
     # A stream has no end: it is read for as long as is allowed.
-    count, seconds = (3, 0.5) if label == "GET /v1/tail" else (15, 10)
+    count, seconds = (3, 0.5) if "/v1/tail" in label else (15, 10)
 
     @examples(count)
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))

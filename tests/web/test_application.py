@@ -138,3 +138,16 @@ def test_figures_tell_no_text_of_users(server: Served) -> None:
     assert "secret" not in text
     for line in text.splitlines():
         assert line.startswith("# ") or float(line.rpartition(" ")[2]) >= 0
+
+
+@pytest.mark.parametrize("path", ["/v1/actions", "/openapi.json", "/checkpoint"])
+def test_who_has_what_seldom_changes_is_not_sent_it_again(there: Place, path: str) -> None:
+    there.record(1)
+    with served(there) as server:
+        first = server.get(path)
+        tag = first.headers["etag"]
+        for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            again = server.get(path, if_none_match=known)
+            assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+        for other in ("", '"other"', tag.strip('"')):
+            assert server.get(path, if_none_match=other).body == first.body

@@ -12,7 +12,7 @@ from deploytrail.query.tree import EVERYTHING
 from deploytrail.trail import Shown
 from deploytrail.web import hub as hubs
 from deploytrail.web.hub import Client, Hub
-from deploytrail.web.matching import Matching, everything
+from deploytrail.web.matching import READ_AT_ONCE_CHARACTERS_MAX, Matching, everything
 
 SECONDS = 20
 
@@ -41,7 +41,7 @@ class FakeLog:
     def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
         self.reads += 1
         for at in range(first, self._size if until is None else until):
-            yield Shown(index=at, leaf="", entry=b"", event={"parity": at % 2})
+            yield Shown(index=at, leaf="", entry=b"{}", event={"parity": at % 2})
 
     def close(self) -> None:
         """Nothing is open."""
@@ -212,8 +212,14 @@ def test_who_asks_for_the_same_is_asked_once() -> None:
         compiled.append(query)
         return odd
 
-    matching = Matching(compile)
-    first, second = matching.of("a", EVERYTHING), matching.of("a", EVERYTHING)
-    assert first is second
-    assert matching.of("", EVERYTHING) is everything
-    assert compiled == ["a"]
+    long = "b" * (READ_AT_ONCE_CHARACTERS_MAX + 1)
+
+    async def asked() -> None:
+        matching = Matching(compile)
+        for query in ("a", long):
+            first = await matching.of(query, EVERYTHING)
+            assert await matching.of(query, EVERYTHING) is first
+        assert await matching.of("", EVERYTHING) is everything
+
+    asyncio.run(asked())
+    assert compiled == ["a", long]

@@ -23,7 +23,7 @@ GUARDED = [route for route in TABLE.routes if route.permission is not None]
 
 def path_of(route: Route) -> str:
     """One that the route answers, with what must be in the query."""
-    path = route.path.format(index="000", level="0", event="0", name="malformed")
+    path = route.path.format(index="000", level="0", event="0", name="malformed", evidence="A")
     return path + {"/v1/facets": "?fields=env", "/v1/suggest": "?field=env"}.get(path, "")
 
 

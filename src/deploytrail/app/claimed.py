@@ -5,14 +5,15 @@ Pure. How well an identity is proven, and through whom the event came, is ours t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import structs
 
 from deploytrail.app.recording import Submission
 from deploytrail.errors import Malformed, SenderError
-from deploytrail.event import Actor, Auth, Event
-from deploytrail.trail import LOCAL_INSTANCE
+from deploytrail.event import Actor, Auth, Event, EventId
+from deploytrail.trail import LOCAL_INSTANCE, Attachment
 from deploytrail.untrusted import parse_event
 
 _CLAIMED: Final = Auth(method="claimed", assurance=0)
@@ -27,15 +28,32 @@ class Heard(NamedTuple):
     body: bytes
     instance: str = LOCAL_INSTANCE
     event: bytes | None = None
+    attachments: Sequence[tuple[EventId, Attachment]] = ()
+    """What came behind it, each with the id of the event that it says to belong to."""
+    admit: Callable[[Event], None] | None = None
+    """Raises what keeps an event out that this credential may not record."""
 
 
 def heard(one: Heard) -> Submission | SenderError:
     """What is to be recorded of it; the bytes themselves tell repeats from conflicts."""
     try:
         event = parse_event(one.body if one.event is None else one.event)
-        return Submission(claimed(event, instance=one.instance), one.body)
+        attachments = [_attached(event.id, of, each) for of, each in one.attachments]
+        said = claimed(event, instance=one.instance)
+        if one.admit is not None:
+            one.admit(said)
+        return Submission(said, one.body, attachments)
     except SenderError as error:
         return error
+
+
+def _attached(event: EventId, of: EventId, attachment: Attachment) -> Attachment:
+    if of != event:
+        raise Malformed(
+            f"attachment_of: expected {event}, the event before it, found {of[:60]!a}; send each "
+            "attachment behind its event"
+        )
+    return attachment
 
 
 def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from deploytrail import entry
 from deploytrail.app import bars as widths
+from deploytrail.app.asked_event import asked_event
 from deploytrail.app.changes import CHANGES
 from deploytrail.app.cursors import Cursor, decode, encode
 from deploytrail.clock import Clock, at_microseconds, microseconds, rfc3339
@@ -23,6 +23,7 @@ from deploytrail.index.contract import Bins, Index, Match, Position, Searcher, T
 from deploytrail.query.fields import BY_NAME, Field
 from deploytrail.query.parse import parse
 from deploytrail.query.predicate import predicate
+from deploytrail.query.terms import near_names
 from deploytrail.query.tree import EVERYTHING, And, Filter, Order
 from deploytrail.trail import Bar, Counted, Facet, Histogram, Page, Shown, Stats
 
@@ -176,7 +177,7 @@ class Searching:
         while True:
             until = min(self._log.size(), at + _TAIL_ENTRIES)
             for shown in self._log.entries(first=at, until=until):
-                if asked.matches(_event(shown)):
+                if asked.matches(asked_event(shown)):
                     yield shown
             if until > at:
                 at = until
@@ -243,7 +244,7 @@ class Searching:
             for at in range(0, len(indexes), 64):
                 tick()
                 shown = self._log.at(indexes[at : at + 64])
-                found += [one.index for one in shown if asked.matches(_event(one))]
+                found += [one.index for one in shown if asked.matches(asked_event(one))]
             return found
 
         return resolve
@@ -268,7 +269,10 @@ class Searching:
     def _wait(self, after: int) -> None:
         size = self._log.size()
         if not 0 <= after < size:
-            raise Malformed(f"after: expected an index below {size}, found {after}")
+            raise Malformed(
+                f"after: expected the index of an entry, below {size}, found {after}; "
+                "take that of a receipt"
+            )
         wait_until(
             lambda: self._indexes.cursor() or 0,
             after,
@@ -305,16 +309,12 @@ def _both(one: Filter, other: Filter) -> Filter:
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
-def _event(shown: Shown) -> dict[str, Any]:
-    """An event as a predicate sees it: with where it stands, and with pseudonyms."""
-    subjects = entry.fields(shown.entry).get("subjects", {})
-    return {**shown.event, "index": shown.index, "subjects": subjects}
-
-
 def _field(name: str) -> Field:
     found = BY_NAME.get(name)
     if found is None:
-        raise Malformed(f"field: expected one of docs/query.md, such as env, found {name[:60]!r}")
+        near = " or ".join(near_names(name, BY_NAME))
+        advice = f"did you mean {near}?" if near else "docs/query.md lists them"
+        raise Malformed(f"field: expected one such as env or actor, found {name[:60]!r}; {advice}")
     return found
 
 

@@ -10,25 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from msgspec import Struct
-
 from deploytrail.clock import at_microseconds, rfc3339
 from deploytrail.query.fields import Field, Kind, folded, known_as, values
+from deploytrail.query.many import AnyBeginning, AnyWord, OneOf, Read, Reading
 from deploytrail.query.texts import texts
 from deploytrail.query.tree import Between, Exists, Is, Leaf, StartsWith, Within, Words
 from deploytrail.query.words import words
 
-
-class OneOf(Struct, frozen=True):
-    """The field has one of these values: many `Is` in an `Or`, asked at once."""
-
-    field: Field
-    values: frozenset[str]
-
-
 Test: TypeAlias = Callable[[Mapping[str, Any]], bool]
 _Has: TypeAlias = Callable[[Any], bool]
 _RFC3339_CHARACTERS: Final = 27
+
+
+_Valued: TypeAlias = Is | OneOf | StartsWith | AnyBeginning | Exists | Between
 
 
 def cost(leaf: Leaf) -> int:
@@ -42,17 +36,22 @@ def cost(leaf: Leaf) -> int:
     return 0 if _is_plain(leaf.field) else 1
 
 
-def tested(leaf: Leaf | OneOf) -> Test:
-    """Whether an event matches a leaf, which is no `Within`."""
+def tested(leaf: Leaf | OneOf | AnyBeginning | AnyWord, reading: Reading | None) -> Test:
+    """Whether an event matches a leaf, which is no `Within`.
+
+    `reading` is there where many leaves ask for words: each event is read once for all of them.
+    """
     assert not isinstance(leaf, Within)
+    if isinstance(leaf, AnyWord):
+        return _any_word(leaf, reading or Reading())
     if isinstance(leaf, Words):
-        return _words(leaf)
+        return _words(leaf) if reading is None else _read_words(leaf, reading)
     if leaf.field.kind is Kind.PERSON:
         return _person(leaf)
     return _any(leaf.field, _has(leaf))
 
 
-def _has(leaf: Is | OneOf | StartsWith | Exists | Between) -> _Has:
+def _has(leaf: _Valued) -> _Has:
     """Whether one value is what the leaf asks for."""
     if isinstance(leaf, Is):
         return _equal(leaf.value)
@@ -61,6 +60,8 @@ def _has(leaf: Is | OneOf | StartsWith | Exists | Between) -> _Has:
         return lambda value: folded(value) in wanted
     if isinstance(leaf, StartsWith):
         return _beginning(leaf.value)
+    if isinstance(leaf, AnyBeginning):
+        return lambda value: leaf.begins(folded(value))
     if isinstance(leaf, Between):
         return _time(leaf) if leaf.field.kind is Kind.TIME else _number(leaf)
     if leaf.field.kind is Kind.FLAG:
@@ -150,7 +151,7 @@ def _three_deep(outer: str, middle: str, name: str, has: _Has) -> Test:
     return test
 
 
-def _person(leaf: Is | OneOf | StartsWith | Exists | Between) -> Test:
+def _person(leaf: _Valued) -> Test:
     name = leaf.field.paths[0][0]
     pointer = f"/{name}"
 
@@ -166,9 +167,30 @@ def _person(leaf: Is | OneOf | StartsWith | Exists | Between) -> Test:
     return lambda event: any(map(has, identities(event)))
 
 
-def _words(leaf: Words) -> Test:
+def _phrase(leaf: Words) -> str:
     # With a blank on both sides, no word is found inside another.
-    phrase = f" {' '.join(leaf.words)}" + " " * (not leaf.is_prefix)
+    return f" {' '.join(leaf.words)}" + " " * (not leaf.is_prefix)
+
+
+def _any_word(leaf: AnyWord, reading: Reading) -> Test:
+    wanted = leaf.words
+    return lambda event: not wanted.isdisjoint(reading.of(event).words)
+
+
+def _read_words(leaf: Words, reading: Reading) -> Test:
+    phrase = _phrase(leaf)
+    whole = frozenset(leaf.words[: -1 if leaf.is_prefix else None])
+
+    def test(event: Mapping[str, Any]) -> bool:
+        read: Read = reading.of(event)
+        # What lacks one of the words is not searched for the phrase.
+        return whole <= read.words and phrase in read.text
+
+    return test
+
+
+def _words(leaf: Words) -> Test:
+    phrase = _phrase(leaf)
     rarest = max(leaf.words, key=len)
 
     def test(event: Mapping[str, Any]) -> bool:

@@ -6,17 +6,31 @@ doesn't, so that asking neither recurses nor looks at more than it has to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from deploytrail.errors import Malformed
 from deploytrail.query.algebra import simplified
-from deploytrail.query.leaves import OneOf, Test, cost, tested
-from deploytrail.query.tree import EVERYTHING, And, Filter, Is, Leaf, Not, Or, Within, bottom_up
+from deploytrail.query.leaves import Test, cost, tested
+from deploytrail.query.many import AnyBeginning, AnyWord, Group, OneOf, Reading, any_of, none_of
+from deploytrail.query.tree import (
+    EVERYTHING,
+    And,
+    Filter,
+    Leaf,
+    Not,
+    Or,
+    Within,
+    Words,
+    below,
+    bottom_up,
+)
 
 Resolver: TypeAlias = Callable[[Within, Mapping[str, Any]], bool]
 """Whether an event belongs to what `Within` names."""
 _Step: TypeAlias = tuple[Test, int, int]
+_WORDS_MANY: Final = 8
+"""With more terms of words than that, it pays to read an event's words once for all of them."""
 _MATCHES: Final = -1
 _FAILS: Final = -2
 _BEFORE: Final = -3
@@ -50,7 +64,9 @@ def _sorted(branch: Not | And | Or, costs: list[tuple[int, Filter]]) -> tuple[in
 def _steps(filter: Filter, within: Resolver | None) -> list[_Step]:
     """From the last to the first; each knows the number of the steps that may follow it."""
     steps: list[_Step] = []
-    pending: list[tuple[Filter | OneOf, int, int]] = [(filter, _MATCHES, _FAILS)]
+    asked = sum(isinstance(one, Words) for one in below(filter))
+    reading = Reading() if asked > _WORDS_MANY else None
+    pending: list[tuple[Filter | Group, int, int]] = [(filter, _MATCHES, _FAILS)]
     while pending:
         node, yes, no = pending.pop()
         yes = len(steps) - 1 if yes == _BEFORE else yes
@@ -59,38 +75,23 @@ def _steps(filter: Filter, within: Resolver | None) -> list[_Step]:
             pending.append((node.of, no, yes))
         elif isinstance(node, And | Or):
             is_every = isinstance(node, And)
-            own = node.of if is_every else _grouped(node.of)
+            own = none_of(node.of) if is_every else any_of(node.of)
             # The last part is made first, and decides; any other goes on to the one after it.
             for at, part in enumerate(own):
+                holds, fails = (_BEFORE, no) if is_every else (yes, _BEFORE)
                 if at == len(own) - 1:
-                    pending.append((part, yes, no))
-                else:
-                    pending.append(
-                        (part, _BEFORE if is_every else yes, no if is_every else _BEFORE)
-                    )
+                    holds, fails = yes, no
+                if is_every and isinstance(part, OneOf | AnyBeginning | AnyWord):
+                    holds, fails = fails, holds
+                pending.append((part, holds, fails))
         else:
-            steps.append((_test(node, within), yes, no))
+            steps.append((_test(node, within, reading), yes, no))
     return steps
 
 
-def _grouped(any_of: Sequence[Filter]) -> Sequence[Filter | OneOf]:
-    """The same parts, all values of one field in one of them."""
-    values: dict[str, set[str]] = {}
-    for part in any_of:
-        if isinstance(part, Is):
-            values.setdefault(part.field.name, set()).add(part.value)
-    found: list[Filter | OneOf] = []
-    for part in any_of:
-        if not isinstance(part, Is):
-            found.append(part)
-        elif part.field.name in values:
-            found.append(OneOf(part.field, frozenset(values.pop(part.field.name))))
-    return found
-
-
-def _test(leaf: Leaf | OneOf, within: Resolver | None) -> Test:
+def _test(leaf: Leaf | Group, within: Resolver | None, reading: Reading | None) -> Test:
     if not isinstance(leaf, Within):
-        return tested(leaf)
+        return tested(leaf, reading)
     if within is None:
         raise Malformed(
             f"query: in:{leaf.kind}/ asks for what this trail does not derive yet; leave it out"

@@ -6,6 +6,7 @@ can.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -87,11 +88,7 @@ def free(text: str, *, is_quoted: bool, is_prefix: bool) -> Filter:
 
 def unknown(name: str) -> Refused:
     """That no field has this name."""
-    # Only on the way to an error, and too heavy for the start of every command.
-    from difflib import get_close_matches
-
-    known = [*BY_NAME, *NO_FIELDS]
-    near = get_close_matches(name[:_NAME_CHARACTERS_MAX].lower(), known, n=2, cutoff=0.6)
+    near = near_names(name, [*BY_NAME, *NO_FIELDS])
     if not name:
         advice = "put in quotes what is no field"
     elif near:
@@ -99,6 +96,14 @@ def unknown(name: str) -> Refused:
     else:
         advice = "docs/query.md lists the fields; put in quotes what is none"
     return Refused("a field", shortened(f"{name}:"), advice)
+
+
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Those that somebody may have meant, the nearest first."""
+    # Only on the way to an error, and too heavy for the start of every command.
+    from difflib import get_close_matches
+
+    return get_close_matches(name[:_NAME_CHARACTERS_MAX].lower(), list(known), n=2, cutoff=0.6)
 
 
 def _unstarred(text: str) -> tuple[str, bool]:

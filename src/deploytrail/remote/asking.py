@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -23,6 +23,9 @@ from deploytrail.kit.http import Http, Limits, Response, Streamed
 Parameters = Mapping[str, str | int | None]
 _Answer = TypeVar("_Answer")
 _JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_ADDRESS_BYTES_MAX: Final = 4_096
+"""A longer one may be cut off, or written down, by what stands between a server and us."""
 _ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 _PROBLEM_BYTES_MAX: Final = 64 * 1024
 _PAUSE_SECONDS: Final = 0.25
@@ -42,6 +45,13 @@ class Problem(Struct, frozen=True):
     status: int = 0
     detail: str = ""
     instance: str = ""
+
+
+class _Question(NamedTuple):
+    method: str
+    target: str
+    body: bytes | None
+    headers: Mapping[str, str]
 
 
 class ServerFault(DeploytrailError):
@@ -69,16 +79,16 @@ class Server:
 
     def get(self, path: str, type: type[_Answer], **parameters: str | int | None) -> _Answer:
         """The answer to a question. Raises what the server says, and Unreachable."""
-        answer = self._whole("GET", self._target(path, parameters), None, {})
+        answer = self._whole(*self._question(path, parameters, {}))
         return _decoded(answer.body, type, self.url)
 
-    def text(self, path: str) -> bytes:
-        """A document as it is."""
-        return self._whole("GET", self._target(path, {}), None, {}).body
+    def octets(self, path: str) -> bytes:
+        """An answer as it is."""
+        return self._whole("GET", self.url + path, None, {}).body
 
     def post(self, path: str, body: bytes, type: type[_Answer], *, media: str = _JSON) -> _Answer:
         """As `get`, for what may arrive twice."""
-        answer = self._whole("POST", self._target(path, {}), body, {"content-type": media})
+        answer = self._whole("POST", self.url + path, body, {"content-type": media})
         return _decoded(answer.body, type, self.url)
 
     @contextmanager
@@ -86,9 +96,9 @@ class Server:
         self, path: str, parameters: Parameters, headers: Mapping[str, str] | None = None
     ) -> Iterator[Iterator[bytes]]:
         """The body of an answer as it comes. Raises as `get`; also while it is read."""
-        sent = {**self._headers, **(headers or {})}
-        target = self._target(path, parameters)
-        with self._http.stream("GET", target, headers=sent, limits=_LONG) as answer:
+        method, target, body, sent = self._question(path, parameters, headers or {})
+        sent = {**self._headers, **sent}
+        with self._http.stream(method, target, body, headers=sent, limits=_LONG) as answer:
             if answer.status >= 300:
                 raise self._refusal(answer.status, _beginning(answer))
             yield answer.chunks
@@ -96,9 +106,14 @@ class Server:
     def close(self) -> None:
         self._http.close()
 
-    def _target(self, path: str, parameters: Parameters) -> str:
+    def _question(self, path: str, parameters: Parameters, headers: Mapping[str, str]) -> _Question:
+        """By GET; where a query is too long for an address, by POST, which means the same."""
         given = {name: value for name, value in parameters.items() if value is not None}
-        return f"{self.url}{path}{'?' if given else ''}{urlencode(given)}"
+        written = urlencode(given)
+        if "q" in given and len(written) > _ADDRESS_BYTES_MAX:
+            sent = {**headers, "content-type": _FORM}
+            return _Question("POST", f"{self.url}{path}/query", written.encode(), sent)
+        return _Question("GET", f"{self.url}{path}{'?' if given else ''}{written}", None, headers)
 
     def _whole(
         self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]

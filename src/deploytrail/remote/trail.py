@@ -12,9 +12,9 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from deploytrail import canonical
+from deploytrail import attachment_line, canonical
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import Incomplete, Malformed, NotFound, SenderError, Unreachable
+from deploytrail.errors import Incomplete, Malformed, SenderError, TooLarge, Unreachable
 from deploytrail.event import Event, EventId
 from deploytrail.kit.http import Http
 from deploytrail.log import checkpoint as checkpoints
@@ -34,6 +34,8 @@ from deploytrail.trail import (
     Withheld,
 )
 
+_ARRAY: Final = "application/json"
+_LINES: Final = "application/x-ndjson"
 REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
 REQUEST_EVENTS_MAX: Final = 1_000
 _AGAIN_SECONDS: Final = 1.0
@@ -152,10 +154,8 @@ class RemoteTrail:
             self._clock.wait(_NEVER, _AGAIN_SECONDS)
 
     def attachment(self, event: EventId | int, evidence: str) -> bytes:
-        raise NotFound(
-            f"attachment {evidence[:60]!a} of {event}: expected to have it from a server, which "
-            "gives out events alone; ask where the trail's files are"
-        )
+        of, id = quote(str(event), ""), quote(evidence, "")
+        return self._server.octets(f"/v1/events/{of}/evidence/{id}")
 
     def _event(self, event: EventId | int) -> _Shown:
         return self._server.get(f"/v1/events/{quote(str(event), '')}", _Shown)
@@ -230,28 +230,46 @@ class RemoteTrail:
         attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
     ) -> list[Receipt | SenderError]:
         """As `Trail.record`; sent again until it is answered, for half a minute."""
-        if attachments:
-            raise Malformed(
-                "attachments: expected none, found some; a server takes events alone, so keep the "
-                "evidence where the trail's files are"
-            )
-        return self.record_json([canonical.encode(msgspec.to_builtins(one)) for one in events])
+        bodies = [canonical.encode(msgspec.to_builtins(one)) for one in events]
+        if not attachments:
+            return self.record_json(bodies)
+        blocks = [
+            b"\n".join((body, *(attachment_line.encode(one.id, each) for each in of)))
+            for one, body in zip(events, bodies, strict=True)
+            for of in [attachments.get(one.id, ())]
+        ]
+        answers: list[Receipt | SenderError] = []
+        for some in _batches(blocks):
+            try:
+                answers += self._sent(some, b"\n".join(some), media=_LINES)
+            except TooLarge as error:
+                if len(some) > 1:
+                    raise
+                # What is too large for a request is alone in it.
+                answers.append(error)
+        return answers
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         answers: list[Receipt | SenderError] = []
         for some in _batches(bodies):
-            found = self._server.post("/v1/events", b"[" + b",".join(some) + b"]", _Answers)
-            if len(found.items) != len(some):
-                raise Incomplete(
-                    f"{self._server.url}: expected {len(some)} answers, found {len(found.items)}; "
-                    "send the same again to learn what became of each"
-                )
-            answers += map(_answered, found.items)
+            answers += self._sent(some, b"[" + b",".join(some) + b"]", media=_ARRAY)
         return answers
+
+    def _sent(
+        self, some: Sequence[bytes], body: bytes, *, media: str
+    ) -> list[Receipt | SenderError]:
+        """An answer for each event of a request."""
+        found = self._server.post("/v1/events", body, _Answers, media=media)
+        if len(found.items) != len(some):
+            raise Incomplete(
+                f"{self._server.url}: expected {len(some)} answers, found {len(found.items)}; "
+                "send the same again to learn what became of each"
+            )
+        return [_answered(one) for one in found.items]
 
     def publish(self) -> Published:
         """The newest checkpoint: the server signs by itself, about every second."""
-        text = self._server.text("/checkpoint")
+        text = self._server.octets("/checkpoint")
         found = checkpoints.decode(notes.decode(text).text)
         return Published(
             origin=found.origin, size=found.size, root=found.root.hex(), note=text.decode()

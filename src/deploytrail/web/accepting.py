@@ -18,7 +18,7 @@ def refuse_unacceptable(accept: str | None, route: Route) -> None:
     """Raises NotAcceptable where the client takes nothing of what the route gives."""
     if not accept or accept == "*/*":
         return
-    given = {reply.media.partition(";")[0] for reply in route.replies}
+    given = {reply.media.partition(";")[0] for reply in route.replies if reply.media}
     if not any(takes(accept, media) for media in given):
         raise NotAcceptable(
             f"accept: expected {' or '.join(sorted(given))} among what you take; add it, or */*"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response
 
 from deploytrail.actions import summary
@@ -22,6 +24,17 @@ def encoded(value: Any) -> bytes:
 
 def json(value: Any, status: int = 200) -> Response:
     return Response(_encoder.encode(value), status, media_type=JSON)
+
+
+def tagged(request: Request, octets: bytes, media: str) -> Response:
+    """What seldom changes: whoever has it already is told so, without it (RFC 9110 §13.1.2)."""
+    tag = f'"{sha256(octets).hexdigest()[:32]}"'
+    headers = {"cache-control": "no-cache", "etag": tag}
+    given = request.headers.get("if-none-match", "")
+    known = {each.strip().removeprefix("W/") for each in given.split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(octets, headers=headers, media_type=media)
 
 
 def shown(one: Shown, origin: str) -> EventShown:

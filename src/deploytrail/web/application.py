@@ -16,11 +16,11 @@ from deploytrail.access.principal import Principal
 from deploytrail.errors import DeploytrailError
 from deploytrail.web import problem
 from deploytrail.web.accepting import refuse_unacceptable
+from deploytrail.web.asking import asked
 from deploytrail.web.call import Call, Server
 from deploytrail.web.exchange import Exchange
 from deploytrail.web.hosts import refuse_foreign, refuse_repeated
 from deploytrail.web.journal import Journal
-from deploytrail.web.parameters import parse
 from deploytrail.web.route import Found
 
 ANYBODY: Final = Principal("anybody", "nobody", frozenset())
@@ -99,7 +99,7 @@ class Application:
             told.principal = principal.id
             principal.may(found.route.permission)
         refuse_unacceptable(request.headers.get("accept"), found.route)
-        query = parse(exchange.scope["query_string"], found.route.query)
+        query = await asked(request, found.route, server.budget)
         call = Call(server, request, exchange.id, principal, query, found.parts)
         return await found.route.answer(call)
 

@@ -81,26 +81,32 @@ class Unpacking(Protocol):
         ...
 
 
-async def read(request: Request, share: Share, *, seconds: float = BODY_SECONDS_MAX) -> bytes:
-    """All of a body, unpacked.
+async def read(
+    request: Request,
+    share: Share,
+    *,
+    seconds: float = BODY_SECONDS_MAX,
+    bytes_max: int = BODY_BYTES_MAX,
+) -> bytes:
+    """All of a body, unpacked; `bytes_max` bounds it as it is sent, and as it is once unpacked.
 
     Raises TooLarge, Overloaded (also before anything was read), WrongType, Malformed,
     TooSlowSending, or ClientDisconnect.
     """
     unpacking = _unpacking(request.headers.get("content-encoding", "identity"))
-    declared = _declared(request)
+    declared = _declared(request, bytes_max)
     # Whoever says how much will come is refused before it comes.
     share.grow_to(declared)
     parts: list[bytes] = []
     unpacked = 0
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in _received(request):
+            async for chunk in _received(request, bytes_max):
                 for part in unpacking.feed(chunk):
                     if (unpacked + len(part)) // _YIELD_BYTES > unpacked // _YIELD_BYTES:
                         await asyncio.sleep(0)
                     unpacked += len(part)
-                    _refuse_large(unpacked)
+                    _refuse_large(unpacked, bytes_max)
                     share.grow_to(unpacked)
                     parts.append(part)
     except TimeoutError:
@@ -111,7 +117,7 @@ async def read(request: Request, share: Share, *, seconds: float = BODY_SECONDS_
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _received(request: Request) -> AsyncIterator[bytes]:
+async def _received(request: Request, bytes_max: int) -> AsyncIterator[bytes]:
     """The chunks as they came, of no more than the limit."""
     received = 0
     while True:
@@ -120,25 +126,25 @@ async def _received(request: Request) -> AsyncIterator[bytes]:
             raise ClientDisconnect
         chunk = event.get("body", b"")
         received += len(chunk)
-        _refuse_large(received)
+        _refuse_large(received, bytes_max)
         if chunk:
             yield chunk
         if not event.get("more_body", False):
             return
 
 
-def _declared(request: Request) -> int:
+def _declared(request: Request, bytes_max: int) -> int:
     text = request.headers.get("content-length", "0")
     if _LENGTH.fullmatch(text) is None:
         raise Malformed("content-length: expected a number of bytes, found something else")
-    _refuse_large(int(text))
+    _refuse_large(int(text), bytes_max)
     return int(text)
 
 
-def _refuse_large(count: int) -> None:
-    if count > BODY_BYTES_MAX:
+def _refuse_large(count: int, bytes_max: int) -> None:
+    if count > bytes_max:
         raise TooLarge(
-            f"body: expected at most {BODY_BYTES_MAX} bytes, packed and unpacked, found more; "
+            f"body: expected at most {bytes_max} bytes, packed and unpacked, found more; "
             "send it in several requests"
         )
 

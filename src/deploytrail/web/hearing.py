@@ -5,18 +5,32 @@ Pure but for the clock's time and ids.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from deploytrail import attachment_line
 from deploytrail.app.claimed import Heard
 from deploytrail.clock import Clock, rfc3339
-from deploytrail.errors import SenderError
+from deploytrail.errors import Malformed, SenderError
+from deploytrail.event import Event
 from deploytrail.formats import cloudevents
 from deploytrail.web import splitting
 from deploytrail.web.problem import WrongType
 
 MEDIA: Final = (splitting.JSON, splitting.NDJSON, cloudevents.JSON, cloudevents.BATCH)
 _BINARY: Final = "ce-specversion"
+
+
+class Sender(NamedTuple):
+    """Through whose credential events come; `admit` raises what keeps one out, where not all may
+    be recorded with it.
+    """
+
+    instance: str
+    admit: Callable[[Event], None] | None = None
+
+    def heard(self, body: bytes, event: bytes | None = None) -> Heard:
+        return Heard(body, self.instance, event, admit=self.admit)
 
 
 class Said(NamedTuple):
@@ -46,29 +60,54 @@ def form(headers: Mapping[str, str]) -> Form:
     if media not in MEDIA:
         raise WrongType(
             f"content-type: expected {', '.join(MEDIA)}, found {media[:60]!a}; say how the events "
-            "are written"
+            "are written, as Content-Type: application/json"
         )
     return Form(media, attributes)
 
 
-def said(body: bytes, written: Form, *, instance: str, clock: Clock) -> Said:
+def said(body: bytes, written: Form, *, by: Sender, clock: Clock) -> Said:
     """Raises Malformed for a body that is none in its form, TooLarge for too many events."""
     if written.attributes:
         whole = cloudevents.envelope(written.attributes, body)
-        return Said([_meant(whole, instance, clock)], is_single=True)
+        return Said([_meant(whole, by, clock)], is_single=True)
     if written.media == cloudevents.JSON:
-        return Said([_meant(body, instance, clock)], is_single=True)
+        return Said([_meant(body, by, clock)], is_single=True)
     if written.media == cloudevents.BATCH:
         items = splitting.counted(splitting.array(body))
-        return Said([_meant(each, instance, clock) for each in items], is_single=False)
+        return Said([_meant(each, by, clock) for each in items], is_single=False)
     cut = splitting.cut(body, written.media)
-    return Said([Heard(each, instance) for each in cut.bodies], cut.is_single)
+    if written.media == splitting.NDJSON:
+        return Said(_with_attachments(cut.bodies, by), is_single=False)
+    return Said([by.heard(each) for each in cut.bodies], cut.is_single)
 
 
-def _meant(envelope: bytes, instance: str, clock: Clock) -> Heard | SenderError:
+def _with_attachments(lines: Sequence[bytes], by: Sender) -> list[Heard | SenderError]:
+    """The events of lines, each with the attachments behind it."""
+    found: list[Heard | SenderError] = []
+    for line in lines:
+        if not attachment_line.is_attachment(line):
+            found.append(by.heard(line))
+            continue
+        if not found:
+            raise Malformed(
+                "attachment_of: expected an attachment behind its event, found one before all; "
+                "send the event first"
+            )
+        last = found[-1]
+        if isinstance(last, Heard):
+            try:
+                attached = (*last.attachments, attachment_line.decode(line))
+                found[-1] = last._replace(attachments=attached)
+            except SenderError as error:
+                # Recorded without its evidence, the event could not be given it later.
+                found[-1] = error
+    return found
+
+
+def _meant(envelope: bytes, by: Sender, clock: Clock) -> Heard | SenderError:
     """The envelope's bytes tell repeats from conflicts: what is made of it bears a new id."""
     try:
         event = cloudevents.event_of(envelope, now=rfc3339(clock.now()), id=clock.event_id())
     except SenderError as error:
         return error
-    return Heard(envelope, instance, event)
+    return by.heard(envelope, event)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
+from deploytrail.app.asked_event import asked_event
 from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches
 
@@ -124,6 +125,8 @@ class Hub:
         self._is_ending = False
         self._wanted = threading.Event()
         self.clients: set[Client] = set()
+        self.apart = 0
+        """How many more listen, each reading for itself."""
         self.at: int | None = None
         self._idle_runs = 0
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
@@ -196,7 +199,7 @@ class Hub:
             return at
         until = min(size, at + RUN_ENTRIES_MAX)
         run = [
-            Tailed(one.index, self._sent(one), {**one.event, "index": one.index})
+            Tailed(one.index, self._sent(one), asked_event(one))
             for one in trail.entries(first=at, until=until)
         ]
         self._deliver(at, until, run)

@@ -24,9 +24,16 @@ from deploytrail.errors import (
     Unknown,
     Unreachable,
 )
-from deploytrail.web import problem
+from deploytrail.web import asking, problem
 from deploytrail.web.parameters import Kind, has_default, kind_of
-from deploytrail.web.problem import AddressTooLong, HeadersTooLarge, NotAcceptable, Problem
+from deploytrail.web.problem import (
+    AddressTooLong,
+    HeadersTooLarge,
+    NotAcceptable,
+    Problem,
+    TooSlowSending,
+    WrongType,
+)
 from deploytrail.web.route import Route, Table
 
 COMMON: Final = (
@@ -62,7 +69,8 @@ def document(table: Table, *, version: str) -> dict[str, Any]:
 
 def problems_of(route: Route) -> tuple[type[DeploytrailError], ...]:
     """All that a route may answer with instead of a reply."""
-    own = route.problems + COMMON + (REFUSALS if route.permission is not None else ())
+    reading = (WrongType, TooSlowSending) if route.form is not None else ()
+    own = route.problems + COMMON + reading + (REFUSALS if route.permission is not None else ())
     return tuple(dict.fromkeys(own))
 
 
@@ -99,6 +107,8 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     }
     if route.permission is not None:
         found["x-permission"] = route.permission.value
+    if route.form is not None:
+        found["requestBody"] = _form(route.form)
     if route.body is not None:
         content = {
             media: {} if each is None else {"schema": schemas[repr(each)]}
@@ -132,6 +142,28 @@ def _headers(route: Route) -> Iterator[dict[str, Any]]:
             "description": part.what,
             "schema": {"type": "string", "pattern": f"^(?:{part.pattern})$"},
         }
+
+
+def _form(form: type[Struct]) -> dict[str, Any]:
+    """The parameters of a question as a body."""
+    parameters = list(_query(form))
+    listed = {each["name"] for each in parameters if each["schema"]["type"] == "array"}
+    schema = {
+        "type": "object",
+        "properties": {
+            each["name"]: each["schema"] | {"description": each["description"]}
+            for each in parameters
+        },
+        "required": [each["name"] for each in parameters if each["required"]],
+        "additionalProperties": False,
+    }
+    encoding = {name: {"style": "form", "explode": False} for name in sorted(listed)}
+    content = {"schema": schema} | ({"encoding": encoding} if encoding else {})
+    return {
+        "required": any(each["required"] for each in parameters),
+        "description": "The parameters of the question, as in an address.",
+        "content": {asking.FORM: content},
+    }
 
 
 def _query(query: type[Struct]) -> Iterator[dict[str, Any]]:
@@ -174,6 +206,9 @@ def _described(hint: Any) -> str:
 def _replies(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for reply in route.replies:
+        if not reply.media:
+            found[str(reply.status)] = {"description": reply.what}
+            continue
         media = reply.media.partition(";")[0]
         known = found.setdefault(str(reply.status), {"description": reply.what, "content": {}})
         if reply.type is None:

@@ -13,10 +13,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from deploytrail.errors import Malformed
-from deploytrail.web.problem import AddressTooLong
 
-QUERY_BYTES_MAX: Final = 245_760
-"""Percent-encoded: a query of ten thousand terms fits."""
 _PAIRS_MAX: Final = 64
 _WHOLE: Final = re.compile("0|[1-9][0-9]{0,15}")
 _T = TypeVar("_T", bound=Struct)
@@ -32,11 +29,10 @@ class Kind(NamedTuple):
 
 
 def parse(given: bytes, wanted: type[_T]) -> _T:
-    """Raises Malformed for a parameter that is unknown, given twice, missing, or not what it is."""
-    if len(given) > QUERY_BYTES_MAX:
-        raise AddressTooLong(
-            f"query: expected at most {QUERY_BYTES_MAX} bytes, found {len(given)}; ask for less"
-        )
+    """Raises Malformed for a parameter that is unknown, given twice, missing, or not what it is.
+
+    How much may be given is for others to say.
+    """
     kinds = _kinds(wanted)
     found: dict[str, Any] = {}
     for name, text in _pairs(given):
@@ -48,7 +44,7 @@ def parse(given: bytes, wanted: type[_T]) -> _T:
         found[name] = _value(name, text, kinds[name])
     for name in _required(wanted):
         if name not in found:
-            raise Malformed(f"{name}: is missing; add it to the query")
+            raise Malformed(f"{name}: is missing; add it")
     return wanted(**found)
 
 

@@ -43,6 +43,10 @@ class Reply(NamedTuple):
     type: Any = None
 
 
+UNCHANGED: Final = Reply(304, "Nothing new since the answer of that tag.", media="")
+IF_NONE_MATCH: Final = Part("If-None-Match", "The tag of the answer that one has.", ".*")
+
+
 class Body(NamedTuple):
     """What a route reads: by media type what its schema is made of, None for any bytes."""
 
@@ -54,7 +58,8 @@ class Route(NamedTuple):
     """Method and path, who may, what comes in, what goes out.
 
     `permission` is None where anybody may. `problems` are those of its own; `COMMON_PROBLEMS` and
-    what follows from permission and parameters are added.
+    what follows from permission and parameters are added. The parameters are `query`, in the
+    address, or those of `form`, in the body.
     """
 
     method: str
@@ -65,10 +70,23 @@ class Route(NamedTuple):
     permission: Permission | None
     replies: tuple[Reply, ...]
     query: type[Struct] = NoQuery
+    form: type[Struct] | None = None
     parts: tuple[Part, ...] = ()
     headers: tuple[Part, ...] = ()
     body: Body | None = None
     problems: tuple[type[DeploytrailError], ...] = ()
+
+
+def by_body(route: Route) -> Route:
+    """The same question with its parameters in a body, where an address is too short for them."""
+    return route._replace(
+        method="POST",
+        path=f"{route.path}/query",
+        name=f"{route.name}ByBody",
+        what=f"The same as GET {route.path}, its parameters in the body: for long queries.",
+        query=NoQuery,
+        form=route.query,
+    )
 
 
 class Found(NamedTuple):

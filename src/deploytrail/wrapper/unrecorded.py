@@ -7,8 +7,6 @@ once, stands in the log once. What can't be read is set aside and told, never de
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,23 +15,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from deploytrail import attachment_line
 from deploytrail.actions import OWN_TOOL
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event, EventId
-from deploytrail.trail import Attachment, AttachmentType, Trail
+from deploytrail.trail import Attachment, Trail
 from deploytrail.wrapper import regular_file
 
 FOLDER: Final = "unrecorded"
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
-_ATTACHMENT_START: Final = b'{"attachment_of"'
-
-
-class AttachmentLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """An attachment as a line; `data` is base64."""
-
-    attachment_of: EventId
-    type: AttachmentType
-    data: str
 
 
 class Appended(Struct, frozen=True, kw_only=True):
@@ -123,9 +113,7 @@ def _lines(
     for event in events:
         yield msgspec.json.encode(event) + b"\n"
         for attachment in attachments.get(event.id, ()):
-            data = base64.b64encode(attachment.data).decode("ascii")
-            line = AttachmentLine(event.id, attachment.type, data)
-            yield msgspec.json.encode(line) + b"\n"
+            yield attachment_line.encode(event.id, attachment) + b"\n"
 
 
 def _read(path: Path) -> tuple[list[Event], dict[EventId, list[Attachment]]]:
@@ -142,8 +130,8 @@ def _read(path: Path) -> tuple[list[Event], dict[EventId, list[Attachment]]]:
     events: list[Event] = []
     attachments: dict[EventId, list[Attachment]] = {}
     for line in raw[:-1].split(b"\n"):
-        if line.startswith(_ATTACHMENT_START):
-            of, attachment = _attachment(line)
+        if attachment_line.is_attachment(line):
+            of, attachment = attachment_line.decode(line)
             attachments.setdefault(of, []).append(attachment)
         else:
             events.append(_own(parse_event(line)))
@@ -166,15 +154,6 @@ def _own(event: Event) -> Event:
         f"{event.action[:64]}: expected an event of a run, found one that no run leaves: of the "
         "trail itself, with evidence, or of somebody better proven than an account; look into it"
     )
-
-
-def _attachment(line: bytes) -> tuple[EventId, Attachment]:
-    try:
-        read = msgspec.json.decode(line, type=AttachmentLine)
-        data = base64.b64decode(read.data, validate=True)
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
-        raise Malformed(f"attachment: expected base64 of its bytes; {error}") from None
-    return read.attachment_of, Attachment(type=read.type, data=data)
 
 
 def _set_aside(path: Path) -> Path:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from deploytrail.access.principal import Permission
+from deploytrail.app.asked_event import asked_event
 from deploytrail.app.exporting import export as export_proofs
 from deploytrail.errors import Behind, Malformed, NotFound, Overloaded, TooSlow
 from deploytrail.query.tree import EVERYTHING
@@ -108,7 +109,7 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
             cursor = page.next
             if cursor is None:
                 return
-    matches = call.server.matching.of(query, call.principal.scope)
+    matches = await call.server.matching.of(query, call.principal.scope)
     size = await call.server.readers.ask(lambda served: served.trail.size())
     end = size if wanted.until is None else min(size, wanted.until)
     for first in range(wanted.first or 0, end, PAGE):
@@ -118,7 +119,7 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
                 served.trail.entries(first=first, until=until)
             )
         )
-        yield [one for one in found if matches({**one.event, "index": one.index})]
+        yield [one for one in found if matches(asked_event(one))]
 
 
 async def proofs(call: Call) -> Response:

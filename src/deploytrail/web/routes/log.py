@@ -12,8 +12,9 @@ from deploytrail.app import published
 from deploytrail.errors import Malformed, NotFound
 from deploytrail.log.tiles import Bundle, Tile, decode_path
 from deploytrail.web.accepting import takes
+from deploytrail.web.answering import tagged
 from deploytrail.web.call import Call
-from deploytrail.web.route import Part, Reply, Route
+from deploytrail.web.route import IF_NONE_MATCH, UNCHANGED, Part, Reply, Route
 from deploytrail.zstd import zstd
 
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -31,7 +32,7 @@ _INDEX: Final = Part(
 async def checkpoint(call: Call) -> Response:
     """The newest one. It changes, so it is asked for again each time."""
     note = await call.server.readers.ask(lambda served: published.checkpoint(served.trail.store))
-    return Response(note, headers={"cache-control": "no-cache"}, media_type=_TEXT)
+    return tagged(call.request, note, _TEXT)
 
 
 async def tile(call: Call) -> Response:
@@ -67,7 +68,8 @@ ROUTES: Final = (
         what="The log's newest signed checkpoint (c2sp.org/tlog-checkpoint), with cosignatures.",
         answer=checkpoint,
         permission=None,
-        replies=(Reply(200, "A signed note.", _TEXT),),
+        headers=(IF_NONE_MATCH,),
+        replies=(Reply(200, "A signed note.", _TEXT), UNCHANGED),
         problems=(NotFound,),
     ),
     Route(

@@ -16,11 +16,11 @@ from deploytrail.app import published
 from deploytrail.errors import Busy, DeploytrailError, NotFound
 from deploytrail.trail import Stats
 from deploytrail.web import metrics, openapi, problem
-from deploytrail.web.answering import encoded, json
+from deploytrail.web.answering import encoded, json, tagged
 from deploytrail.web.call import Call
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.replies import Actions, Health, ProblemKind
-from deploytrail.web.route import JSON, Part, Reply, Route, Table
+from deploytrail.web.route import IF_NONE_MATCH, JSON, UNCHANGED, Part, Reply, Route, Table
 
 _UNSIGNED_MAX: Final = 100_000
 """So many entries without a signature mean that nobody publishes."""
@@ -82,14 +82,12 @@ async def actions(call: Call) -> Response:
     """The catalogue."""
     wanted: Naming = call.query
     found = [each for name, each in CATALOGUE.items() if name.startswith(wanted.prefix)]
-    return json(Actions(items=tuple(found), next=None))
+    return tagged(call.request, encoded(Actions(items=tuple(found), next=None)), JSON)
 
 
 async def described(call: Call) -> Response:
     """This document."""
-    return Response(
-        _document(call.server.table), headers={"cache-control": "no-cache"}, media_type=JSON
-    )
+    return tagged(call.request, _document(call.server.table), JSON)
 
 
 @cache
@@ -126,6 +124,7 @@ def _below(error: type[DeploytrailError]) -> list[type[DeploytrailError]]:
 
 
 def _open(path: str, name: str, what: str, answer: Any, type: Any, **more: Any) -> Route:
+    unchanged = (UNCHANGED,) if more.pop("unchanged", False) else ()
     return Route(
         method="GET",
         path=path,
@@ -133,7 +132,7 @@ def _open(path: str, name: str, what: str, answer: Any, type: Any, **more: Any) 
         what=what,
         answer=answer,
         permission=None,
-        replies=(Reply(200, what, type=type),),
+        replies=(Reply(200, what, type=type), *unchanged),
         **more,
     )
 
@@ -164,6 +163,8 @@ ROUTES: Final = (
         actions,
         Actions,
         query=Naming,
+        headers=(IF_NONE_MATCH,),
+        unchanged=True,
     ),
     _open("/healthz", "readHealth", "Whether this process answers.", healthz, Health),
     _open(
@@ -174,7 +175,15 @@ ROUTES: Final = (
         Health,
         problems=(errors.CommitUnknown, errors.DiskFull),
     ),
-    _open("/openapi.json", "readApi", "This document.", described, dict[str, Any]),
+    _open(
+        "/openapi.json",
+        "readApi",
+        "This document.",
+        described,
+        dict[str, Any],
+        headers=(IF_NONE_MATCH,),
+        unchanged=True,
+    ),
     _open(
         "/problems/{name}",
         "explainProblem",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
+from deploytrail.access.scope import refuse_outside
 from deploytrail.app import published
 from deploytrail.app.claimed import Heard
 from deploytrail.app.recording import Recorded as Logged
@@ -31,6 +33,7 @@ from deploytrail.errors import (
 )
 from deploytrail.event import Event
 from deploytrail.formats import cloudevents
+from deploytrail.query.tree import EVERYTHING
 from deploytrail.web import body, hearing, splitting
 from deploytrail.web.answering import json
 from deploytrail.web.body import Share
@@ -79,11 +82,21 @@ async def record(call: Call) -> Response:
 
 
 async def _said(call: Call, raw: bytes, written: Form) -> Said:
-    read = partial(hearing.said, raw, written, instance=call.principal.id, clock=call.server.clock)
+    by = hearing.Sender(call.principal.id, await _admitting(call))
+    read = partial(hearing.said, raw, written, by=by, clock=call.server.clock)
     if len(raw) <= _READ_AT_ONCE_BYTES_MAX:
         return read()
     # Others are not kept waiting by a long one.
     return await asyncio.get_running_loop().run_in_executor(None, read)
+
+
+async def _admitting(call: Call) -> Callable[[Event], None] | None:
+    """What keeps events out that lie outside of one's scope; None where there is no outside."""
+    principal = call.principal
+    if principal.scope == EVERYTHING:
+        return None
+    covers = await call.server.matching.of("", principal.scope)
+    return lambda event: refuse_outside(principal, msgspec.to_builtins(event), covers=covers)
 
 
 async def _written(call: Call, said: Sequence[Heard | SenderError], size: int) -> Written:
@@ -175,7 +188,9 @@ ROUTES: Final = (
                 cloudevents.BATCH: list[dict[str, Any]],
             },
             "One event, an array of events, or one event a line; or CloudEvents, whose data is an "
-            "event, or which are told as they are.",
+            "event, or which are told as they are. Behind the line of an event its evidence may "
+            'follow, each a line {"attachment_of": ID, "type": "output", "data": BASE64}, of type '
+            "output, plan or delivery: it is kept encrypted beside the log; the event names it.",
         ),
         replies=(
             Reply(201, "A single event, now logged.", type=Recorded),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
 from deploytrail.errors import Behind, Malformed, NotFound, TooSlow
+from deploytrail.query.parse import QUERY_BYTES_MAX
 from deploytrail.trail import Histogram, Page
 from deploytrail.web.answering import json, shown
 from deploytrail.web.call import Call
@@ -20,7 +21,7 @@ from deploytrail.web.route import Reply, Route
 LIMIT_MAX: Final = 1000
 _Found = TypeVar("_Found")
 
-Query = Annotated[str, Meta(max_length=65_536, description="A query (docs/query.md).")]
+Query = Annotated[str, Meta(max_length=QUERY_BYTES_MAX, description="A query (docs/query.md).")]
 After = Annotated[
     int | None,
     Meta(ge=0, description="The index of an entry that the answer must have taken into account."),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from deploytrail.web.route import Table
+from deploytrail.web.route import Route, Table, by_body
 from deploytrail.web.routes import (
     events,
     exporting,
@@ -15,8 +16,17 @@ from deploytrail.web.routes import (
     tailing,
 )
 
+
+def _routes(*routes: Route) -> Iterator[Route]:
+    """What is asked by a query may be asked by a long one."""
+    for route in routes:
+        yield route
+        if "q" in route.query.__struct_fields__:
+            yield by_body(route)
+
+
 TABLE: Final = Table(
-    (
+    _routes(
         *recording.ROUTES,
         *searching.ROUTES,
         *events.ROUTES,

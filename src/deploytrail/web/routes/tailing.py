@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from deploytrail.access.principal import Permission
+from deploytrail.app.asked_event import asked_event
 from deploytrail.errors import Malformed, Overloaded
 from deploytrail.trail import Shown
 from deploytrail.web import sse
@@ -24,6 +25,10 @@ from deploytrail.web.routes.searching import Query
 HEARTBEAT_SECONDS: Final = 15
 _AGAIN_SECONDS: Final = 0.05
 _BEHIND_ENTRIES_MAX: Final = 256
+_APART_ENTRIES_MAX: Final = 32
+LONG_CHARACTERS: Final = 8_192
+"""A longer query is not asked on the event loop, where everybody would wait for its answer."""
+LONG_CLIENTS_MAX: Final = 8
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,15}")
 
 
@@ -54,19 +59,27 @@ async def tail(call: Call) -> Response:
         raise Overloaded(
             f"tail: expected at most {CLIENTS_MAX} clients, found more; try again a little later"
         )
-    matches = call.server.matching.of(wanted.q, call.principal.scope)
     at = _after(call)
+    matches = await call.server.matching.of(wanted.q, call.principal.scope)
     if at is None:
         at = await call.server.readers.ask(lambda served: served.trail.size())
-    stream = _stream(call, Client(matches, at))
+    client = Client(matches, at)
+    is_long = len(wanted.q) > LONG_CHARACTERS
+    if is_long and call.server.hub.apart >= LONG_CLIENTS_MAX:
+        raise Overloaded(
+            f"tail: expected at most {LONG_CLIENTS_MAX} clients with queries of more than "
+            f"{LONG_CHARACTERS} characters, found more; ask for less, or try again a little later"
+        )
+    stream = _apart(call, client) if is_long else _stream(call, client)
     return StreamingResponse(stream, media_type=sse.MEDIA_TYPE)
 
 
 def _after(call: Call) -> int | None:
     """The index from which on is wanted; what a client saw last counts before what it asked."""
     wanted: Tailing = call.query
-    last = call.request.headers.get("last-event-id")
-    if last:
+    given = call.request.headers.getlist("last-event-id")
+    if given:
+        last = ", ".join(given)
         if _INDEX.fullmatch(last) is None:
             raise Malformed(
                 f"last-event-id: expected the index of an entry, found {last[:40]!a}; leave it out"
@@ -80,7 +93,7 @@ async def _stream(call: Call, client: Client) -> AsyncIterator[bytes]:
     ending = call.server.ending
     while not ending.is_set():
         if not call.server.hub.join(client):
-            yield await _behind(call, client)
+            yield await _behind(call, client, _BEHIND_ENTRIES_MAX)
             continue
         try:
             while not (client.is_lagging or ending.is_set()):
@@ -92,14 +105,32 @@ async def _stream(call: Call, client: Client) -> AsyncIterator[bytes]:
         client.is_lagging = False
 
 
-async def _behind(call: Call, client: Client) -> bytes:
+async def _apart(call: Call, client: Client) -> AsyncIterator[bytes]:
+    """Of one whose query may take long: it is asked in a thread that reads, and holds nobody up."""
+    yield sse.beginning()
+    hub, ending, loop = call.server.hub, call.server.ending, asyncio.get_running_loop()
+    told = loop.time()
+    hub.apart += 1
+    try:
+        while not ending.is_set():
+            octets = await _behind(call, client, _APART_ENTRIES_MAX)
+            if not octets and loop.time() - told > HEARTBEAT_SECONDS:
+                octets = sse.heartbeat(client.at)
+            if octets:
+                told = loop.time()
+                yield octets
+    finally:
+        hub.apart -= 1
+
+
+async def _behind(call: Call, client: Client, count: int) -> bytes:
     """The next run from the log itself; nothing where the log ends, a moment later."""
     first, matches, origin = client.at, client.matches, call.server.origin
 
     def read(served: ServedTrail) -> tuple[int, bytes]:
-        until = min(served.trail.size(), first + _BEHIND_ENTRIES_MAX)
+        until = min(served.trail.size(), first + count)
         found = served.trail.entries(first=first, until=until)
-        wanted = [one for one in found if matches({**one.event, "index": one.index})]
+        wanted = [one for one in found if matches(asked_event(one))]
         return until, b"".join(sent(one, origin) for one in wanted)
 
     until, octets = await call.server.readers.ask(read)
