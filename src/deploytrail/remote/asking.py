@@ -59,8 +59,19 @@ class Server:
         *,
         http: Http | None = None,
         patience_seconds: float = 30,
+        answer_seconds: float | None = None,
     ) -> None:
-        """`url` has no slash at its end. `token` None asks as a stranger."""
+        """`url` has no slash at its end. `token` None asks as a stranger.
+
+        It is asked again for `patience_seconds`; one answer is waited for `answer_seconds` at most.
+        """
+        self._limits = _WHOLE
+        if answer_seconds is not None:
+            self._limits = _WHOLE._replace(
+                connect_seconds=min(answer_seconds, _WHOLE.connect_seconds),
+                read_seconds=answer_seconds,
+                total_seconds=answer_seconds,
+            )
         self.url = url
         self._clock = clock
         self._http = Http(limits=_WHOLE) if http is None else http
@@ -109,7 +120,7 @@ class Server:
         while True:
             wait = pause
             try:
-                answer = self._http.request(method, target, body, headers=sent, limits=_WHOLE)
+                answer = self._http.request(method, target, body, headers=sent, limits=self._limits)
                 if answer.status < 300:
                     return answer
                 error: DeploytrailError = self._refusal(answer.status, answer.body)
