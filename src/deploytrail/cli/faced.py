@@ -48,7 +48,16 @@ def face_of(directory: Path, *, seconds_max: float | None = None) -> RemoteTrail
     url, token = found
     if seconds_max is None:
         return RemoteTrail(url, token=token)
-    return RemoteTrail(url, token=token, patience_seconds=seconds_max, answer_seconds=seconds_max)
+    from deploytrail.clock import SystemClock
+    from deploytrail.kit.loopback import Loopback
+
+    return RemoteTrail(
+        url,
+        token=token,
+        http=Loopback(SystemClock()),
+        patience_seconds=seconds_max,
+        answer_seconds=seconds_max,
+    )
 
 
 class Faced:

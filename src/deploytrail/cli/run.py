@@ -58,6 +58,8 @@ OPTIONS: Final = (
 )
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
+_SERVER_SECONDS_MAX: Final = 2.0
+
 Given = dict[str, list[str]]
 
 
@@ -240,16 +242,16 @@ def _surroundings(given: Given) -> Surroundings:
         if url and (home is None or not _is_directory(url)):
             return _elsewhere(url, patience)
         from deploytrail.app import open_directory
-        from deploytrail.cli.faced import faced
 
-        if home is None:
-            # It says what is missing.
-            return open_directory(home, patience=patience)
-        if not ((home / "log.db").exists() or (home / "keys.db").exists()):
+        if home is not None and not ((home / "log.db").exists() or (home / "keys.db").exists()):
             _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
         opened = partial(open_directory, home, patience=patience)
-        # Half of the time that there is: the files take what a server didn't in the other half.
-        return faced(home, opened, seconds_max=patience.writer / 2)
+        if home is None or not (home / "server.lock").exists():
+            return opened()
+        from deploytrail.cli.faced import faced
+
+        # The files take what a server did not, and need time for it, too.
+        return faced(home, opened, seconds_max=min(patience.writer / 2, _SERVER_SECONDS_MAX))
 
     return Surroundings(
         environ=os.environ,

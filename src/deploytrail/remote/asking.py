@@ -18,7 +18,7 @@ from msgspec import Struct
 from deploytrail import errors
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, SenderError, Unreachable
-from deploytrail.kit.http import Http, Limits, Response, Streamed
+from deploytrail.kit.answer import Asks, Limits, Response, Streamed
 
 Parameters = Mapping[str, str | int | None]
 _Answer = TypeVar("_Answer")
@@ -57,7 +57,7 @@ class Server:
         token: str | None,
         clock: Clock,
         *,
-        http: Http | None = None,
+        http: Asks | None = None,
         patience_seconds: float = 30,
         answer_seconds: float | None = None,
     ) -> None:
@@ -74,7 +74,12 @@ class Server:
             )
         self.url = url
         self._clock = clock
-        self._http = Http(limits=_WHOLE) if http is None else http
+        if http is None:
+            # What it loads takes as long as all the rest.
+            from deploytrail.kit.http import Http
+
+            http = Http(limits=_WHOLE)
+        self._http = http
         self._patience_seconds = patience_seconds
         self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
 

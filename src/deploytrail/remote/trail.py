@@ -16,7 +16,7 @@ from deploytrail import canonical
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Incomplete, Malformed, NotFound, SenderError, Unreachable
 from deploytrail.event import Event, EventId
-from deploytrail.kit.http import Http
+from deploytrail.kit.answer import Asks
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.query.tree import Order
@@ -107,7 +107,7 @@ class RemoteTrail:
         *,
         token: str | None = None,
         clock: Clock | None = None,
-        http: Http | None = None,
+        http: Asks | None = None,
         patience_seconds: float = 30,
         answer_seconds: float | None = None,
     ) -> None:
