@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from deploytrail.app import home as homes
@@ -28,7 +28,7 @@ from deploytrail.app.backing_up import backup, source_of
 from deploytrail.app.doctor import clear_fence
 from deploytrail.app.exporting import export
 from deploytrail.app.home import Home
-from deploytrail.app.indexing import catch_up, store_of
+from deploytrail.app.indexing import catch_up
 from deploytrail.app.recording import Recorder
 from deploytrail.app.restoring import restore
 from deploytrail.clock import SystemClock
@@ -192,7 +192,8 @@ def indexed(place: Place) -> None:
     """An index is made beside the log, and takes its place."""
     with place.open() as trail:
         catch_up(trail, SystemClock())
-        acknowledge("indexed", str(store_of(trail).cursors().current).encode())
+        with closing(trail.index()) as index:
+            acknowledge("indexed", str(index.cursors().current).encode())
 
 
 def put_aside(place: Place) -> None:

@@ -22,7 +22,8 @@ _CLAIMED: Final = Auth(method="claimed", assurance=0)
 class Heard(NamedTuple):
     """What a sender wrote, and by whose credential it came: `source.instance`.
 
-    `event` is the event's JSON where `body` is not that itself but an envelope around it.
+    `event` is the event's JSON where `body` is not that itself but an envelope around it. What is
+    said of identities is believed up to `assurance_max`.
     """
 
     body: bytes
@@ -32,6 +33,7 @@ class Heard(NamedTuple):
     """What came behind it, each with the id of the event that it says to belong to."""
     admit: Callable[[Event], None] | None = None
     """Raises what keeps an event out that this credential may not record."""
+    assurance_max: int = 0
 
 
 def heard(one: Heard) -> Submission | SenderError:
@@ -39,7 +41,7 @@ def heard(one: Heard) -> Submission | SenderError:
     try:
         event = parse_event(one.body if one.event is None else one.event)
         attachments = [_attached(event.id, of, each) for of, each in one.attachments]
-        said = claimed(event, instance=one.instance)
+        said = claimed(event, instance=one.instance, assurance_max=one.assurance_max)
         if one.admit is not None:
             one.admit(said)
         return Submission(said, one.body, attachments)
@@ -56,8 +58,8 @@ def _attached(event: EventId, of: EventId, attachment: Attachment) -> Attachment
     return attachment
 
 
-def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:
-    """The event with assurance 0, as heard through that instance.
+def claimed(event: Event, *, instance: str = LOCAL_INSTANCE, assurance_max: int = 0) -> Event:
+    """The event with assurance 0, or up to that maximum, as heard through that instance.
 
     By which method an actor proved who it is, and to whom, the sender says without proof: neither
     is kept.
@@ -79,7 +81,9 @@ def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:
     changed: dict[str, object] = {}
     actors: dict[str, Actor | None] = {"actor": event.actor, "on_behalf_of": event.on_behalf_of}
     for name, actor in actors.items():
-        if actor is not None and actor.auth is not None and actor.auth != _CLAIMED:
+        if actor is None or actor.auth is None or actor.auth == _CLAIMED:
+            continue
+        if not 0 < actor.auth.assurance <= assurance_max:
             changed[name] = structs.replace(actor, auth=_CLAIMED)
     if event.observed is not None:
         # When we heard of it is ours to say.

@@ -31,7 +31,10 @@ from deploytrail.trail import Attachment, Published, Receipt
 from deploytrail.vault.keys import Keyring, project_fingerprint_key
 
 if TYPE_CHECKING:
+    from deploytrail.app.indexes import IndexStore
     from deploytrail.app.tokens import Tokens
+    from deploytrail.follow.actor import Bookmarks
+    from deploytrail.follow.lease import Lease
 
 
 class Stores(NamedTuple):
@@ -109,6 +112,30 @@ class StoredTrail(Listing[Reader]):
         from deploytrail.app.tokens import Tokens
 
         return Tokens(self.store, self.recorder, self._clock)
+
+    def index(self) -> IndexStore:
+        """Where its search index stands, or is to stand; belongs to who asks for it."""
+        raise NotImplementedError
+
+    def lease(self, follower: str) -> Lease:
+        """The lease of the follower of that name."""
+        raise NotImplementedError
+
+    def bookmarks(self) -> Bookmarks:
+        """Where its actors stand."""
+        raise NotImplementedError
+
+    def policy(self) -> bytes:
+        """Whose keys count, as it came with the log."""
+        raise NotImplementedError
+
+    def refuse_fenced(self) -> None:
+        """Raise Fenced where the log is; nothing where that can't be told now."""
+        raise NotImplementedError
+
+    def standings(self) -> Path | None:
+        """The file in which its followers say how they stand; None where they have none."""
+        return None
 
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)

@@ -14,10 +14,13 @@ from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event
 from deploytrail.formats import cloudevents
+from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.web import splitting
 from deploytrail.web.problem import WrongType
 
 MEDIA: Final = (splitting.JSON, splitting.NDJSON, cloudevents.JSON, cloudevents.BATCH)
+OWNER_ASSURANCE: Final = 1
+"""How well an account of the operating system proves who it is."""
 _BINARY: Final = "ce-specversion"
 
 
@@ -30,7 +33,10 @@ class Sender(NamedTuple):
     admit: Callable[[Event], None] | None = None
 
     def heard(self, body: bytes, event: bytes | None = None) -> Heard:
-        return Heard(body, self.instance, event, admit=self.admit)
+        # Whoever has the trail's files could write there what accounts of this machine do.
+        is_owner = self.instance == LOCAL_INSTANCE and event is None
+        most = OWNER_ASSURANCE if is_owner else 0
+        return Heard(body, self.instance, event, admit=self.admit, assurance_max=most)
 
 
 class Said(NamedTuple):

@@ -19,7 +19,7 @@ from deploytrail import attachment_line
 from deploytrail.actions import OWN_TOOL
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event, EventId
-from deploytrail.trail import Attachment, Trail
+from deploytrail.trail import Attachment, TrailProducer
 from deploytrail.wrapper import regular_file
 
 FOLDER: Final = "unrecorded"
@@ -72,7 +72,7 @@ def write_unrecorded(
     return path
 
 
-def append_unrecorded(trail: Trail, home: Path) -> Appended:
+def append_unrecorded(trail: TrailProducer, home: Path) -> Appended:
     """Appends what earlier runs left behind, oldest first, and removes what then stands in it.
 
     Raises what `trail.record` raises; then the file stays as it was.

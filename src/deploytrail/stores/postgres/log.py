@@ -28,7 +28,7 @@ from deploytrail.stores.packing import packed, unpacked
 from deploytrail.stores.postgres import log_sql as sql
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.database import Database, Rows, Writing
-from deploytrail.stores.postgres.fence import Fence
+from deploytrail.stores.postgres.fence import REASONS, Fence
 from deploytrail.stores.postgres.link import Link, Waits
 from deploytrail.stores.postgres.rewriting import rewrite
 from deploytrail.stores.tree_row import Highest, TreeRow, decode, encode
@@ -95,6 +95,18 @@ class PostgresLog:
 
     def fence(self, reason: str) -> None:
         self._fence.raise_fence(reason)
+
+    def policy(self) -> bytes | None:
+        """The one that came with the log."""
+        with self._database.reading() as link:
+            rows = link.execute(sql.POLICY).fetchall()
+        return rows[0][0] if rows else None
+
+    def refuse_fenced(self) -> None:
+        """Raise Fenced while any node's fence stands."""
+        with self._database.reading() as link:
+            reasons = link.execute(REASONS).fetchall()
+        self._database.fence.refuse(reasons)
 
     def close(self) -> None:
         self._database.close()

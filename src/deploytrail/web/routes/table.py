@@ -9,6 +9,7 @@ from deploytrail.web.route import Route, Table, by_body
 from deploytrail.web.routes import (
     events,
     exporting,
+    fingerprinting,
     log,
     operating,
     recording,
@@ -32,6 +33,7 @@ TABLE: Final = Table(
         *events.ROUTES,
         *tailing.ROUTES,
         *exporting.ROUTES,
+        *fingerprinting.ROUTES,
         *log.ROUTES,
         *operating.ROUTES,
     )
