@@ -104,6 +104,15 @@ def test_a_backup_of_a_database_is_restored_into_a_directory(
     assert verbs("verify", there, "--disclosures").returncode == 0
 
 
+@pytest.mark.parametrize("url", ["sqlite:///srv?x", "mysql://db/x", "sqlite:srv"])
+def test_a_run_for_a_trail_that_can_t_be_is_kept_aside(program: Program, url: str) -> None:
+    done = program("run", "--url", url, "--", "sh", "-c", "exit 5")
+    assert done.returncode == 5
+    assert "URL: expected sqlite:///" in done.stderr
+    assert "kept 2 events in" in done.stderr
+    assert not list(program.home.glob("**/log.db"))
+
+
 SERVER = "http://127.0.0.1:9"
 STORED_ONLY = {
     "init": ["init"],
