@@ -22,6 +22,7 @@ from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import DeploytrailError, NotFound, SenderError
 from deploytrail.event import Actor, Event, EventId, Links, Outcome, Reason, Source, Target, Where
 from deploytrail.trail import (
+    Attachment,
     Facet,
     Histogram,
     OpenTrail,
@@ -34,7 +35,7 @@ from deploytrail.trail import (
 from deploytrail.untrusted import parse_event
 
 __all__ = [
-    "Actor", "DeploytrailError", "Event", "EventId", "Facet", "Histogram", "Links",
+    "Actor", "Attachment", "DeploytrailError", "Event", "EventId", "Facet", "Histogram", "Links",
     "NotFound", "Page", "Published", "Reason", "Receipt", "SenderError", "Shown", "Source", "Stats",
     "Target", "Trail", "Where", "event",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from deploytrail.app.changes import changes_something
 from deploytrail.app.cursors import decode
 from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.searching import Limits, stats
+from deploytrail.app.searching import Limits, Searching, stats
 from deploytrail.errors import Behind, Malformed, NotFound, TooSlow
 from deploytrail.event import Event, Reason, Where
 from deploytrail.query.fields import BY_NAME
@@ -250,6 +250,20 @@ class Hurrying(FakeClock):
     def monotonic(self) -> float:
         self.advance(seconds=1)
         return super().monotonic()
+
+
+def test_the_time_of_an_answer_is_one_however_often_it_looks_on(trail: DirectoryTrail) -> None:
+    # Each event has both words, none the phrase: it is looked at, in vain, in ever larger runs.
+    searched = Searched(trail, Hurrying(), Limits(seconds=12))
+    text = Reason(from_="stated", text="read the replica")
+    searched.record(*(at(one, reason=text) for one in range(600)))
+    searched.follow()
+    with pytest.raises(TooSlow):
+        searched.searching.search('"read replica"', limit=1)
+    patient = Searching(trail, searched.indexes, Hurrying(), Limits(seconds=1000))
+    assert patient.search('"read replica"', limit=1).items == ()
+    assert len(patient.search('"read the replica"', limit=7).items) == 7
+    searched.close()
 
 
 def test_a_query_that_takes_too_long_says_what_to_narrow(trail: DirectoryTrail) -> None:

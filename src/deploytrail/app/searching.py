@@ -32,6 +32,10 @@ SECONDS_MAX: Final = 10.0
 WAIT_SECONDS_MAX: Final = 10.0
 _TAIL_SECONDS: Final = 0.2
 _TAIL_ENTRIES: Final = 1_024
+_AT_ONCE_MAX: Final = 4_096
+_Tick = Callable[[], None]
+_Resolve = Callable[[Sequence[int]], Collection[int]]
+"""Which of some entries match, by the events themselves."""
 
 
 class Entries(Protocol):
@@ -123,9 +127,10 @@ class Searching:
         """See `trail.TrailSearcher.facets`."""
         wanted = [_field(name) for name in fields]
         _check_limit(limit)
+        tick = self._ticking(after)
         asked = self._asked(query, scope, self._clock.now())
-        with self._searcher(after) as searcher:
-            resolve = self._resolving(asked)
+        with self._searcher(tick) as searcher:
+            resolve = self._resolving(asked, tick)
             tallies = searcher.facets(asked.filter, wanted, limit=limit, resolve=resolve)
         return [_facet(field, tally, limit) for field, tally in zip(wanted, tallies, strict=True)]
 
@@ -140,6 +145,7 @@ class Searching:
         """See `trail.TrailSearcher.histogram`."""
         if not 0 < bars <= widths.BARS_MAX:
             raise Malformed(f"bars: expected 1 to {widths.BARS_MAX}, found {bars}; ask for fewer")
+        tick = self._ticking(after)
         asked = self._asked(query, scope, self._clock.now())
         low, high = widths.bounds(asked.filter)
 
@@ -147,8 +153,8 @@ class Searching:
             first = first if low is None else low
             return widths.edges(first, max(first, last if high is None else high - 1), bars)
 
-        with self._searcher(after) as searcher:
-            bins = searcher.histogram(asked.filter, edges, resolve=self._resolving(asked))
+        with self._searcher(tick) as searcher:
+            bins = searcher.histogram(asked.filter, edges, resolve=self._resolving(asked, tick))
         if not bins.edges and low is not None and high is not None and low < high:
             chosen = edges(low, low)
             none: dict[str, int] = {}
@@ -161,10 +167,12 @@ class Searching:
     ) -> list[str]:
         """See `trail.TrailSearcher.suggest`."""
         _check_limit(limit)
+        tick = self._ticking(None)
         asked = _Asked(scope, predicate(scope))
-        with self._searcher(None) as searcher:
+        with self._searcher(tick) as searcher:
+            resolve = self._resolving(asked, tick)
             return searcher.suggest(
-                _field(field), beginning, scope=scope, limit=limit, resolve=self._resolving(asked)
+                _field(field), beginning, scope=scope, limit=limit, resolve=resolve
             )
 
     def tail(
@@ -204,9 +212,11 @@ class Searching:
         if cursor is not None:
             found = decode(cursor, bound)
             start, now = found.position, at_microseconds(found.now)
+        tick = self._ticking(after)
         asked = self._asked(query, _both(scope, besides), now)
-        with self._searcher(after) as searcher:
-            matched = self._matching(searcher, asked, order, start, limit + 1)
+        resolve = self._resolving(asked, tick)
+        with self._searcher(tick) as searcher:
+            matched = _matching(searcher, asked.filter, resolve, order, start, limit + 1)
             indexed = searcher.cursor
         items = self._log.at([one.at for one in matched[:limit]])
         last = matched[limit - 1] if len(matched) > limit else None
@@ -217,28 +227,7 @@ class Searching:
             size=self._log.size(),
         )
 
-    def _matching(
-        self, searcher: Searcher, asked: _Asked, order: Order, start: Position | None, count: int
-    ) -> list[Position]:
-        """The next `count` that match: those that only may match are looked at."""
-        found: list[Position] = []
-        while len(found) < count:
-            missing = count - len(found)
-            some = searcher.search(asked.filter, order=order, after=start, limit=missing)
-            found += self._settled(asked, some)
-            if len(some) < missing:
-                break
-            start = some[-1].position
-        return found
-
-    def _settled(self, asked: _Asked, some: Sequence[Match]) -> list[Position]:
-        resolve = self._resolving(asked)
-        matching = set(resolve([one.position.at for one in some if not one.is_certain]))
-        return [one.position for one in some if one.is_certain or one.position.at in matching]
-
-    def _resolving(self, asked: _Asked) -> Callable[[Sequence[int]], Collection[int]]:
-        tick = self._ticking()
-
+    def _resolving(self, asked: _Asked, tick: _Tick) -> _Resolve:
         def resolve(indexes: Sequence[int]) -> Collection[int]:
             found = []
             for at in range(0, len(indexes), 64):
@@ -254,16 +243,14 @@ class Searching:
         return _Asked(filter, predicate(filter))
 
     @contextmanager
-    def _searcher(self, after: int | None) -> Iterator[Searcher]:
-        if after is not None:
-            self._wait(after)
+    def _searcher(self, tick: _Tick) -> Iterator[Searcher]:
         index = self._indexes.current()
         if index is None:
             raise NotFound(
                 "index: expected one to search in, found none of this version; "
                 "'deploytrail index rebuild' makes one, and so does a running server"
             )
-        with index.searching(self._ticking()) as searcher:
+        with index.searching(tick) as searcher:
             yield searcher
 
     def _wait(self, after: int) -> None:
@@ -280,7 +267,13 @@ class Searching:
             clock=self._clock,
         )
 
-    def _ticking(self) -> Callable[[], None]:
+    def _ticking(self, after: int | None) -> _Tick:
+        """Raises TooSlow from a time on; it counts from when the entry is there that is waited for.
+
+        One for all that a question does: what is read and what is looked at is one answer.
+        """
+        if after is not None:
+            self._wait(after)
         clock, seconds = self._clock, self._limits.seconds
         until = clock.monotonic() + seconds
 
@@ -292,6 +285,33 @@ class Searching:
                 )
 
         return tick
+
+
+def _matching(
+    searcher: Searcher,
+    filter: Filter,
+    resolve: _Resolve,
+    order: Order,
+    start: Position | None,
+    count: int,
+) -> list[Position]:
+    """The next that match, `count` at least where there are as many; what only may is looked at."""
+    found: list[Position] = []
+    wanted = count
+    while len(found) < count:
+        some = searcher.search(filter, order=order, after=start, limit=wanted)
+        found += _settled(some, resolve)
+        if len(some) < wanted:
+            break
+        start = some[-1].position
+        # Where few of those match that may, more are looked at for each time that is asked.
+        wanted = min(2 * wanted, max(count, _AT_ONCE_MAX))
+    return found
+
+
+def _settled(some: Sequence[Match], resolve: _Resolve) -> list[Position]:
+    matching = set(resolve([one.position.at for one in some if not one.is_certain]))
+    return [one.position for one in some if one.is_certain or one.position.at in matching]
 
 
 def stats(log: Entries, *, size_signed: int, followers: dict[str, int]) -> Stats:
