@@ -16,7 +16,7 @@ from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.recording import submission
 from deploytrail.app.restoring import Restored, restore
 from deploytrail.app.vouching import target
-from deploytrail.event import Actor, Event, Target
+from deploytrail.event import Actor, Event, Source, Target
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import StateRow
 from deploytrail.log.tiles import decode_bundle
@@ -49,6 +49,7 @@ def _set(trail: DirectoryTrail, like: Event, values: Mapping[str, bytes]) -> Non
     told = msgspec.structs.replace(
         like,
         action="audit.token.created",
+        source=Source(tool="deploytrail", instance="local"),
         targets=tuple(target("token", id, value) for id, value in values.items()),
     )
     changes = [
