@@ -1,0 +1,59 @@
+"""`python -m bench.tails ADDRESS COUNT STUCK`: so many listen to the tail, of which some never read.
+
+They read until standard input ends, and throw away what they hear.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import sys
+import time
+from typing import Final
+
+_READ_BYTES: Final = 1 << 18
+
+
+def main(address: str, count: int, stuck: int) -> int:
+    token = os.environ["DEPLOYTRAIL_TOKEN"]
+    streams = [_listening(address, token) for _ in range(count)]
+    with selectors.DefaultSelector() as ready:
+        for stream in streams[stuck:]:
+            ready.register(stream, selectors.EVENT_READ)
+        ready.register(sys.stdin, selectors.EVENT_READ)
+        print("listening", flush=True)
+        octets, ended = 0, 0
+        buffer = bytearray(_READ_BYTES)
+        while True:
+            for chosen, _ in ready.select():
+                if chosen.fileobj is sys.stdin:
+                    print(
+                        f"{count - stuck} clients read {octets / 2**20:.0f} MB, {ended} were ended; "
+                        f"they took {time.process_time():.0f} processor seconds"
+                    )
+                    return 0
+                stream = chosen.fileobj
+                assert isinstance(stream, socket.socket)
+                try:
+                    read = stream.recv_into(buffer)
+                except OSError:
+                    read = 0
+                octets += read
+                if not read:
+                    ended += 1
+                    ready.unregister(stream)
+
+
+def _listening(address: str, token: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    stream = socket.create_connection((host, int(port)), timeout=60)
+    stream.sendall(
+        f"GET /v1/tail HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    )
+    stream.settimeout(None)
+    return stream
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
