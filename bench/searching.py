@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from bench.dataset import EVENTS, DataSet
+from bench.dataset import DataSet
 from bench.figure import QUESTIONS, Figure
 from bench.peers import Peer, forget_files
 from bench.questions import ASKED, Samples, Values, samples
@@ -27,6 +27,7 @@ from deploytrail.index.sqlite.shelf import SqliteShelf
 _ROUNDS: Final = 40
 _ROUNDS_COLD: Final = 8
 _PEER_SECONDS: Final = 12
+_PEER_ROUNDS_COLD: Final = 3
 _PEER_COLD_SECONDS: Final = 8
 """After so many a peer is asked no more: of one question that takes long, one answer is enough."""
 
@@ -35,18 +36,17 @@ def figures(data: DataSet, wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """The 95th percentile of each question that is wanted, warm and then cold."""
     index = SegmentedIndex(SqliteShelf(data.index))
     found = samples(data.directory / "samples.json", index, data.events)
-    size = "10m" if data.events == EVENTS else f"{data.events / 1e6:g}m"
     peers = data.peers()
     try:
         if wanted("index.bytes_per_event"):
             yield _bytes_per_event(data, peers)
         for question in QUESTIONS:
-            name = f"search.{size}.{question}.p95_ms"
+            name = f"search.{data.size}.{question}.p95_ms"
             if wanted(name):
                 yield _warm(name, question, index, peers, found, data.events)
         index.close()
         for question in QUESTIONS:
-            name = f"search_cold.{size}.{question}.p95_ms"
+            name = f"search_cold.{data.size}.{question}.p95_ms"
             if wanted(name):
                 yield _cold(name, question, data, peers, found)
     finally:
@@ -123,9 +123,10 @@ def _cold(name: str, question: str, data: DataSet, peers: list[Peer], found: Sam
         taken.append(_first_answer(data, question, seed))
     beside = {}
     for peer in peers:
-        cold, chance = [], random.Random(question)
+        cold: list[float] = []
+        chance = random.Random(question)
         until = time.monotonic() + _PEER_COLD_SECONDS
-        while not cold or (len(cold) < _ROUNDS_COLD and time.monotonic() < until):
+        while not cold or (len(cold) < _PEER_ROUNDS_COLD and time.monotonic() < until):
             peer.forget()
             values = found.values(chance)
             started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A server as a user starts it: `deploytrail up` over a fresh directory, in processes of its own."""
+"""A server as a user starts it: `deploytrail up` over a fresh directory, in its own processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +65,6 @@ class Server:
 
     def processes(self) -> dict[str, int]:
         """Their numbers, by what they do; the other one is there a moment later."""
-        children = Path(f"/proc/{self._pid}/task/{self._pid}/children")
         found = {"serve": self._pid}
         for thread in Path(f"/proc/{self._pid}/task").iterdir():
             children = thread / "children"
@@ -102,7 +101,7 @@ def running(directory: Path) -> Iterator[Server]:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
         )  # fmt: skip
         try:
-            server = _started(process, environment)
+            server = _started(process)
             yield server
         finally:
             process.send_signal(signal.SIGTERM)
@@ -116,8 +115,9 @@ def running(directory: Path) -> Iterator[Server]:
                     stream.close()
 
 
-def _started(process: subprocess.Popen[bytes], _: Mapping[str, str]) -> Server:
-    assert process.stderr is not None and process.stdout is not None
+def _started(process: subprocess.Popen[bytes]) -> Server:
+    assert process.stderr is not None
+    assert process.stdout is not None
     for line in process.stderr:
         if b"serving " in line:
             url = line.decode().split(" at ")[-1].strip()

@@ -184,9 +184,7 @@ def _pool() -> tuple[list[_Pooled], dict[bytes, bytes]]:
     return pool, known
 
 
-def _pooled(
-    octets: bytes, body: bytes, digests: list[tuple[str, bytes | None]]
-) -> _Pooled:
+def _pooled(octets: bytes, body: bytes, digests: list[tuple[str, bytes | None]]) -> _Pooled:
     of_entry, of_event = _fields(octets), _fields(body)
     return _Pooled(*_pieces(of_entry), digests, _pieces(of_event))
 

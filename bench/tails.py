@@ -1,4 +1,4 @@
-"""`python -m bench.tails ADDRESS COUNT STUCK`: so many listen to the tail, of which some never read.
+"""`python -m bench.tails ADDRESS COUNT STUCK`: so many listen to the tail, and some never read.
 
 They read until standard input ends, and throw away what they hear.
 """
@@ -28,29 +28,33 @@ def main(address: str, count: int, stuck: int) -> int:
         while True:
             for chosen, _ in ready.select():
                 if chosen.fileobj is sys.stdin:
+                    spent = time.process_time()
                     print(
-                        f"{count - stuck} clients read {octets / 2**20:.0f} MB, {ended} were ended; "
-                        f"they took {time.process_time():.0f} processor seconds"
+                        f"{count - stuck} clients read {octets / 2**20:.0f} MB, {ended} were "
+                        f"ended; they took {spent:.0f} processor seconds"
                     )
                     return 0
-                stream = chosen.fileobj
-                assert isinstance(stream, socket.socket)
-                try:
-                    read = stream.recv_into(buffer)
-                except OSError:
-                    read = 0
+                assert isinstance(chosen.fileobj, socket.socket)
+                read = _read(chosen.fileobj, buffer)
                 octets += read
                 if not read:
                     ended += 1
-                    ready.unregister(stream)
+                    ready.unregister(chosen.fileobj)
+
+
+def _read(stream: socket.socket, buffer: bytearray) -> int:
+    """How much; nothing where it has ended."""
+    try:
+        return stream.recv_into(buffer)
+    except OSError:
+        return 0
 
 
 def _listening(address: str, token: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     stream = socket.create_connection((host, int(port)), timeout=60)
-    stream.sendall(
-        f"GET /v1/tail HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    )
+    head = f"Host: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    stream.sendall(f"GET /v1/tail HTTP/1.1\r\n{head}".encode())
     stream.settimeout(None)
     return stream
 
