@@ -81,8 +81,7 @@ def bytes_per_event(directory: Path, uri: str, *, events: int = 100_000) -> Figu
         value=round(stored / events, 1),
         unit="B/event",
         n=events,
-        peer=postgres.name(uri),
-        peer_value=round(peer, 1),
+        peers={postgres.name(uri): round(peer, 1)},
     )
 
 
@@ -126,8 +125,7 @@ def _figure(name: str, value: float, n: int, uri: str, peer: float) -> Figure:
         value=round(value),
         unit="events/s",
         n=n,
-        peer=postgres.name(uri),
-        peer_value=round(peer),
+        peers={postgres.name(uri): round(peer)},
     )
 
 

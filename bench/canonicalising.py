@@ -29,6 +29,5 @@ def ratio() -> Figure:
         value=round(theirs / ours, 1),
         unit="times as fast",
         n=_EVENTS,
-        peer="rfc8785",
-        peer_value=1.0,
+        peers={"rfc8785": 1.0},
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,14 +26,16 @@ from deploytrail.vault.subject import Subject, subject
 
 ORIGIN: Final = "deploytrail.bench/index/1"
 YEAR_SECONDS: Final = 365 * 86_400
-_POOL: Final = 20_000
+ROUND: Final = 20_000
+"""As many are in the pool."""
+_READ: Final = 4_096
 _TRANSLATED: Final = ("links", "plan", "artifact", "targets", "reason", "approval")
 _REPEATED: Final = frozenset({"/actor", "/client", "/links", "/source"})
 _raws: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Pooled(NamedTuple):
-    """An entry in pieces: what stays, and what is exchanged.
+    """An entry in pieces: what stays, and what is exchanged; `posted` are those of its event.
 
     `digests` are as they are listed, each with its text where it is to get a digest of its own.
     """
@@ -41,27 +43,69 @@ class _Pooled(NamedTuple):
     kept: bytes
     exchanged: bytes
     digests: list[tuple[str, bytes | None]]
+    posted: tuple[bytes, bytes]
 
 
-def reads(count: int, *, batch: int = 4_096, seed: int = 1) -> Iterator[Read]:
-    """`count` entries over a year, mostly in the order of time, in reads of `batch`."""
-    chance = random.Random(seed)
+class _Told(NamedTuple):
+    """What a replayed entry says of its own."""
+
+    id: bytes
+    time: bytes
+
+
+class Replay(NamedTuple):
+    """One round of the pool, from index `first` on: what is read, and of which events."""
+
+    first: int
+    reads: list[Read]
+    table: bytes
+    told: list[_Told]
+    pool: Sequence[_Pooled]
+
+    @property
+    def until(self) -> int:
+        return self.first + len(self.told)
+
+    def bodies(self) -> Iterator[bytes]:
+        """The events as somebody posts them."""
+        for pooled, told in zip(self.pool, self.told, strict=False):
+            kept, exchanged = pooled.posted
+            changed = exchanged.translate(self.table)
+            yield b'%s%s"id":"%s","time":"%s"}' % (kept, changed, told.id, told.time)
+
+
+def reads(count: int) -> Iterator[Read]:
+    """`count` entries over a year, mostly in the order of time."""
+    for replay in replays(count):
+        yield from replay.reads
+
+
+def replays(count: int, rounds: Iterable[int] | None = None) -> Iterator[Replay]:
+    """The rounds that `count` entries over a year are made of, all of them or those asked for."""
     pool, known = _pool()
+    for number in range(-(-count // ROUND)) if rounds is None else rounds:
+        yield _replay(number, count, pool, known)
+
+
+def _replay(
+    number: int, count: int, pool: Sequence[_Pooled], known: Mapping[bytes, bytes]
+) -> Replay:
+    chance = random.Random(number)
+    first = number * ROUND
+    until = min(first + ROUND, count)
+    replay = Replay(first, [], _exchange(chance), [], pool)
     start = microseconds(typical.START)
     step = YEAR_SECONDS * 1_000_000 // count
-    made = 0
-    while made < count:
-        table = _exchange(chance)
-        for first in range(0, len(pool), batch):
-            some = pool[first : first + min(batch, count - made)]
-            if not some:
-                return
-            entries, disclosures = [], dict(known)
-            for pooled in some:
-                octets = _replayed(pooled, table, start + made * step, chance, disclosures)
-                entries.append(octets)
-                made += 1
-            yield Read(made - len(some), entries, (), _given(disclosures))
+    for at in range(first, until, _READ):
+        entries, disclosures = [], dict(known)
+        for index in range(at, min(at + _READ, until)):
+            pooled = pool[index - first]
+            time = start + index * step
+            octets, told = _replayed(pooled, replay.table, time, chance, disclosures)
+            entries.append(octets)
+            replay.told.append(told)
+        replay.reads.append(Read(at, entries, (), _given(disclosures)))
+    return replay
 
 
 def _given(disclosures: dict[bytes, bytes]) -> Any:
@@ -81,7 +125,7 @@ def _replayed(
     time: int,
     chance: random.Random,
     disclosures: dict[bytes, bytes],
-) -> bytes:
+) -> tuple[bytes, _Told]:
     time += chance.randrange(100_000)
     logged = rfc3339(at_microseconds(time)).encode()
     heard = rfc3339(at_microseconds(time - chance.randrange(10_000))).encode()
@@ -96,7 +140,7 @@ def _replayed(
         digest = chance.randbytes(32)
         disclosures[digest] = json
         listed.append(base64url(digest))
-    return b"".join(
+    octets = b"".join(
         (
             pooled.kept,
             pooled.exchanged.translate(table),
@@ -108,6 +152,7 @@ def _replayed(
             b'"}',
         )
     )  # fmt: skip
+    return octets, _Told(id, claimed)
 
 
 def _pool() -> tuple[list[_Pooled], dict[bytes, bytes]]:
@@ -115,7 +160,7 @@ def _pool() -> tuple[list[_Pooled], dict[bytes, bytes]]:
     subjects: dict[str, Subject] = {}
     known: dict[bytes, bytes] = {}
     pool = []
-    for number, body in enumerate(typical.events(_POOL)):
+    for number, body in enumerate(typical.events(ROUND)):
         event = parse_event(body)
         for identity in identities(event):
             if identity not in subjects:
@@ -135,11 +180,17 @@ def _pool() -> tuple[list[_Pooled], dict[bytes, bytes]]:
             if is_repeated:
                 known[made.digest] = made.json
             digests.append((made.listed, None if is_repeated else made.json))
-        pool.append(_pooled(concealed.entry, digests))
+        pool.append(_pooled(concealed.entry, body, digests))
     return pool, known
 
 
-def _pooled(octets: bytes, digests: list[tuple[str, bytes | None]]) -> _Pooled:
+def _pooled(octets: bytes, body: bytes, digests: list[tuple[str, bytes | None]]) -> _Pooled:
+    of_entry, of_event = _fields(octets), _fields(body)
+    return _Pooled(*_pieces(of_entry), digests, _pieces(of_event))
+
+
+def _fields(octets: bytes) -> dict[str, bytes]:
+    """What stays of an entry or of an event, and the trace that it is made part of."""
     raws: Mapping[str, msgspec.Raw] = _raws(octets)
     fields = {name: bytes(raw) for name, raw in raws.items()}
     for name in ("id", "time", "observed", "logged", "_sd"):
@@ -148,9 +199,13 @@ def _pooled(octets: bytes, digests: list[tuple[str, bytes | None]]) -> _Pooled:
         links = msgspec.json.decode(fields["links"])
         trace = hashlib.sha256(links["run"].encode()).hexdigest()[:32]
         fields["links"] = canonical.encode(links | {"trace": trace})
+    return fields
+
+
+def _pieces(fields: Mapping[str, bytes]) -> tuple[bytes, bytes]:
     exchanged = [(name, raw) for name, raw in fields.items() if name in _TRANSLATED]
     kept = [(name, raw) for name, raw in fields.items() if name not in _TRANSLATED]
-    return _Pooled(b"{" + _members(kept), _members(exchanged), digests)
+    return b"{" + _members(kept), _members(exchanged)
 
 
 def _members(fields: list[tuple[str, bytes]]) -> bytes:

@@ -109,6 +109,11 @@ def test_a_body_is_hashed_under_a_key() -> None:
     assert entry.body_hash(b"k" * 32, b"body") == expected
 
 
+@given(st.binary(max_size=100), st.binary(max_size=300))
+def test_a_keyed_hash_is_an_hmac(key: bytes, octets: bytes) -> None:
+    assert entry.keyed_hash(key, octets) == hmac.digest(key, octets, "sha256")
+
+
 @given(st.binary())
 def test_base64url_is_a_pair(octets: bytes) -> None:
     text = base64url(octets)

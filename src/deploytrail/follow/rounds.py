@@ -16,8 +16,12 @@ from deploytrail.follow.reading import ENTRIES_MAX, Disclose, Piece, Step, piece
 from deploytrail.log.store import LogReader, Reading
 from deploytrail.log.tiles import WIDTH
 
-_SECONDS_AIMED: Final = 0.2
+_SECONDS_AIMED: Final = 0.5
 """So long at most a piece should take: whoever stops or waits for another is not kept waiting."""
+_ENTRIES_LEAST: Final = 4 * WIDTH
+"""Pieces of a single bundle cost an index twice as much an entry: where the machine is slow for a
+while, small ones would keep it slow.
+"""
 
 
 class Head(Protocol):
@@ -51,7 +55,7 @@ class Pace:
     def took(self, seconds: float, count: int) -> None:
         if seconds > _SECONDS_AIMED:
             # Whole bundles: less than one would be unpacked several times.
-            self.entries = max(WIDTH, min(self.entries, count) // 2)
+            self.entries = max(_ENTRIES_LEAST, min(self.entries, count) // 2)
         elif seconds < _SECONDS_AIMED / 4:
             self.entries = min(ENTRIES_MAX, self.entries * 2)
 
@@ -73,6 +77,8 @@ class Rounds:
         self._hosts = hosts
         self._clock = clock
         self._is_stopping = is_stopping
+        self.is_behind = False
+        """Whether there was more in the log than was given to somebody in the last round."""
 
     def round(self) -> bool:
         """Whether there was anything to be read; else all are at the end, or can't go on now.
@@ -83,7 +89,7 @@ class Rounds:
             (head for host in self._hosts for head in host.heads()), key=lambda head: head.cursor
         )
         until: int | None = None
-        has_read = False
+        has_read = self.is_behind = False
         # Those in front come first: a laggard has waited for long, and makes nobody else wait.
         for _, group in groupby(reversed(heads), key=lambda head: head.cursor):
             if self._is_stopping():
@@ -110,4 +116,5 @@ class Rounds:
             started = self._clock.monotonic()
             head.take(found, taken)
             head.pace.took(self._clock.monotonic() - started, len(found.entries))
+        self.is_behind = self.is_behind or found.until < found.size
         return bool(found.entries)

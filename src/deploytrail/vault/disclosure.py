@@ -10,14 +10,13 @@ the entry. Only name and value are sealed: salt and nonce are made again from wh
 from __future__ import annotations
 
 import hashlib
-import hmac
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
 from deploytrail import canonical
-from deploytrail.entry import base64url
+from deploytrail.entry import base64url, keyed_hash
 from deploytrail.errors import Tampered
 from deploytrail.vault.subject import Subject
 
@@ -57,7 +56,7 @@ def disclosure(subject: Subject, pointer: str, value: bytes) -> Disclosure:
 
 
 def _salted(subject: Subject, named: bytes) -> Disclosure:
-    salt = hmac.digest(subject.salt_key, named, "sha256")[:_SALT_BYTES]
+    salt = keyed_hash(subject.salt_key, named)[:_SALT_BYTES]
     name, _, value = named.partition(b"\x00")
     octets = b'["' + base64url(salt).encode("ascii") + b'","' + name + b'",' + value + b"]"
     found = digest(octets)
