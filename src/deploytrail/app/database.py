@@ -207,7 +207,9 @@ class DatabaseTrail(StoredTrail):
             keyring = PostgresKeyring(address, self.fence, clock, waits, wrapping_key=wrapping)
             opened.callback(keyring.close)
             states = state_directory(environment)
-            super().__init__(Stores(store, keyring, self._publishing, states), clock)
+            super().__init__(
+                Stores(store, keyring, self._publishing, states, store.put_policy), clock
+            )
             opened.pop_all()
 
     @contextmanager

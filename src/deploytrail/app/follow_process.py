@@ -19,6 +19,8 @@ from deploytrail.app.home import Home
 from deploytrail.app.leases import FileLease
 from deploytrail.app.lines import Lines, Stream
 from deploytrail.app.recording import Recorder
+from deploytrail.app.witnessing import NAME as WITNESSING
+from deploytrail.app.witnessing import Witnessing
 from deploytrail.clock import Clock
 from deploytrail.errors import EXIT_OK, EXIT_OUR_FAULT, DeploytrailError
 from deploytrail.follow.actor import Actor
@@ -99,6 +101,9 @@ def follow_directory(
             clock=clock,
             tell=tell,
             rest=gc.collect,
+            beside=[
+                Witnessing(opened, lambda: FileLease(directory, WITNESSING), clock=clock, tell=tell)
+            ],
         )
 
     return follow(parts, clock=clock, stream=stream, stopping=stopping)

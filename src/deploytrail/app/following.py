@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final, NamedTuple, Protocol
 
 from deploytrail.app.board import FileBoard
@@ -62,10 +63,18 @@ class Followed(NamedTuple):
     close: Callable[[], None]
 
 
+class Beside(Protocol):
+    """Something with a thread of its own that holds nobody up, such as asking witnesses."""
+
+    def running(self) -> AbstractContextManager[None]: ...
+    def standings(self) -> Sequence[Standing]: ...
+
+
 class Parts(NamedTuple):
     """What the process is made of. Each of `…_opened` is called in the thread that uses it.
 
     A lease belongs to the follower beside it. `rest` is called now and then between rounds.
+    `beside` runs as long as all of this does, and is shown with the followers.
     """
 
     followed_opened: Callable[[], Followed]
@@ -77,6 +86,7 @@ class Parts(NamedTuple):
     clock: Clock
     tell: Tell
     rest: Callable[[], object] = lambda: None
+    beside: Sequence[Beside] = ()
 
 
 class Following:
@@ -93,7 +103,10 @@ class Following:
         publisher = threading.Thread(target=self._publish_on, name="publisher", daemon=True)
         publisher.start()
         try:
-            self._follow()
+            with ExitStack() as stack:
+                for one in self._parts.beside:
+                    stack.enter_context(one.running())
+                self._follow()
         finally:
             self._stopping.set()
             publisher.join(STOP_SECONDS_MAX)
@@ -170,7 +183,7 @@ class Following:
             followed.refuse_fenced()
             has_read = rounds.round()
             now = parts.clock.monotonic()
-            standings = tuple(host.standing() for host in hosts)
+            standings = (*(host.standing() for host in hosts), *_standings(parts.beside))
             if _states(standings) != _states(told) or now - told_at >= BOARD_SECONDS:
                 told, told_at = standings, now
                 parts.board.write(parts.clock.now(), standings, published=self._published_because)
@@ -220,6 +233,10 @@ class Following:
 def _close(publishing: Publishing | None) -> None:
     if publishing is not None:
         publishing.close()
+
+
+def _standings(beside: Sequence[Beside]) -> list[Standing]:
+    return [standing for one in beside for standing in one.standings()]
 
 
 def _states(standings: Sequence[Standing]) -> list[tuple[str, str, str]]:

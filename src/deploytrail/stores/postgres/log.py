@@ -68,6 +68,11 @@ class PostgresLog:
         link.execute(sql.NEW_TREE, encode(new))
         link.execute(sql.PUT_POLICY, (policy,))
 
+    def put_policy(self, octets: bytes) -> None:
+        """Replace the policy that whoever has no key verifies by, durably on return."""
+        with self._database.writing() as writing:
+            writing.link.execute(sql.PUT_POLICY, (octets,))
+
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         with self._database.writing() as writing:
