@@ -95,6 +95,7 @@ class Asking:
         self._cosigned: set[bytes] = set()
         self._is_settled = False
         self._lagging = Lagging()
+        self._newest = 0
         self._replies: SimpleQueue[_Reply] = SimpleQueue()
 
     def tick(self) -> None:
@@ -108,6 +109,7 @@ class Asking:
             self._take_policy(policy)
         if newest is None or not newest.size or not self._asked:
             return
+        self._newest = newest.size
         now = self._clock.monotonic()
         if self._round is not None and newest.size > self._round.size:
             self._lagging.published(now)
@@ -128,6 +130,12 @@ class Asking:
     def is_quorum_met(self) -> bool:
         """Whether those who cosigned in this round make the quorum, where there is one."""
         return self._policy.quorum != NO_QUORUM and self._policy.is_met(self._cosigned)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the newest checkpoint has its quorum, or nobody is left to wait for."""
+        has_begun = self._round is not None and self._round.size >= self._newest
+        return has_begun and (self.is_quorum_met or not self.is_waiting)
 
     @property
     def is_waiting(self) -> bool:

@@ -101,15 +101,16 @@ class Following:
     def run(self) -> None:
         """Raises what must not go on, such as Fenced, once both threads have ended."""
         publisher = threading.Thread(target=self._publish_on, name="publisher", daemon=True)
-        publisher.start()
-        try:
-            with ExitStack() as stack:
-                for one in self._parts.beside:
-                    stack.enter_context(one.running())
+        with ExitStack() as beside:
+            # Ended behind the publisher: what it signs last is theirs, too.
+            for one in self._parts.beside:
+                beside.enter_context(one.running())
+            publisher.start()
+            try:
                 self._follow()
-        finally:
-            self._stopping.set()
-            publisher.join(STOP_SECONDS_MAX)
+            finally:
+                self._stopping.set()
+                publisher.join(STOP_SECONDS_MAX)
         if self._fatal is not None:
             raise self._fatal
 

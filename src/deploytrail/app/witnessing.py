@@ -32,6 +32,7 @@ NAME: Final = "witnessing"
 VERSION: Final = 1
 TICK_SECONDS: Final = 0.25
 STOP_SECONDS_MAX: Final = 5.0
+_LAST_SECONDS_MAX: Final = 3.0
 _LIMITS: Final = Limits(
     connect_seconds=5.0, read_seconds=10.0, total_seconds=15.0, bytes_max=65_536
 )
@@ -179,6 +180,9 @@ class Witnessing:
                 if retry.failures:
                     retry.succeeded()
                 self._clock.wait(self._wake, TICK_SECONDS)
+            if asking is not None and asking.standings():
+                # What was signed at the end; the log stands still behind it, maybe for long.
+                until_done(asking, self._clock, self._wake, seconds_max=_LAST_SECONDS_MAX)
         finally:
             with suppress(Exception):
                 lease.close()
@@ -222,13 +226,21 @@ def ask_once(trail: Witnessed, *, clock: Clock, seconds_max: float) -> Asking:
             tell=Silent(),
             wake=wake.set,
         )
-        until = clock.monotonic() + seconds_max
-        asking.tick()
-        while asking.is_waiting and clock.monotonic() < until:
-            clock.wait(wake, TICK_SECONDS)
-            wake.clear()
-            asking.tick()
+        until_done(asking, clock, wake, seconds_max=seconds_max)
     return asking
+
+
+def until_done(asking: Asking, clock: Clock, wake: threading.Event, *, seconds_max: float) -> None:
+    """Ask for the newest checkpoint until it has its quorum, or for so long; `wake` is set at each
+    answer.
+    """
+    until = clock.monotonic() + seconds_max
+    while True:
+        wake.clear()
+        asking.tick()
+        if not asking.standings() or asking.is_done or clock.monotonic() >= until:
+            return
+        clock.wait(wake, TICK_SECONDS)
 
 
 def posting(http: Http) -> Post:
