@@ -18,15 +18,11 @@ from deploytrail.log import note as notes
 from deploytrail.log import policy as policies
 from deploytrail.log import witnessing
 from tests.app.trails import Place, place
-from tests.app.witnessed import ALICE, Asker, Neighbour, Slow, add
+from tests.app.witnessed import ALICE, Asker, Neighbour, Slow, add, inline
 from tests.witness.requests import is_cosigned
 
 SIZE = witnessing.SIZE_TYPE
 Asking = Callable[..., Asker]
-
-
-def inline(work: Callable[[], None]) -> None:
-    work()
 
 
 @pytest.fixture
@@ -56,7 +52,7 @@ def asking(there: Place) -> Iterator[Asking]:
     opened: list[Asker] = []
 
     def start(*neighbours: Neighbour, spawn: Any = inline) -> Asker:
-        opened.append(Asker(there, *neighbours, spawn=spawn))
+        opened.append(Asker(there.open(), there.clock, *neighbours, spawn=spawn))
         return opened[-1]
 
     yield start
@@ -252,18 +248,18 @@ class Copy:
 
 def test_a_trail_that_was_set_back_is_refused_told_and_found(there: Place, bob: Neighbour) -> None:
     pinned = named(there, bob)
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(2)
     older = Copy(there)
     there.record(5)
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(4)
     seen = there.home.parent / "bobs-checkpoint"
     with there.opened() as trail:
         seen.write_bytes(bob.cosigned(trail.origin))
     older.restore()
     for _ in range(2):
-        with closing(Asker(there, bob, spawn=inline)) as asker:
+        with closing(Asker(there.open(), there.clock, bob)) as asker:
             asker.tick(4)
             assert asker.lines.kinds == ["witness refused"]
             assert [one.state for one in asker.asking.standings()] == ["broken"]
@@ -284,11 +280,11 @@ def test_a_trail_that_forked_is_refused_told_and_found_for_good(
     there: Place, bob: Neighbour, asking: Asking
 ) -> None:
     pinned = named(there, bob)
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(2)
     older = Copy(there)
     there.record(5)
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(4)
     older.restore()
     there.record(20)
@@ -311,17 +307,17 @@ def test_after_a_restore_of_the_newest_copy_it_is_cosigned_again(
     there: Place, bob: Neighbour, asking: Asking
 ) -> None:
     named(there, bob)
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(2)
     older = Copy(there)
     there.record(5)
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(4)
     shutil.copytree(there.home, there.home.parent / "newest")
     states = Path(there.environment["XDG_STATE_HOME"])
     shutil.copytree(states, there.home.parent / "newest-state")
     older.restore()
-    with closing(Asker(there, bob, spawn=inline)) as asker:
+    with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(4)
     assert told(there) == ["refused"]
     shutil.rmtree(there.home)
@@ -416,7 +412,7 @@ def test_an_empty_log_is_not_asked_for(tmp_path: Path, bob: Neighbour) -> None:
     with empty.opened() as trail:
         trail.publish()
         bob.knows(trail.policy())
-    with closing(Asker(empty, bob, spawn=inline)) as asker:
+    with closing(Asker(empty.open(), empty.clock, bob)) as asker:
         asker.tick(5)
     assert bob.asked == 0
 

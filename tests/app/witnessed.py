@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploytrail.app.asking import Asking
-from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.stored import StoredTrail
 from deploytrail.app.witnessing import Told
 from deploytrail.errors import Unreachable
 from deploytrail.event import Actor
@@ -18,7 +18,6 @@ from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Policy
 from deploytrail.stores.cosigned import CosignedFiles
 from deploytrail.witness.keeping import Refusal, Witness
-from tests.app.trails import Place
 from tests.fakes import FakeClock
 from tests.follow.hosted import Lines
 
@@ -74,6 +73,11 @@ class Neighbour:
         return found
 
 
+def inline(work: Callable[[], None]) -> None:
+    """Runs what it is given at once."""
+    work()
+
+
 class Slow:
     """Runs what it is given when it is told to, in order."""
 
@@ -90,13 +94,17 @@ class Slow:
 
 
 class Asker:
-    """The thread that asks, in steps: one `tick` each, at the time of the place's clock."""
+    """The thread that asks, in steps of `tick`."""
 
     def __init__(
-        self, there: Place, *neighbours: Neighbour, spawn: Callable[[Callable[[], None]], None]
+        self,
+        trail: StoredTrail,
+        clock: FakeClock,
+        *neighbours: Neighbour,
+        spawn: Callable[[Callable[[], None]], None] = inline,
     ) -> None:
-        self.there = there
-        self.trail = there.open()
+        self.trail = trail
+        self._clock = clock
         self.lines = Lines()
         self.by_url = {one.url: one for one in neighbours}
         self.asking = Asking(
@@ -104,8 +112,8 @@ class Asker:
             own=self.trail.own_policy(),
             post=self._post,
             spawn=spawn,
-            alarms=Told(self.trail, there.clock),
-            clock=there.clock,
+            alarms=Told(trail, clock),
+            clock=clock,
             tell=self.lines,
         )
 
@@ -116,13 +124,13 @@ class Asker:
     def tick(self, times: int = 1, *, seconds: float = 0.25) -> None:
         for _ in range(times):
             self.asking.tick()
-            self.there.clock.advance(seconds=seconds)
+            self._clock.advance(seconds=seconds)
 
     def close(self) -> None:
         self.trail.close()
 
 
-def add(trail: DirectoryTrail, *neighbours: Neighbour, quorum: str | None = None) -> None:
+def add(trail: StoredTrail, *neighbours: Neighbour, quorum: str | None = None) -> None:
     """Name them, and let them know the log."""
     for one in neighbours:
         trail.witnesses().add(one.vkey, one.url, name=one.name, quorum=None, by=ALICE)

@@ -110,8 +110,9 @@ def refuse_unsound(target: Path | str, clock: Clock, environment: Mapping[str, s
     report = verify(target, disclosures=True, clock=clock, environment=environment)
     # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
     is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
-    # Nor can anybody have it cosigned, as long as it is fenced.
-    if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE, EXIT_POLICY_UNMET}:
+    # And one whose own key signed it lacks others' signatures, who can't be asked behind a fence.
+    is_signed = report.exit_code == EXIT_POLICY_UNMET and report.size_signed > 0
+    if is_bad or not (is_signed or report.exit_code in {EXIT_OK, EXIT_INCOMPLETE}):
         first = report.found[0].what if report.found else ", ".join(report.not_checked)
         raise Fenced(
             f"the log stays fenced: verification ended with {report.exit_code}: {first}. Restore "

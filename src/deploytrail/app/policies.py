@@ -7,6 +7,7 @@ is a member of one group, whose threshold is the quorum; the log's own cosigner 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,7 +25,9 @@ GROUP: Final = b"witnesses"
 CHECKPOINTS_MAX: Final = 1024
 """In how many of the newest checkpoints cosignatures are looked for."""
 _ALGORITHMS: Final = frozenset({COSIGNATURE_V1, ML_DSA_44})
-_SCHEMES: Final = ("http://", "https://")
+_is_url: Final = re.compile(r"https?://[!-~]+").fullmatch
+_is_name: Final = re.compile(rb"[!-\"$-~\x80-\xff][!-~\x80-\xff]{0,199}").fullmatch
+"""What stands in a policy's lines, and begins none of its comments."""
 
 
 def in_force(reader: Reader, own: Policy) -> Policy:
@@ -58,10 +61,10 @@ def witness(vkey: str, url: str) -> Witness:
             f"VKEY: expected the key of a witness (04 or 06), found one of type "
             f"{key.algorithm:02x}; 'deploytrail witness key' prints that of one of yours"
         )
-    if not url.startswith(_SCHEMES) or "@" in url or not url.isascii() or not url.isprintable():
+    if not _is_url(url) or "@" in url:
         raise Malformed(
-            f"URL: expected http:// or https://, a host and maybe a path, without a password, "
-            f"found {strict.shown(url)}"
+            f"URL: expected http:// or https://, a host and maybe a path, without spaces and "
+            f"without a password, found {strict.shown(url)}"
         )
     return Witness(key, url.rstrip("/").encode())
 
@@ -69,8 +72,13 @@ def witness(vkey: str, url: str) -> Witness:
 def added(policy: Policy, name: bytes, new: Witness) -> Policy:
     """With one witness more; the first one makes the quorum, each further one leaves it as it is.
 
-    Raises Conflict where its name or key is taken.
+    Raises Malformed for a name that can't be one, Conflict where its name or key is taken.
     """
+    if not _is_name(name):
+        raise Malformed(
+            f"NAME: expected up to 200 letters, digits and marks without spaces, found "
+            f"{_shown(name)}; give another by --name"
+        )
     if name in policy.witnesses or name in policy.groups or name == NO_QUORUM:
         raise Conflict(
             f"NAME: expected one that no witness has, found {_shown(name)}; give another by --name"
@@ -84,7 +92,7 @@ def removed(policy: Policy, name: bytes) -> Policy:
     """Without a witness; the quorum shrinks where too few are left. Raises NotFound."""
     there = outside(policy)
     if name not in there:
-        known = ", ".join(_shown(each) for each in there) or "none"
+        known = ", ".join(_shown(each) for each in there) or "it has none"
         raise NotFound(f"NAME: expected a witness of this trail ({known}), found {_shown(name)}")
     left = {each: one for each, one in policy.witnesses.items() if each != name}
     return _with(policy, left, min(threshold(policy), len(there) - 1))
