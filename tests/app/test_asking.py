@@ -12,7 +12,7 @@ import pytest
 
 from deploytrail.app import published
 from deploytrail.app.verifying import verify
-from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, EXIT_TAMPERED, Unreachable
+from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, EXIT_STALE, EXIT_TAMPERED, Unreachable
 from deploytrail.kit.http import Response
 from deploytrail.log import note as notes
 from deploytrail.log import policy as policies
@@ -158,7 +158,7 @@ def test_what_grows_while_it_is_asked_for_is_witnessed_a_moment_later(
     there.clock.advance(seconds=121)
     report = checked(there, pinned)
     assert (report.exit_code, report.anchoring) == (EXIT_POLICY_UNMET, "UNANCHORED")
-    assert "They vouch for its first 4 entries, since 2026" in report.why
+    assert "Its witnesses vouch for its first 4 entries, since 2026" in report.why
     assert "for none of the 2 entries behind" in report.why
     assert "deploytrail verify --checkpoint FILE" in report.why
     asker.tick(4)
@@ -450,6 +450,29 @@ def test_a_request_that_broke_is_a_failure_and_nothing_more(
     bob.says = None
     asker.tick(10, seconds=10)
     assert asker.asking.is_quorum_met
+
+
+def test_an_old_answer_that_is_given_again_is_not_taken(
+    there: Place, bob: Neighbour, asking: Asking
+) -> None:
+    pinned = named(there, bob)
+    asker = asking(bob)
+    said: list[Response] = []
+
+    def kept(body: bytes) -> Response:
+        bob.says = None
+        said.append(bob.answer(body))
+        return said[-1]
+
+    bob.says = kept
+    asker.tick(3)
+    assert asker.asking.is_quorum_met
+    # Somebody on the way answers in its place, for ever the same.
+    bob.says = lambda _: said[0]
+    asker.tick(500, seconds=1)
+    assert "behind; set the clock" in asker.asking.standings()[0].reason
+    assert told(there) == ["lagging"]
+    assert checked(there, pinned, max_age_seconds=120).exit_code == EXIT_STALE
 
 
 def test_a_cosignature_of_the_future_is_not_taken(

@@ -159,6 +159,16 @@ def test_who_is_not_there_can_not_be_taken_off(there: Place) -> None:
             trail.witnesses().remove("self", quorum=None, by=ALICE, reason=None)
 
 
+def test_there_are_no_more_than_every_reader_takes(there: Place) -> None:
+    with there.opened() as trail:
+        for number in range(policies.WITNESSES_MAX):
+            named(trail, vkey(f"witness.test/{number}"), name=f"w{number}")
+        with pytest.raises(Conflict, match="expected at most 16"):
+            named(trail, name="bob")
+        with pytest.raises(Malformed, match="at most 200 characters"):
+            named(trail, vkey("n" * 201), name="long")
+
+
 def test_of_two_changes_at_once_one_is_refused(there: Place) -> None:
     class Hasty(FakeClock):
         """While one is thinking, another has changed it."""

@@ -235,7 +235,7 @@ def test_a_trail_that_was_set_back_is_refused_and_found(site: Site) -> None:
     assert (refusal["refused"], refusal["proven"]) == (site.origin, False)
     late = site.verified(clock=Later())
     assert (late.exit_code, late.anchoring) == (EXIT_POLICY_UNMET, "UNANCHORED")
-    assert "They vouch for its first 2 entries" in late.why
+    assert "Its witnesses vouch for its first 2 entries" in late.why
     held = site.verified(checkpoints_seen=[seen])
     assert [one.state for one in held.found] == ["MISSING"]
     said = site("verify", "--policy", str(site.pinned), "--checkpoint", str(seen), code=3)

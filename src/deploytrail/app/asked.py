@@ -16,9 +16,11 @@ from deploytrail.log import witnessing
 from deploytrail.log.note import VerifierKey
 from deploytrail.log.witnessing import Cosigned
 
-_LONGEST_SECONDS: Final = 60.0
-_AHEAD_SECONDS_MAX: Final = 300
-"""By how much its clock may be ahead of ours: what it says would count as fresh for ever."""
+LONGEST_SECONDS: Final = 60.0
+_APART_SECONDS_MAX: Final = 300
+"""By how much its clock may differ from ours. What is further ahead would count as fresh for ever,
+what is further behind may be an old answer that somebody gives again.
+"""
 _SHOWN_BYTES: Final = 200
 
 
@@ -55,10 +57,10 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a question: the witness's standing, and cosignatures to be stored."""
+    """What came of a question: the witness's standing, and a cosignature to be stored."""
 
     asked: Asked
-    cosigned: tuple[Cosigned, ...] = ()
+    cosigned: Cosigned | None = None
 
 
 def answered(
@@ -89,9 +91,11 @@ def answered(
 def _cosigned(asked: Asked, question: Question, body: bytes, now: float, seconds: int) -> Answer:
     found = witnessing.cosignatures(body, question.text, [asked.key])
     times = [one.timestamp for one in found if one.timestamp is not None]
-    if times and max(times) > seconds + _AHEAD_SECONDS_MAX:
+    if times and abs(max(times) - seconds) > _APART_SECONDS_MAX:
+        apart = max(times) - seconds
         raise Malformed(
-            f"cosignature: expected a time up to now, found one {max(times) - seconds:,} s ahead"
+            f"cosignature: expected the time of now, found one {abs(apart):,} s "
+            f"{'ahead' if apart > 0 else 'behind'}; set the clock that is wrong"
         )
     done = structs.replace(
         asked,
@@ -104,7 +108,9 @@ def _cosigned(asked: Asked, question: Question, body: bytes, now: float, seconds
         refused="",
         cosigned=max(times, default=asked.cosigned),
     )
-    return Answer(done, found)
+    # It may well have said so twice; one line of a key is kept.
+    newest = max(found, key=lambda one: one.timestamp or 0)
+    return Answer(done, newest)
 
 
 def _conflicted(
@@ -131,7 +137,7 @@ def _conflicted(
 
 
 def _failed(asked: Asked, why: str, now: float) -> Answer:
-    delay = min(2.0 ** min(asked.failures, 16), _LONGEST_SECONDS)
+    delay = min(2.0 ** min(asked.failures, 16), LONGEST_SECONDS)
     return Answer(
         structs.replace(asked, attempt=0, failures=asked.failures + 1, due=now + delay, error=why)
     )
@@ -144,7 +150,7 @@ def _refused(asked: Asked, why: str, now: float) -> Answer:
             asked,
             attempt=0,
             failures=asked.failures + 1,
-            due=now + _LONGEST_SECONDS,
+            due=now + LONGEST_SECONDS,
             error=why,
             refused=why,
         )

@@ -236,13 +236,19 @@ class Asking:
             self._asked[reply.name] = answer.asked
             taken.append((reply, before, answer))
         # First what is signed: whatever else fails, the same is found and told anew.
-        self._keep([(reply.question.size, one) for reply, _, a in taken for one in a.cosigned])
+        self._keep(
+            [
+                (reply.question.size, answer.cosigned)
+                for reply, _, answer in taken
+                if answer.cosigned is not None
+            ]
+        )
         for reply, before, answer in taken:
             self._told(reply, before, answer)
 
     def _told(self, reply: _Reply, before: Asked, answer: Answer) -> None:
         after = answer.asked
-        if answer.cosigned:
+        if answer.cosigned is not None:
             if self._round is not None and reply.question.round == self._round.number:
                 self._cosigned.add(reply.name)
             if before.failures:

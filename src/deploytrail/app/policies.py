@@ -24,6 +24,9 @@ ID: Final = "log"
 GROUP: Final = b"witnesses"
 CHECKPOINTS_MAX: Final = 1024
 """In how many of the newest checkpoints cosignatures are looked for."""
+WITNESSES_MAX: Final = 16
+"""Readers of checkpoints refuse more signatures than so many, some of them."""
+_KEY_NAME_CHARACTERS_MAX: Final = 200
 _ALGORITHMS: Final = frozenset({COSIGNATURE_V1, ML_DSA_44})
 _is_url: Final = re.compile(r"https?://[!-~]+").fullmatch
 _is_name: Final = re.compile(rb"[!-\"$-~\x80-\xff][!-~\x80-\xff]{0,199}").fullmatch
@@ -61,6 +64,11 @@ def witness(vkey: str, url: str) -> Witness:
             f"VKEY: expected the key of a witness (04 or 06), found one of type "
             f"{key.algorithm:02x}; 'deploytrail witness key' prints that of one of yours"
         )
+    if len(key.name) > _KEY_NAME_CHARACTERS_MAX:
+        raise Malformed(
+            f"VKEY: expected a name of at most {_KEY_NAME_CHARACTERS_MAX} characters, found one of "
+            f"{len(key.name)}"
+        )
     if not _is_url(url) or "@" in url:
         raise Malformed(
             f"URL: expected http:// or https://, a host and maybe a path, without spaces and "
@@ -82,6 +90,11 @@ def added(policy: Policy, name: bytes, new: Witness) -> Policy:
     if name in policy.witnesses or name in policy.groups or name == NO_QUORUM:
         raise Conflict(
             f"NAME: expected one that no witness has, found {_shown(name)}; give another by --name"
+        )
+    if len(outside(policy)) >= WITNESSES_MAX:
+        raise Conflict(
+            f"witnesses: expected at most {WITNESSES_MAX}, as many as every reader of a checkpoint "
+            "takes, found one more; remove one first"
         )
     _refuse_known(policy, new.key)
     witnesses = {**policy.witnesses, name: new}

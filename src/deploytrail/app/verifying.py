@@ -313,12 +313,12 @@ class _Verification:
             "deploytrail verify --checkpoint FILE (docs/witness.md)"
         )
         if before is None:
-            return f"No quorum of witnesses vouches for anything in it. {whom}: {ask}"
+            return f"No quorum of witnesses has vouched for anything in it of late. {whom}: {ask}"
         size = before.evaluation.checkpoint.size
         ahead = counted(outcome.size_signed - size, "entry")
         return (
-            f"They vouch for its first {counted(size, 'entry')}, since {before.time}, and for none "
-            f"of the {ahead} behind. {whom}: {ask}"
+            f"Its witnesses vouch for its first {counted(size, 'entry')}, since {before.time}, "
+            f"and for none of the {ahead} behind. {whom}: {ask}"
         )
 
     def _report(
