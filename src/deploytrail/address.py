@@ -22,6 +22,7 @@ _authority = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]:]*))(?::(0|[1-9][0-9]{0,4}))
 _is_v6 = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?").fullmatch
 _is_numeric = re.compile(r"[0-9.]+").fullmatch
 _foreign = re.compile(r"[^!-~]")
+_is_socket = re.compile(r"%2[Ff]").match
 # What stands before, in and behind the @ of a database's URL; RFC 3986 has the rest escaped.
 _database = re.compile(
     r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^:@/?#]*))?@)?"
@@ -121,6 +122,14 @@ def address(text: str, *, what: str = "URL", plain_http: bool = False) -> Addres
     raise Malformed(f"{what}: expected {FORMS}, found {scheme[:20]}://; name one of these")
 
 
+def database(text: str, *, what: str = "URL") -> Database:
+    """As `address`, of a database; raises Malformed for every other one."""
+    found = address(text, what=what)
+    if not isinstance(found, Database):
+        raise Malformed(f"{what}: expected postgresql://HOST/DATABASE, found {found}; name one")
+    return found
+
+
 def host(text: str, *, what: str, port: int | None = None) -> Host:
     """`host:port` or `[v6]:port`, from 0; without a port where one is given. Raises Malformed."""
     found = _authority(text)
@@ -169,7 +178,7 @@ def _sqlite_path(rest: str, what: str) -> Path:
     if not rest.startswith("/") or "?" in rest or "#" in rest:
         raise Malformed(
             f"{what}: expected sqlite:/// and the absolute path of the trail's directory, such as "
-            f"sqlite:///var/lib/deploytrail, found sqlite://{rest[:60]}; write it so"
+            "sqlite:///var/lib/deploytrail, found another form; write it so"
         )
     return _path(_unquoted(rest, what), what)
 
@@ -194,7 +203,9 @@ def _postgres(rest: str, what: str) -> Database:
     for part in found.groupdict(default="").values():
         _unquoted(part, what)
     for one in filter(None, found["hosts"].split(",")):
-        host(one, what=what, port=5432)
+        # libpq takes a directory of sockets for a host, too.
+        if not _is_socket(one):
+            host(one, what=what, port=5432)
     return Database(f"postgresql://{rest}")
 
 

@@ -50,7 +50,7 @@ class Trail(OpenTrail, Protocol):
     def open(
         url: str | Path | None = None, *, token: str | None = None, create: bool = True
     ) -> OpenTrail:
-        """`sqlite:///DIRECTORY`, a path or `https://…`; else DEPLOYTRAIL_URL.
+        """`sqlite:///DIRECTORY`, a path, `postgresql://…` or `https://…`; else DEPLOYTRAIL_URL.
 
         Without either, the user's own directory, as on the command line. `token`, else
         DEPLOYTRAIL_TOKEN, opens a server. `create` makes a trail where there is none, but never

@@ -333,12 +333,20 @@ class TrailRecorder(Protocol):
         ...
 
 
-class Trail(TrailReader, TrailRecorder, Protocol):
-    """A trail where its keys are at hand. Not safe for use from several threads; cheap to open."""
+class TrailProducer(TrailRecorder, Protocol):
+    """What a producer of events needs of a trail."""
 
     def fingerprint_key(self, project: str) -> bytes:
         """The 32 bytes under which secrets of one project leave a fingerprint when dropped."""
         ...
+
+    def close(self) -> None:
+        """As `TrailReader.close`."""
+        ...
+
+
+class Trail(TrailReader, TrailProducer, Protocol):
+    """A trail where its keys are at hand. Not safe for use from several threads; cheap to open."""
 
 
 class OpenTrail(TrailSearcher, TrailRecorder, Protocol):

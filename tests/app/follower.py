@@ -8,18 +8,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from deploytrail.app.follow_process import follow_directory
+from deploytrail.address import Directory
+from deploytrail.app.follow_process import follow_trail
 from deploytrail.clock import SystemClock
 from tests.follow.counting import CountingStore
 
 
 def main(home: str, states: str, view: str) -> int:
-    return follow_directory(
-        Path(home),
+    return follow_trail(
+        Directory(Path(home)),
         clock=SystemClock(),
         environment={"XDG_STATE_HOME": states},
         stream=sys.stderr,
-        views=lambda _, origin: [CountingStore(Path(view), origin=origin)],
+        views=lambda trail: [CountingStore(Path(view), origin=trail.origin)],
     )
 
 

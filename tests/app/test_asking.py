@@ -13,7 +13,7 @@ import pytest
 from deploytrail.app import published
 from deploytrail.app.verifying import verify
 from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, EXIT_STALE, EXIT_TAMPERED, Unreachable
-from deploytrail.kit.http import Response
+from deploytrail.kit.answer import Response
 from deploytrail.log import note as notes
 from deploytrail.log import policy as policies
 from deploytrail.log import witnessing

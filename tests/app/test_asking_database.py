@@ -10,14 +10,11 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app.database import DatabaseTrail, open_database
-from deploytrail.app.leases import DatabaseLease
 from deploytrail.app.verifying import verify
-from deploytrail.app.witnessing import NAME, Witnessing
+from deploytrail.app.witnessing import Witnessing
 from deploytrail.clock import SystemClock
 from deploytrail.errors import EXIT_OK
 from deploytrail.log import policy as policies
-from deploytrail.stores.postgres.address import Address
-from deploytrail.stores.postgres.lease import Lease
 from deploytrail.trail import Report
 from tests.app.trails import place
 from tests.app.witnessed import Asker, Neighbour, add
@@ -105,7 +102,6 @@ def test_one_of_two_nodes_asks(base: Base, tmp_path: Path) -> None:
     def node() -> Witnessing:
         return Witnessing(
             base.open,
-            lambda: DatabaseLease(Lease(Address(base.url), NAME)),
             clock=clock,
             tell=Lines(),
             post=lambda _, body: bob.answer(body),

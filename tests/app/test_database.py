@@ -12,7 +12,7 @@ import pytest
 from deploytrail.app.database import DatabaseTrail, create_database, open_database, open_to_read
 from deploytrail.app.database_doctor import accept_clock, clear_fence, examine_database, is_fenced
 from deploytrail.app.exporting import export
-from deploytrail.app.opening import located, open_trail
+from deploytrail.app.opening import open_trail, stored_at
 from deploytrail.app.verifying import verify
 from deploytrail.clock import SystemClock
 from deploytrail.errors import (
@@ -373,11 +373,12 @@ NO_URLS: dict[str, str] = {
     "a relative path": "sqlite://s3cret",
     "something behind it": "sqlite:///a?s3cret",
     "nothing": "",
+    "a server": "https://trail.example.org",
 }
 
 
 @pytest.mark.parametrize("reason", NO_URLS)
 def test_what_is_no_url_of_ours_is_refused_and_not_repeated(reason: str) -> None:
     with pytest.raises(Malformed, match=r"^URL: expected") as caught:
-        located(NO_URLS[reason])
+        stored_at(NO_URLS[reason])
     assert "s3cret" not in str(caught.value)

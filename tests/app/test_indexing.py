@@ -8,7 +8,7 @@ import pytest
 
 from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.indexes import CurrentIndex
-from deploytrail.app.indexing import catch_up, rebuild_index, store_of
+from deploytrail.app.indexing import catch_up, rebuild_index
 from deploytrail.app.leases import FileLease
 from deploytrail.app.searching import Searching
 from deploytrail.errors import Misconfigured
@@ -19,7 +19,7 @@ from tests.fakes import FakeClock
 
 @pytest.fixture
 def searching(trail: DirectoryTrail, clock: FakeClock) -> Iterator[Searching]:
-    indexes = CurrentIndex(store_of(trail))
+    indexes = CurrentIndex(trail.index())
     yield Searching(trail, indexes, clock)
     indexes.close()
 
@@ -39,7 +39,7 @@ def test_an_index_is_made_and_then_catches_up(
     trail.record([event()])
     catch_up(trail, clock)
     assert found(searching) == [0, 1, 2]
-    assert store_of(trail).cursors() == Cursors(3, None)
+    assert trail.index().cursors() == Cursors(3, None)
 
 
 def test_an_empty_log_has_an_empty_index(
@@ -69,11 +69,11 @@ def test_a_rebuilt_index_takes_the_place_of_the_one_before(
 ) -> None:
     trail.record([event(), event()])
     catch_up(trail, clock)
-    before = store_of(trail).edition()
+    before = trail.index().edition()
     told: list[tuple[int, int]] = []
     rebuild_index(trail, clock, lambda done, total: told.append((done, total)))
     assert (told[0], told[-1]) == ((0, 2), (2, 2))
-    assert store_of(trail).edition() != before
+    assert trail.index().edition() != before
     assert found(searching) == [0, 1]
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_index_any_more_is_made_anew(
     catch_up(trail, clock)
     (live,) = (trail.home.directory / "index").rglob("live.db")
     live.write_bytes(b"no database at all, but as long as the head of one" * 100)
-    assert store_of(trail).cursors() == Cursors(None, None)
+    assert trail.index().cursors() == Cursors(None, None)
     with pytest.raises(Misconfigured, match="expected an index as we write it"):
         found(searching)
     catch_up(trail, clock)
@@ -106,7 +106,7 @@ def test_a_successor_that_is_no_index_any_more_is_begun_anew(
     trail: DirectoryTrail, clock: FakeClock, searching: Searching
 ) -> None:
     trail.record([event()])
-    store = store_of(trail)
+    store = trail.index()
     store.begin()
     (live,) = (trail.home.directory / "index").rglob("live.db")
     live.write_bytes(b"no database at all" * 300)

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.leases import FileLease
-from deploytrail.app.witnessing import NAME, Witnessing, ask_once
+from deploytrail.app.witnessing import Witnessing, ask_once
 from deploytrail.clock import SystemClock
 from deploytrail.errors import Fenced, Unreachable
-from deploytrail.kit.http import Response
+from deploytrail.kit.answer import Response
 from tests.app.trails import Place, place
 from tests.app.witnessed import Neighbour, add
 from tests.fakes import FakeClock
@@ -56,7 +55,6 @@ class Thread:
 
         self.witnessing = Witnessing(
             opened,
-            lambda: FileLease(there.home, NAME),
             clock=SystemClock(),
             tell=self.lines,
             post=post or (lambda _, body: bob.answer(body)),

@@ -10,7 +10,7 @@ from deploytrail.app.stored import StoredTrail
 from deploytrail.app.witnessing import Told
 from deploytrail.errors import Unreachable
 from deploytrail.event import Actor
-from deploytrail.kit.http import Response
+from deploytrail.kit.answer import Response
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
 from deploytrail.log.known_logs import Logs

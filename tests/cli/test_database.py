@@ -40,7 +40,7 @@ def verbs(postgres_server: Server, program: Program) -> OnDatabase:
 def test_a_trail_in_a_database_answers_every_verb(verbs: OnDatabase, tmp_path: Path) -> None:
     assert verbs("log").returncode == 2
     made = verbs.json("init", "--json")
-    assert made["url"].startswith("postgresql://postgres@/trail_")
+    assert made["url"].startswith("postgresql://postgres:***@/trail_")
     assert verbs.json("init", "--json") == made
     receipt = verbs.json("record", "deployment.succeeded", "--reason", "by hand")
     assert (receipt["origin"], receipt["index"]) == (made["origin"], 0)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.kit.http import Http, Response
+from deploytrail.kit.answer import Response
+from deploytrail.kit.http import Http
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
 from tests.e2e.witness_process import WitnessProcess

@@ -20,8 +20,9 @@ from deploytrail.errors import (
     NotPermitted,
     Unreachable,
 )
+from deploytrail.kit.answer import Limits, NotSent, Response
 from deploytrail.kit.connection import refuse_private
-from deploytrail.kit.http import Http, Limits, NotSent, Response
+from deploytrail.kit.http import Http
 from tests.kit.servers import Handler, answer, says, serving
 
 SECRET = "s3cr3t-t0k3n"

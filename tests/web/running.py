@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class Reply(NamedTuple):
 
 
 class Running:
-    """A server that was started over `home`."""
+    """A server that was started: over a directory, or over the database of `environment`."""
 
     def __init__(self, process: subprocess.Popen[str], url: str, token: str, told: Path) -> None:
         self.process = process
@@ -90,9 +91,10 @@ def started(
             [*PROGRAM, "up", "--listen", listen, *words],
             env=variables, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, text=True,
         )  # fmt: skip
+    is_in_directory = "DEPLOYTRAIL_URL" not in (environment or {})
     deadline = time.monotonic() + STARTS_WITHIN_SECONDS
     while time.monotonic() < deadline:
-        found = server_of(home)
+        found = server_of(home) if is_in_directory else _told(told)
         if found is not None:
             return Running(process, *found, told)
         if process.poll() is not None:
@@ -101,6 +103,17 @@ def started(
     process.kill()
     process.wait()
     raise AssertionError(told.read_text(encoding="utf-8"))
+
+
+def _told(told: Path) -> tuple[str, str] | None:
+    """Where it listens, as it says once it does; and the token of the first start, if it made one.
+
+    A server over a database has no lock that says so.
+    """
+    text = told.read_text(encoding="utf-8")
+    at = re.findall(r"^serving \S+ at (\S+)$", text, re.MULTILINE)
+    made = re.findall(r"^dt_\S+$", text, re.MULTILINE)
+    return (at[-1], made[0] if made else "") if at else None
 
 
 @contextmanager

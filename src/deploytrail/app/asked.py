@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct, structs
 
 from deploytrail.errors import DeploytrailError, Malformed, Tampered
-from deploytrail.kit.http import Response
+from deploytrail.kit.answer import Response
 from deploytrail.log import witnessing
 from deploytrail.log.note import VerifierKey
 from deploytrail.log.witnessing import Cosigned

@@ -21,7 +21,7 @@ from deploytrail.app.lagging import Lagging
 from deploytrail.clock import Clock, microseconds
 from deploytrail.errors import DeploytrailError
 from deploytrail.follow.told import Standing, State, Tell
-from deploytrail.kit.http import Response
+from deploytrail.kit.answer import Response
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import merkle, witnessing
 from deploytrail.log import note as notes

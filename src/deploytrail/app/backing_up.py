@@ -22,9 +22,9 @@ from deploytrail.app.backup_file import (
     BackupWriter,
     Standing,
 )
-from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.home import own_policy, signers
+from deploytrail.app.home import signers
 from deploytrail.app.signed import Signed
+from deploytrail.app.stored import StoredTrail
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Busy, Misconfigured, StaleEpoch, Tampered
 from deploytrail.log import policy
@@ -81,13 +81,9 @@ class Backup(Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-def source_of(trail: DirectoryTrail) -> Source:
-    """A trail in a directory, to be backed up."""
-    file = trail.home.policy
-    own = policy.encode(own_policy(trail.origin, trail.keyring.secrets))
-    return Source(
-        trail.store, trail.keyring, file.read_bytes() if file.exists() else own, trail.publish
-    )
+def source_of(trail: StoredTrail) -> Source:
+    """A trail in a directory or a database, to be backed up."""
+    return Source(trail.store, trail.keyring, policy.encode(trail.policy()), trail.publish)
 
 
 def keys_beside(target: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -20,7 +20,6 @@ from deploytrail.clock import rfc3339
 from deploytrail.follow.told import Standing
 from deploytrail.stores.files import new_file
 
-NAME: Final = "followers.json"
 _BYTES_MAX: Final = 1_000_000
 
 
@@ -34,6 +33,23 @@ class Board(Struct, frozen=True, kw_only=True):
     process: int
     followers: tuple[Standing, ...]
     published: str = ""
+
+
+class Writable(Protocol):
+    """Where it is written how followers stand."""
+
+    def write(self, at: datetime, followers: Sequence[Standing], *, published: str) -> None: ...
+    def remove(self) -> None: ...
+
+
+class NoBoard:
+    """Where nobody else would find it."""
+
+    def write(self, at: datetime, followers: Sequence[Standing], *, published: str) -> None:
+        """Tells nobody."""
+
+    def remove(self) -> None:
+        """There is none."""
 
 
 class FileBoard:

@@ -21,25 +21,28 @@ _CLAIMED: Final = Auth(method="claimed", assurance=0)
 class Heard(NamedTuple):
     """What a sender wrote, and by whose credential it came: `source.instance`.
 
-    `event` is the event's JSON where `body` is not that itself but an envelope around it.
+    `event` is the event's JSON where `body` is not that itself but an envelope around it. What is
+    said of identities is believed up to `assurance_max`.
     """
 
     body: bytes
     instance: str = LOCAL_INSTANCE
     event: bytes | None = None
+    assurance_max: int = 0
 
 
 def heard(one: Heard) -> Submission | SenderError:
     """What is to be recorded of it; the bytes themselves tell repeats from conflicts."""
     try:
         event = parse_event(one.body if one.event is None else one.event)
-        return Submission(claimed(event, instance=one.instance), one.body)
+        known = claimed(event, instance=one.instance, assurance_max=one.assurance_max)
+        return Submission(known, one.body)
     except SenderError as error:
         return error
 
 
-def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:
-    """The event with assurance 0, as heard through that instance.
+def claimed(event: Event, *, instance: str = LOCAL_INSTANCE, assurance_max: int = 0) -> Event:
+    """The event with assurance 0, or up to that maximum, as heard through that instance.
 
     By which method an actor proved who it is, and to whom, the sender says without proof: neither
     is kept.
@@ -61,7 +64,9 @@ def claimed(event: Event, *, instance: str = LOCAL_INSTANCE) -> Event:
     changed: dict[str, object] = {}
     actors: dict[str, Actor | None] = {"actor": event.actor, "on_behalf_of": event.on_behalf_of}
     for name, actor in actors.items():
-        if actor is not None and actor.auth is not None and actor.auth != _CLAIMED:
+        if actor is None or actor.auth is None or actor.auth == _CLAIMED:
+            continue
+        if not 0 < actor.auth.assurance <= assurance_max:
             changed[name] = structs.replace(actor, auth=_CLAIMED)
     if event.observed is not None:
         # When we heard of it is ours to say.

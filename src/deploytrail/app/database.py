@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deploytrail.app import home as homes
 from deploytrail.app.evidence import StoredEvidence
@@ -21,7 +21,7 @@ from deploytrail.app.home import Home
 from deploytrail.app.reading import StoredVault, Vault, attached
 from deploytrail.app.stored import StoredTrail, Stores
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import Conflict, NotFound, NotPermitted
+from deploytrail.errors import Conflict, NotFound, NotPermitted, Unreachable
 from deploytrail.log import policy
 from deploytrail.stores.files import make_directory, replace_file
 from deploytrail.stores.postgres.address import Address
@@ -39,7 +39,14 @@ from deploytrail.vault import keys
 from deploytrail.vault.keys import Secrets
 from deploytrail.xdg import state_directory
 
+if TYPE_CHECKING:
+    from deploytrail.app.indexes import IndexStore
+    from deploytrail.follow.actor import Bookmarks
+    from deploytrail.follow.lease import Lease as FollowerLease
+
 _PUBLISH: Final = "publish"
+_LOOKED_SECONDS: Final = 1.0
+"""How often it is asked whether somebody fenced the log."""
 
 
 def open_database(
@@ -198,6 +205,7 @@ class DatabaseTrail(StoredTrail):
         self.address = address
         self.fence = Fence(address, _waits(patience))
         self._patience = patience
+        self._looked = clock.monotonic() - _LOOKED_SECONDS
         waits = _waits(patience)
         with ExitStack() as opened:
             store = PostgresLog(address, self.fence, clock, waits, now)
@@ -211,6 +219,31 @@ class DatabaseTrail(StoredTrail):
                 Stores(store, keyring, self._publishing, states, store.put_policy), clock
             )
             opened.pop_all()
+
+    def index(self) -> IndexStore:
+        # Whoever records asks nothing.
+        from deploytrail.index.postgres.store import PostgresIndexStore
+
+        return PostgresIndexStore(self.address.conninfo, self.origin)
+
+    def lease(self, follower: str) -> FollowerLease:
+        from deploytrail.app.leases import DatabaseLease
+
+        return DatabaseLease(Lease(self.address, f"follow-{follower}"))
+
+    def bookmarks(self) -> Bookmarks:
+        from deploytrail.stores.postgres.bookmarks import DatabaseBookmarks
+
+        return DatabaseBookmarks(self.address)
+
+    def refuse_fenced(self) -> None:
+        now = self._clock.monotonic()
+        if now < self._looked + _LOOKED_SECONDS:
+            return
+        self._looked = now
+        # Whoever can't reach it now can't write there either, and looks again.
+        with suppress(Unreachable):
+            self.store.refuse_fenced()
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:

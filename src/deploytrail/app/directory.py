@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from deploytrail.app import home as homes
 from deploytrail.app.home import Home
@@ -21,8 +22,19 @@ from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
+from deploytrail.stores.sqlite.place import refuse_fenced
 from deploytrail.trail import PATIENT, Patience
 from deploytrail.xdg import state_directory
+
+if TYPE_CHECKING:
+    from deploytrail.app.indexes import IndexStore
+    from deploytrail.follow.actor import Bookmarks
+    from deploytrail.follow.lease import Lease
+
+INDEX: Final = "index"
+STANDINGS: Final = "followers.json"
+BOOKMARKS: Final = "actors"
+"""Of a directory: where its index stands, how its followers do, and where its actors are."""
 
 
 def open_directory(
@@ -85,6 +97,28 @@ class DirectoryTrail(StoredTrail):
                 Stores(store, keyring, self._publishing, states, self._put_policy), clock
             )
             opened.pop_all()
+
+    def index(self) -> IndexStore:
+        # A wrapped command waits for each import, and asks nothing.
+        from deploytrail.index.sqlite.store import SqliteIndexStore
+
+        return SqliteIndexStore(self.home.directory / INDEX, self.origin)
+
+    def lease(self, follower: str) -> Lease:
+        from deploytrail.app.leases import FileLease
+
+        return FileLease(self.home.directory, follower)
+
+    def bookmarks(self) -> Bookmarks:
+        from deploytrail.stores.bookmarks import FileBookmarks
+
+        return FileBookmarks(self.home.directory / BOOKMARKS)
+
+    def refuse_fenced(self) -> None:
+        refuse_fenced(self.home.fence)
+
+    def standings(self) -> Path:
+        return self.home.directory / STANDINGS
 
     def close(self) -> None:
         super().close()

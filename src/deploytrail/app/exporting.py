@@ -17,7 +17,7 @@ from typing import IO, Final
 
 import msgspec
 
-from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED
+from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED, ExportedEvidence
 from deploytrail.app.stored import StoredTrail
 from deploytrail.entry import base64url
 from deploytrail.errors import Tampered
@@ -26,7 +26,7 @@ from deploytrail.log.merkle import Frontier, leaf_hashes
 from deploytrail.log.reading import bundle_entries, tile_reader
 from deploytrail.log.tiles import WIDTH, Tile, bundles_of, encode_bundle, encode_path, tiles_of
 from deploytrail.stores.files import whole_file
-from deploytrail.trail import Shown
+from deploytrail.trail import Shown, TrailReader
 
 _TILES_AT_ONCE: Final = 256
 _DIGESTS_MAX: Final = 200_000
@@ -68,7 +68,7 @@ def export(
 
 
 def export_events(
-    trail: StoredTrail,
+    trail: TrailReader,
     target: Path,
     line_of: Callable[[Shown], bytes],
     *,
@@ -85,6 +85,20 @@ def export_events(
             if told is not None:
                 told(shown.index + 1, size)
     return size
+
+
+def keep_export(write: Callable[[IO[bytes]], None], target: Path) -> int:
+    """An export that `write` has from elsewhere, as a whole file; how many entries it says to have.
+
+    Whether that is so, and whose they are, is for `verify`.
+    """
+    with whole_file(target) as stream:
+        write(stream)
+    found = ExportedEvidence(target)
+    try:
+        return found.size
+    finally:
+        found.close()
 
 
 class _Disclosures:

@@ -9,19 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from deploytrail.access.principal import ALL, Principal
 from deploytrail.clock import Clock
 from deploytrail.errors import Conflict
 from deploytrail.stores.files import replace_file
 from deploytrail.stores.sqlite.locks import FileLock
-from deploytrail.trail import LOCAL_INSTANCE
 
-LOCAL: Final = Principal(LOCAL_INSTANCE, LOCAL_INSTANCE, ALL)
-"""Whoever may read the trail's files: what it may do there, it may do here."""
 _TOKEN_BYTES: Final = 32
 _BEARER: Final = "Bearer "
 
@@ -57,16 +52,6 @@ class Face:
         given = hashlib.sha256((authorization or "").encode("utf-8", "surrogateescape")).digest()
         wanted = hashlib.sha256((_BEARER + self._token).encode()).digest()
         return hmac.compare_digest(given, wanted)
-
-    def authenticating(
-        self, others: Callable[[str | None], Principal]
-    ) -> Callable[[str | None], Principal]:
-        """Who it is that comes: the owner of the files, or whom `others` know."""
-
-        def authenticate(authorization: str | None) -> Principal:
-            return LOCAL if self.is_local(authorization) else others(authorization)
-
-        return authenticate
 
     def close(self) -> None:
         """Nobody is here any more. Stopped before that, the lock is nobody's, which tells it."""

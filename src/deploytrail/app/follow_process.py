@@ -1,4 +1,4 @@
-"""The process that follows: how it is started over a directory, hears signals, and ends."""
+"""The process that follows: how it is started over a trail, hears signals, and ends."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import gc
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 from deploytrail.app.acting import appending
-from deploytrail.app.board import NAME, FileBoard
-from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.board import FileBoard, NoBoard
 from deploytrail.app.disclosing import Disclosing
 from deploytrail.app.following import Followed, Following, Parts
-from deploytrail.app.home import Home
-from deploytrail.app.leases import FileLease
 from deploytrail.app.lines import Lines, Stream
+from deploytrail.app.opening import Place, open_trail
 from deploytrail.app.recording import Recorder
-from deploytrail.app.witnessing import NAME as WITNESSING
+from deploytrail.app.stored import StoredTrail
 from deploytrail.app.witnessing import Witnessing
 from deploytrail.clock import Clock
 from deploytrail.errors import EXIT_OK, EXIT_OUR_FAULT, DeploytrailError
@@ -27,12 +24,8 @@ from deploytrail.follow.actor import Actor
 from deploytrail.follow.told import Tell
 from deploytrail.follow.view import ViewStore
 from deploytrail.log.store import Store
-from deploytrail.stores.bookmarks import FileBookmarks
-from deploytrail.stores.sqlite.place import refuse_fenced
 from deploytrail.vault.keys import Keyring
 from deploytrail.vault.subject import Subject
-
-_BOOKMARKS = "actors"
 
 
 def follow(
@@ -68,43 +61,42 @@ def follow(
     return EXIT_OK
 
 
-def follow_directory(
-    directory: Path,
+def follow_trail(
+    place: Place,
     *,
     clock: Clock,
     environment: Mapping[str, str],
     stream: Stream,
-    views: Callable[[Path, str], Sequence[ViewStore]],
+    views: Callable[[StoredTrail], Sequence[ViewStore]],
     actors: Callable[[], Sequence[Actor]] = tuple,
     stopping: threading.Event | None = None,
 ) -> int:
-    """Follow the trail of a directory; `views` makes the stores of views of that origin in it.
+    """Follow the trail that is there; `views` are the stores of views of its log.
 
     `stopping`, once set, ends it as a signal does.
     """
 
-    def opened() -> DirectoryTrail:
-        return open_directory(directory, create=False, clock=clock, environment=environment)
+    def opened() -> StoredTrail:
+        return open_trail(place, create=False, clock=clock, environment=environment)
 
     def parts(tell: Tell) -> Parts:
         with opened() as trail:
-            origin = trail.origin
-        return Parts(
-            followed_opened=lambda: followed(
-                opened(), clock, tell, refuse_fenced=lambda: refuse_fenced(Home(directory).fence)
-            ),
-            publishing_opened=opened,
-            views=[(one, FileLease(directory, one.name)) for one in views(directory, origin)],
-            actors=[(one, FileLease(directory, one.name)) for one in actors()],
-            bookmarks=FileBookmarks(directory / _BOOKMARKS),
-            board=FileBoard(directory / NAME),
-            clock=clock,
-            tell=tell,
-            rest=gc.collect,
-            beside=[
-                Witnessing(opened, lambda: FileLease(directory, WITNESSING), clock=clock, tell=tell)
-            ],
-        )
+            file = trail.standings()
+            return Parts(
+                followed_opened=lambda: _followed(opened(), clock, tell),
+                publishing_opened=opened,
+                views=[(one, trail.lease(one.name)) for one in views(trail)],
+                actors=[(one, trail.lease(one.name)) for one in actors()],
+                bookmarks=trail.bookmarks(),
+                board=NoBoard() if file is None else FileBoard(file),
+                clock=clock,
+                tell=tell,
+                rest=gc.collect,
+                beside=[Witnessing(opened, clock=clock, tell=tell)],
+            )
+
+    def _followed(trail: StoredTrail, clock: Clock, tell: Tell) -> Followed:
+        return followed(trail, clock, tell, refuse_fenced=trail.refuse_fenced)
 
     return follow(parts, clock=clock, stream=stream, stopping=stopping)
 

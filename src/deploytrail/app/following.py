@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final, NamedTuple, Protocol
 
-from deploytrail.app.board import FileBoard
+from deploytrail.app.board import Writable
 from deploytrail.clock import Clock
 from deploytrail.errors import (
     EvidenceError,
@@ -82,7 +82,7 @@ class Parts(NamedTuple):
     views: Sequence[tuple[ViewStore, Lease]]
     actors: Sequence[tuple[Actor, Lease]]
     bookmarks: Bookmarks
-    board: FileBoard
+    board: Writable
     clock: Clock
     tell: Tell
     rest: Callable[[], object] = lambda: None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from deploytrail.follow.view import Cursors
+from deploytrail.follow.view import Cursors, ViewStore
 from deploytrail.index.contract import Index
 from deploytrail.index.part import Memory
 
@@ -15,6 +15,11 @@ class Stand(Protocol):
     def cursors(self) -> Cursors: ...
     def edition(self) -> str: ...
     def reader(self, memory: Memory | None = None) -> Index | None: ...
+    def close(self) -> None: ...
+
+
+class IndexStore(Stand, ViewStore, Protocol):
+    """Where an index stands, for those who ask it and for whoever moves it."""
 
 
 class CurrentIndex:
@@ -32,7 +37,7 @@ class CurrentIndex:
     def current(self) -> Index | None:
         edition = self._stand.edition()
         if self._opened is None or edition != self._edition:
-            self.close()
+            self._let_go()
             # What another index had under the same numbers is not what this one has.
             if self._memory is not None and self._edition:
                 self._memory.clear()
@@ -44,6 +49,10 @@ class CurrentIndex:
         return self._stand.cursors().current
 
     def close(self) -> None:
+        self._let_go()
+        self._stand.close()
+
+    def _let_go(self) -> None:
         if self._opened is not None:
             self._opened.close()
         self._opened = None

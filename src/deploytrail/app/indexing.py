@@ -1,4 +1,4 @@
-"""The index of a directory, moved by whoever asks where no server does: caught up, or made anew."""
+"""The index of a trail, moved by whoever asks where no server does: caught up, or made anew."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
-from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.disclosing import Disclosing
-from deploytrail.app.leases import FileLease
+from deploytrail.app.indexes import IndexStore
+from deploytrail.app.stored import StoredTrail
 from deploytrail.clock import Clock
 from deploytrail.follow.hosting import ViewHost
 from deploytrail.follow.rebuild import rebuild
 from deploytrail.follow.rounds import Rounds
-from deploytrail.index.sqlite.store import SqliteIndexStore
 
 Progress = Callable[[int, int], None]
 """Told how many of the log's entries are taken in, and how many there are."""
@@ -21,13 +20,8 @@ _ROUNDS_IDLE_MAX: Final = 3
 """Rounds without anything to read: what has caught up takes its place in the next one."""
 
 
-def store_of(trail: DirectoryTrail) -> SqliteIndexStore:
-    """Where the index of a directory stands."""
-    return SqliteIndexStore(trail.home.directory / "index", trail.origin)
-
-
 def catch_up(
-    trail: DirectoryTrail, clock: Clock, progress: Progress = lambda _done, _total: None
+    trail: StoredTrail, clock: Clock, progress: Progress = lambda _done, _total: None
 ) -> None:
     """Let the index take in what the log has, made first where there is none.
 
@@ -47,7 +41,7 @@ def catch_up(
 
 
 def rebuild_index(
-    trail: DirectoryTrail, clock: Clock, progress: Progress = lambda _done, _total: None
+    trail: StoredTrail, clock: Clock, progress: Progress = lambda _done, _total: None
 ) -> None:
     """Make the index anew beside what answers meanwhile, here or by whoever follows.
 
@@ -66,20 +60,16 @@ def rebuild_index(
 
 
 class _Moving(NamedTuple):
-    store: SqliteIndexStore
+    store: IndexStore
     host: ViewHost
     rounds: Rounds
 
 
-def _moving(trail: DirectoryTrail, clock: Clock, opened: ExitStack) -> _Moving:
-    store = store_of(trail)
-    host = ViewHost(
-        store,
-        FileLease(trail.home.directory, store.name),
-        origin=trail.origin,
-        clock=clock,
-        tell=_silent,
-    )
+def _moving(trail: StoredTrail, clock: Clock, opened: ExitStack) -> _Moving:
+    store = trail.index()
+    opened.callback(store.close)
+    lease = trail.lease(store.name)
+    host = ViewHost(store, lease, origin=trail.origin, clock=clock, tell=_silent)
     opened.callback(host.close)
     disclosing = Disclosing(
         trail.store.reading, trail.keyring.subject, origin=trail.origin, tell=_silent

@@ -1,4 +1,4 @@
-"""A trail in a directory with its index: recorded into, read and asked by whoever may open it.
+"""A trail with its index: recorded into, read and asked by whoever may open its stores.
 
 Where no server follows the log, whoever asks brings the index up to date before, and shows how far
 that is.
@@ -6,46 +6,35 @@ that is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final
 
-from deploytrail.address import Database, Directory
-from deploytrail.app.board import NAME, load_board
-from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.board import load_board
 from deploytrail.app.indexes import CurrentIndex
 from deploytrail.app.indexing import Progress, catch_up, rebuild_index
+from deploytrail.app.opening import Place, open_trail
 from deploytrail.app.published import size_signed
 from deploytrail.app.searching import Searching, stats
+from deploytrail.app.stored import StoredTrail
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import Malformed
+from deploytrail.index.contract import NAME
 from deploytrail.index.part import Memory
-from deploytrail.index.sqlite.store import SqliteIndexStore
 from deploytrail.trail import Stats
-
-INDEX: Final = "index"
-
-
-def index_store(directory: Path, origin: str) -> SqliteIndexStore:
-    """Where the index of a directory's trail stands."""
-    return SqliteIndexStore(directory / INDEX, origin)
 
 
 class Asking(Searching):
     """A stored trail's index, and what follows its log. Belongs to one thread."""
 
-    def __init__(self, trail: DirectoryTrail, clock: Clock, memory: Memory | None = None) -> None:
+    def __init__(self, trail: StoredTrail, clock: Clock, memory: Memory | None = None) -> None:
         self.trail = trail
-        self._directory = trail.home.directory
-        self._index = CurrentIndex(index_store(self._directory, trail.origin), memory)
+        self._index = CurrentIndex(trail.index(), memory)
         super().__init__(trail, self._index, clock)
 
     def stats(self) -> Stats:
         """See `trail.TrailSearcher.stats`."""
         cursor = self._index.cursor()
-        followers = {} if cursor is None else {INDEX: cursor}
-        board = load_board(self._directory / NAME)
+        followers = {} if cursor is None else {NAME: cursor}
+        file = self.trail.standings()
+        board = None if file is None else load_board(file)
         for one in () if board is None else board.followers:
             if one.cursor is not None:
                 followers.setdefault(one.name, one.cursor)
@@ -58,9 +47,9 @@ class Asking(Searching):
 
 
 class LocalTrail(Asking):
-    """`trail.Trail` and `trail.TrailSearcher` over a directory."""
+    """`trail.Trail` and `trail.TrailSearcher` over a directory or a database."""
 
-    def __init__(self, trail: DirectoryTrail, clock: Clock) -> None:
+    def __init__(self, trail: StoredTrail, clock: Clock) -> None:
         super().__init__(trail, clock)
         self._clock = clock
         # One trail, asked by its own names: what is recorded and read is the stored trail's.
@@ -99,23 +88,12 @@ class LocalTrail(Asking):
 
 
 def open_local(
-    place: Directory | Database | None = None,
+    place: Place | None = None,
     *,
     create: bool = True,
     clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> LocalTrail:
-    """The trail of a directory, made first where there is none and `create` allows it.
-
-    Without a place, that of DEPLOYTRAIL_HOME, else the user's own.
-    """
-    if isinstance(place, Database):
-        raise Malformed(
-            "URL: expected a directory or a server to search in, found a database; run "
-            "'deploytrail up' over it, and ask that"
-        )
+    """As `opening.open_trail`, with the index to be asked."""
     clock = SystemClock() if clock is None else clock
-    directory = None if place is None else place.path
-    environment = os.environ if environment is None else environment
-    trail = open_directory(directory, create=create, clock=clock, environment=environment)
-    return LocalTrail(trail, clock)
+    return LocalTrail(open_trail(place, create=create, clock=clock, environment=environment), clock)

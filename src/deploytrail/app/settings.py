@@ -125,7 +125,8 @@ def _log(given: Given, environment: Mapping[str, str], read: _Read) -> Store:
     home = Directory(Path(named)) if named else None
     # An address of a server is for its clients, among whom we are not.
     if url is not None and not isinstance(url, Server):
-        if home not in {None, url}:
+        # Beside a database, DEPLOYTRAIL_HOME says where the key is.
+        if isinstance(url, Directory) and home not in {None, url}:
             raise Misconfigured(
                 f"DEPLOYTRAIL_URL: expected the trail of DEPLOYTRAIL_HOME ({home}), found another "
                 f"({url}); unset one of them"

@@ -35,8 +35,11 @@ from deploytrail.trail import Attachment, Published, Receipt
 from deploytrail.vault.keys import Keyring, project_fingerprint_key
 
 if TYPE_CHECKING:
+    from deploytrail.app.indexes import IndexStore
     from deploytrail.app.tokens import Tokens
     from deploytrail.app.witnesses import Witnesses
+    from deploytrail.follow.actor import Bookmarks
+    from deploytrail.follow.lease import Lease
 
 _LOOKED_SECONDS: Final = 0.25
 """How often is looked whether witnesses have answered."""
@@ -140,6 +143,26 @@ class StoredTrail(Listing[Reader]):
         from deploytrail.app.witnesses import Witnesses
 
         return Witnesses(self.store, self.recorder, self._clock, self.own_policy())
+
+    def index(self) -> IndexStore:
+        """Where its search index stands, or is to stand; belongs to who asks for it."""
+        raise NotImplementedError
+
+    def lease(self, follower: str) -> Lease:
+        """The lease of the follower of that name."""
+        raise NotImplementedError
+
+    def bookmarks(self) -> Bookmarks:
+        """Where its actors stand."""
+        raise NotImplementedError
+
+    def refuse_fenced(self) -> None:
+        """Raise Fenced where the log is; nothing where that can't be told now."""
+        raise NotImplementedError
+
+    def standings(self) -> Path | None:
+        """The file in which its followers say how they stand; None where they have none."""
+        return None
 
     def fingerprint_key(self, project: str) -> bytes:
         return project_fingerprint_key(self.keyring.secrets, project)

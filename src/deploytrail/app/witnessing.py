@@ -22,7 +22,8 @@ from deploytrail.event import Actor, Error, Event, Source, Target
 from deploytrail.follow.lease import Lease
 from deploytrail.follow.retry import Retry
 from deploytrail.follow.told import Standing, Tell
-from deploytrail.kit.http import Http, Limits
+from deploytrail.kit.answer import Limits
+from deploytrail.kit.http import Http
 from deploytrail.log.policy import Policy
 from deploytrail.log.store import Store
 from deploytrail.sentence import counted
@@ -46,6 +47,7 @@ class Witnessed(Protocol):
     @property
     def recorder(self) -> Recorder: ...
     def own_policy(self) -> Policy: ...
+    def lease(self, follower: str) -> Lease: ...
     def close(self) -> None: ...
 
 
@@ -108,19 +110,17 @@ class Told:
 
 
 class Witnessing:
-    """Started and stopped by whoever hosts it; `opened` and `lease` are used in its thread."""
+    """Started and stopped by whoever hosts it; `opened` is called in its thread."""
 
     def __init__(
         self,
         opened: Callable[[], Witnessed],
-        lease: Callable[[], Lease],
         *,
         clock: Clock,
         tell: Tell,
         post: Post | None = None,
     ) -> None:
         self._opened = opened
-        self._lease = lease
         self._clock = clock
         self._tell = tell
         self._post = post
@@ -163,11 +163,10 @@ class Witnessing:
 
     def _ask_on(self, post: Post, retry: Retry) -> None:
         """Until it is to stop; raises whatever keeps it from going on with what is open."""
-        lease = self._lease()
-        trail: Witnessed | None = None
+        trail = self._opened()
+        lease = trail.lease(NAME)
+        asking: Asking | None = None
         try:
-            trail = self._opened()
-            asking: Asking | None = None
             while not self._stopping.is_set():
                 self._wake.clear()
                 if not lease.is_ours():
@@ -186,8 +185,7 @@ class Witnessing:
         finally:
             with suppress(Exception):
                 lease.close()
-            if trail is not None:
-                trail.close()
+            trail.close()
 
     def _asking(self, trail: Witnessed, post: Post) -> Asking:
         return Asking(

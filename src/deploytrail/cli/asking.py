@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploytrail.cli.faced import face_of
+from deploytrail.cli.opening import located, remote
 from deploytrail.cli.taking_back import as_typed
 from deploytrail.cli.terminal import tell
-from deploytrail.errors import Malformed, NotFound
+from deploytrail.errors import NotFound
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
     from deploytrail.trail import OpenTrail, Page
 
-AskUrlOption = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        envvar="DEPLOYTRAIL_URL",
-        help="Where the trail is instead: https://HOST, with DEPLOYTRAIL_TOKEN; or sqlite:///DIR.",
-    ),
-]
 QueryArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="QUERY", help='E.g. env:prod outcome:failure since:7d "read replica".'),
@@ -50,40 +43,30 @@ def _quoted(word: str) -> str:
 @contextmanager
 def asking(home: Path | None, url: str | None) -> Iterator[OpenTrail]:
     """A trail that can be searched; its index is up to date where nobody else sees to that."""
-    from deploytrail.address import Database, Server, address
-    from deploytrail.app.face import server_of
+    from deploytrail.address import Database, Directory, Server
     from deploytrail.app.home import find
     from deploytrail.clock import SystemClock
-    from deploytrail.remote import RemoteTrail
 
-    found = None if not url or (home is not None and _is_flag(home)) else address(url)
-    if isinstance(found, Database):
-        raise Malformed(
-            "--url: expected https://HOST or a directory, found a database; ask the server over it"
-        )
+    found = located(home, url)
     if isinstance(found, Server):
-        with RemoteTrail(found.url, token=os.environ.get("DEPLOYTRAIL_TOKEN") or None) as remote:
-            yield remote
+        with remote(found) as server:
+            yield server
         return
-    place = find(home if found is None else found.path, os.environ)
-    running = server_of(place.directory)
-    if running is not None:
-        with RemoteTrail(running[0], token=running[1]) as remote:
-            yield remote
-        return
-    from deploytrail.address import Directory
+    if not isinstance(found, Database):
+        found = Directory(find(None if found is None else found.path, os.environ).directory)
+        running = face_of(found.path)
+        if running is not None:
+            with running as server:
+                yield server
+            return
     from deploytrail.app.local import open_local
     from deploytrail.cli.progress import Progress
 
     clock = SystemClock()
-    with open_local(Directory(place.directory), create=False, clock=clock) as local:
+    with open_local(found, create=False, clock=clock) as local:
         with Progress("indexing", clock) as progress:
             local.catch_up(progress)
         yield local
-
-
-def _is_flag(home: Path) -> bool:
-    return str(home) != os.environ.get("DEPLOYTRAIL_HOME")
 
 
 def say_pages(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, opened, stored
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.sentence import counted
 
@@ -20,21 +20,26 @@ _File = Annotated[
 ]
 
 
-def backup(file: _File, json: JsonOption = False, home: HomeOption = None) -> None:
+def backup(
+    file: _File,
+    json: JsonOption = False,
+    home: HomeOption = None,
+    url: StoredUrlOption = None,
+) -> None:
     """Write the trail to FILE, and its keys to FILE.keys.
 
     While others record. Both hold personal data, sealed; the trail's own key is in neither, and
     without it they open nothing. Keep FILE.keys for thirty days at most: whoever was erased
     since is still in it.
     """
-    from deploytrail.app import open_directory
     from deploytrail.app.backing_up import backup as back_up
     from deploytrail.app.backing_up import source_of
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
-    with open_directory(home, create=False) as trail, Progress("backing up", clock) as progress:
+    place = stored(home, url, why="a backup holds keys, which it hands out to nobody")
+    with opened(place) as trail, Progress("backing up", clock) as progress:
         done = back_up(source_of(trail), file, clock=clock, told=progress)
     if json:
         say_json(done)

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, remote, stored
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled, tell
 from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, Malformed
 from deploytrail.printable import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+    from deploytrail.address import Address
     from deploytrail.app.doctor import Check
+    from deploytrail.app.opening import Place
     from deploytrail.trail import Receipt
 
 _MARKS: Final = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red")}
@@ -44,16 +46,19 @@ def doctor(
     """
     if clear_fence and accept_clock:
         raise Malformed("doctor: expected one decision at a time, found two; clear the fence first")
-    place = located(home, url)
+    if not (clear_fence or accept_clock):
+        return _say_checks(_examined(located(home, url)), is_json=json)
+    place = stored(home, url, why="what only its operator may decide is decided at its store")
     if clear_fence and not _is_fenced(place):
         _say_nothing_done("there is no fence: writers are let in already", is_json=json)
         return EXIT_OK
-    if clear_fence or accept_clock:
-        _decide(place, is_clock=accept_clock, reason=reason, is_json=json)
-        return EXIT_OK
-    checks = _examined(place)
+    _decide(place, is_clock=accept_clock, reason=reason, is_json=json)
+    return EXIT_OK
+
+
+def _say_checks(checks: Sequence[Check], *, is_json: bool) -> int:
     for check in checks:
-        if json:
+        if is_json:
             say_json(check)
         else:
             _say_check(check)
@@ -62,28 +67,38 @@ def doctor(
     return min(bad, default=EXIT_OK)
 
 
-def _examined(place: Path | str | None) -> list[Check]:
-    if isinstance(place, str):
+def _examined(place: Address | None) -> list[Check]:
+    from deploytrail.address import Database, Server
+
+    if isinstance(place, Server):
+        from deploytrail.cli.server_doctor import examine_server
+
+        with remote(place) as server:
+            return examine_server(server)
+    if isinstance(place, Database):
         from deploytrail.app.database_doctor import examine_database
 
-        return examine_database(place)
+        return examine_database(place.url)
     from deploytrail.app.doctor import examine
 
-    return examine(place)
+    return examine(None if place is None else place.path)
 
 
-def _is_fenced(place: Path | str | None) -> bool:
-    if isinstance(place, str):
+def _is_fenced(place: Place | None) -> bool:
+    from deploytrail.address import Database
+
+    if isinstance(place, Database):
         from deploytrail.app.database_doctor import is_fenced
 
-        return is_fenced(place)
+        return is_fenced(place.url)
     from deploytrail.app.home import find
 
-    home = find(place, os.environ)
+    home = find(None if place is None else place.path, os.environ)
     return home.fence.exists() or not home.exists
 
 
-def _decide(place: Path | str | None, *, is_clock: bool, reason: str | None, is_json: bool) -> None:
+def _decide(place: Place | None, *, is_clock: bool, reason: str | None, is_json: bool) -> None:
+    from deploytrail.address import Database
     from deploytrail.redact import mask
     from deploytrail.wrapper.account import account
     from deploytrail.wrapper.ci import ci_context
@@ -91,16 +106,17 @@ def _decide(place: Path | str | None, *, is_clock: bool, reason: str | None, is_
     actor = account(is_ci=ci_context(os.environ) is not None)
     stated = mask(reason) if reason else None
     receipt: Receipt | None
-    if isinstance(place, str):
+    if isinstance(place, Database):
         from deploytrail.app import database_doctor
 
         decide = database_doctor.accept_clock if is_clock else database_doctor.clear_fence
-        receipt = decide(place, actor=actor, reason=stated)
+        receipt = decide(place.url, actor=actor, reason=stated)
     else:
         from deploytrail.app import doctor as decisions
 
         decide_here = decisions.accept_clock if is_clock else decisions.clear_fence
-        receipt = decide_here(place, actor=actor, reason=stated)
+        directory = None if place is None else place.path
+        receipt = decide_here(directory, actor=actor, reason=stated)
     if receipt is None:
         what = "the clock follows the time since boot: entries are taken"
         _say_nothing_done(what, is_json=is_json)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, opened
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, opened, remote
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
+    from deploytrail.app.stored import StoredTrail
+    from deploytrail.cli.progress import Progress
+    from deploytrail.remote import RemoteTrail
     from deploytrail.trail import Shown
 
 
@@ -55,20 +59,42 @@ def export(
             "FILE: expected the name of a file, found -; 'deploytrail log --all --json' prints "
             "events, and ./- is a file of that name"
         )
+    from deploytrail.address import Server
+
     clock = SystemClock()
-    with opened(home, url) as trail, Progress("writing", clock) as progress:
-        if proofs:
-            from deploytrail.app.exporting import export as export_proofs
-
-            size = export_proofs(trail, file, disclosures=not concealed, told=progress)
+    place = located(home, url)
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress("writing", clock))
+        if isinstance(place, Server):
+            server = stack.enter_context(remote(place))
+            size = _received(server, file, is_proving=proofs, is_concealed=concealed, told=progress)
         else:
-            from deploytrail.app.exporting import export_events
-
-            size = export_events(trail, file, partial(_line, trail.origin), told=progress)
+            trail = stack.enter_context(opened(place))
+            size = _written(trail, file, is_proving=proofs, is_concealed=concealed, told=progress)
     if json:
         say_json({"file": str(file), "entries": size, "proofs": proofs})
     else:
         tell(_done(file, size, is_proving=proofs, is_concealed=concealed))
+
+
+def _written(
+    trail: StoredTrail, file: Path, *, is_proving: bool, is_concealed: bool, told: Progress
+) -> int:
+    from deploytrail.app.exporting import export, export_events
+
+    if is_proving:
+        return export(trail, file, disclosures=not is_concealed, told=told)
+    return export_events(trail, file, partial(_line, trail.origin), told=told)
+
+
+def _received(
+    server: RemoteTrail, file: Path, *, is_proving: bool, is_concealed: bool, told: Progress
+) -> int:
+    from deploytrail.app.exporting import export_events, keep_export
+
+    if not is_proving:
+        return export_events(server, file, partial(_line, server.origin), told=told)
+    return keep_export(partial(server.export_proofs, is_concealed=is_concealed), file)
 
 
 def _done(file: Path, size: int, *, is_proving: bool, is_concealed: bool) -> str:

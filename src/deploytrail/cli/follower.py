@@ -1,7 +1,8 @@
 """The process that follows, beside the one that serves: started, started again, ended.
 
-`python -m deploytrail.cli.follower DIRECTORY` is that process. It ends with its standard input,
-hence with whoever started it, however that ends.
+`python -m deploytrail.cli.follower [DIRECTORY]` is that process; without a directory, the database
+of DEPLOYTRAIL_URL, which no list of processes is to show. It ends with its standard input, hence
+with whoever started it, however that ends.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from deploytrail.address import Database, Directory, database
 from deploytrail.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from deploytrail.app.opening import Place
 
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_SECONDS_MAX: Final = 30.0
@@ -27,9 +32,13 @@ _END_SECONDS_MAX: Final = 15.0
 class Follower:
     """One process at a time, for as long as `running` lasts."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str], clock: Clock) -> None:
-        self._command = [sys.executable, "-m", __name__, str(directory)]
+    def __init__(self, place: Place, environment: Mapping[str, str], clock: Clock) -> None:
+        self._command = [sys.executable, "-m", __name__]
         self._environment = dict(environment)
+        if isinstance(place, Database):
+            self._environment["DEPLOYTRAIL_URL"] = place.url
+        else:
+            self._command.append(str(place.path))
         self._clock = clock
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,19 +83,19 @@ class Follower:
             process.kill()
 
 
-def main(directory: Path) -> int:
+def main(words: Sequence[str]) -> int:
     """Follow until standard input ends, or a signal comes."""
-    from deploytrail.app.follow_process import follow_directory
-    from deploytrail.app.local import index_store
+    from deploytrail.app.follow_process import follow_trail
 
+    place = Directory(Path(words[0])) if words else database(os.environ.get("DEPLOYTRAIL_URL", ""))
     stopping = threading.Event()
     threading.Thread(target=_await_end, args=(stopping,), daemon=True).start()
-    return follow_directory(
-        directory,
+    return follow_trail(
+        place,
         clock=SystemClock(),
         environment=os.environ,
         stream=sys.stderr,
-        views=lambda place, origin: [index_store(place, origin)],
+        views=lambda trail: [trail.index()],
         stopping=stopping,
     )
 
@@ -98,4 +107,4 @@ def _await_end(stopping: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(sys.argv[1:]))

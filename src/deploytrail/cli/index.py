@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploytrail.cli.opening import HomeOption
+from deploytrail.cli.opening import HomeOption, StoredUrlOption, stored
 from deploytrail.cli.terminal import tell
 from deploytrail.errors import EXIT_OK
 from deploytrail.sentence import counted
@@ -12,19 +12,18 @@ from deploytrail.sentence import counted
 HELP: Final = "Look after the search index."
 
 
-def index_rebuild(home: HomeOption = None) -> int:
+def index_rebuild(home: HomeOption = None, url: StoredUrlOption = None) -> int:
     """Build the search index anew from the log.
 
     What stood before answers until the new one has caught up, then that takes its place. It says
     the same: an index holds nothing that the log and the vault don't.
     """
-    from deploytrail.address import Directory
     from deploytrail.app.local import open_local
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
-    place = None if home is None else Directory(home)
+    place = stored(home, url, why="it keeps the index of its store")
     with open_local(place, create=False, clock=clock) as trail:
         with Progress("rebuilding", clock) as progress:
             trail.rebuild(progress)

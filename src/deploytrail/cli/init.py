@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, reading
+from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, reading, stored
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
 from deploytrail.errors import Malformed
 from deploytrail.printable import printable
@@ -81,20 +81,21 @@ def init(
         str | None, typer.Option(metavar="TEXT", help="Why it goes on after another one.")
     ] = None,
     home: HomeOption = None,
-    url: UrlOption = None,
+    url: StoredUrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Make a trail, and say what its owner has to know.
 
     Where there is one already, only the latter.
     """
+    from deploytrail.address import Database
     from deploytrail.app.home import find
 
-    where = located(home, url)
-    if isinstance(where, str):
-        _init_database(where, origin, is_continued=continue_ is not None, is_json=json)
+    found = stored(home, url, why="who runs it has made its trail")
+    if isinstance(found, Database):
+        _init_database(found.url, origin, is_continued=continue_ is not None, is_json=json)
         return
-    place = find(where, os.environ)
+    place = find(None if found is None else found.path, os.environ)
     is_known = place.exists and origin is None and continue_ is None
     name = _origin(place) if is_known else _created(place, origin, continue_, reason)
     key = os.environ.get("DEPLOYTRAIL_KEY") or f"file:{place.key.absolute()}"
@@ -109,6 +110,9 @@ def init(
 
 
 def _init_database(url: str, origin: str | None, *, is_continued: bool, is_json: bool) -> None:
+    from deploytrail.app.opening import refuse_without_driver
+
+    refuse_without_driver()
     from deploytrail.app.database import create_database, key_home, shown
     from deploytrail.clock import SystemClock
     from deploytrail.errors import Conflict

@@ -90,6 +90,7 @@ def log(
     """
     if all and count is not None:
         raise Malformed("--all: expected no -n beside it, found both; leave one of them out")
+    from deploytrail.address import Directory
     from deploytrail.app.home import find
     from deploytrail.cli.log_filter import filter_of
     from deploytrail.clock import SystemClock
@@ -104,7 +105,9 @@ def log(
         now=clock.now(),
     )
     place = located(home, url)
-    directory = None if isinstance(place, str) else find(place, os.environ)
+    directory = None
+    if place is None or isinstance(place, Directory):
+        directory = find(None if place is None else place.path, os.environ)
     if directory is not None and not is_there(directory):
         complain(f"{directory.directory}: expected a trail, found none; --home says where one is")
         _say_begin()

@@ -6,9 +6,8 @@ Every verb that appends publishes before it ends; without a server, nobody else 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,9 +18,12 @@ from deploytrail.errors import Busy, Malformed, Misconfigured, NotFound, NotPerm
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
+    from deploytrail.address import Address, Database, Server
     from deploytrail.app.home import Home
+    from deploytrail.app.opening import Place
     from deploytrail.app.stored import StoredTrail
-    from deploytrail.trail import Trail, TrailReader
+    from deploytrail.remote import RemoteTrail
+    from deploytrail.trail import TrailProducer, TrailReader
 
 HomeOption = Annotated[
     Path | None,
@@ -50,38 +52,81 @@ UrlOption = Annotated[
         "--url",
         metavar="URL",
         envvar="DEPLOYTRAIL_URL",
+        help="Where the trail is instead: postgresql://USER@HOST/DATABASE, sqlite:///DIR, or "
+        "https://HOST with DEPLOYTRAIL_TOKEN.",
+    ),
+]
+StoredUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="DEPLOYTRAIL_URL",
         help="Where the trail is instead: postgresql://USER@HOST/DATABASE or sqlite:///DIR.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Prints JSON, for programs.")]
 
 
-def located(home: Path | None, url: str | None) -> Path | str | None:
-    """Where the trail is: its directory, None for the usual one, or the URL of its database.
+def located(home: Path | None, url: str | None) -> Address | None:
+    """Where the trail is: a directory, None for the usual one, a database, or a server.
 
     Flag before environment; of two variables the URL, since the directory has other uses, too.
-    Raises Malformed for two flags, and for what is no URL of ours.
+    Raises Malformed for two flags, and for what is no address.
     """
-    if not url:
-        return home
-    from deploytrail.app.opening import located as place_of
+    from deploytrail.address import Directory, address
 
+    of_home = None if home is None else Directory(home)
+    if not url:
+        return of_home
     if home is not None and str(home) != os.environ.get("DEPLOYTRAIL_HOME"):
         if url != os.environ.get("DEPLOYTRAIL_URL"):
             raise Malformed("--url: expected no --home beside it, found both; leave one out")
-        return home
-    return place_of(url)
+        return of_home
+    return address(url)
+
+
+def stored(home: Path | None, url: str | None, *, why: str) -> Place | None:
+    """As `located`, for a verb that needs the log itself; `why` is what a server doesn't do.
+
+    Raises Malformed where the trail is behind a server.
+    """
+    from deploytrail.address import Server
+
+    found = located(home, url)
+    if isinstance(found, Server):
+        raise Malformed(
+            f"--url: expected where the log is kept, found the server {found}: {why}; do it where "
+            "its directory or its database can be reached"
+        )
+    return found
+
+
+def remote(server: Server) -> RemoteTrail:
+    """A trail behind a server, opened by the token of the environment."""
+    from deploytrail.remote import RemoteTrail
+
+    return RemoteTrail(server.url, token=os.environ.get("DEPLOYTRAIL_TOKEN") or None)
 
 
 @contextmanager
 def reading(home: Path | None, url: str | None = None) -> Iterator[TrailReader]:
-    """A trail to be read: a directory, an export, or a database; raises NotFound without one.
+    """A trail to be read: a directory, an export, a database, or behind a server.
 
-    What can't be seen of it, and why, is told on standard error.
+    What can't be seen of it, and why, is told on standard error. Raises NotFound without a trail.
     """
+    from deploytrail.address import Database, Server
+
     with ExitStack() as stack:
         place = located(home, url)
-        trail, told = _of_database(place) if isinstance(place, str) else _opened(place)
+        told: Sequence[str] = ()
+        trail: TrailReader
+        if isinstance(place, Server):
+            trail = remote(place)
+        elif isinstance(place, Database):
+            trail, told = _of_database(place)
+        else:
+            trail, told = _opened(None if place is None else place.path)
         stack.callback(trail.close)
         for text in told:
             tell(text)
@@ -96,10 +141,13 @@ def is_there(place: Home) -> bool:
         return True
 
 
-def _of_database(url: str) -> tuple[TrailReader, Sequence[str]]:
+def _of_database(place: Database) -> tuple[TrailReader, Sequence[str]]:
+    from deploytrail.app.opening import refuse_without_driver
+
+    refuse_without_driver()
     from deploytrail.app.database import open_to_read
 
-    return open_to_read(url, os.environ)
+    return open_to_read(place.url, os.environ)
 
 
 def _opened(home: Path | None) -> tuple[TrailReader, Sequence[str]]:
@@ -143,23 +191,16 @@ def _may_be_written(place: Home) -> bool:
 
 
 @contextmanager
-def opened(home: Path | None, url: str | None = None) -> Iterator[StoredTrail]:
+def opened(place: Place | None) -> Iterator[StoredTrail]:
     """A trail that is there, as its owner opens it."""
-    from deploytrail.app import open_directory
     from deploytrail.app.opening import open_trail
 
-    trail: StoredTrail
-    place = located(home, url)
-    if isinstance(place, str):
-        trail = open_trail(place, create=False)
-    else:
-        trail = open_directory(place, create=False)
-    with trail:
+    with open_trail(place, create=False) as trail:
         yield trail
 
 
 @contextmanager
-def appending(home: Path | None, url: str | None = None) -> Iterator[Trail]:
+def appending(home: Path | None, url: str | None = None) -> Iterator[TrailProducer]:
     """A trail to append to, made where there is none; published when the block has ended.
 
     What was appended is durable before that: a publisher who is busy is only told, and so is a
@@ -167,8 +208,8 @@ def appending(home: Path | None, url: str | None = None) -> Iterator[Trail]:
     """
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
-    open_place, aside = _to_append(located(home, url))
-    with open_place() as trail:
+    trail, aside = _to_append(located(home, url))
+    with closing(trail):
         appended = append_unrecorded(trail, aside)
         for path, reason in appended.set_aside:
             warn(f"set aside {path}: {reason}")
@@ -178,28 +219,32 @@ def appending(home: Path | None, url: str | None = None) -> Iterator[Trail]:
         publish(trail)
 
 
-def publish(trail: Trail) -> None:
+def publish(trail: TrailProducer) -> None:
     """Publish what was appended, which is durable: where that fails, it is only told."""
     try:
         trail.publish()
     except Busy as error:
         warn(f"recorded, but not published yet: {error}; the next command publishes it")
-    except Misconfigured as error:
+    except (Misconfigured, NotFound) as error:
         warn(f"recorded, but nobody outside of the log knows: {error}")
 
 
-def _to_append(place: Path | str | None) -> tuple[Callable[[], StoredTrail], Path]:
-    """How to open a trail, made where there is none, and where what it missed lies aside."""
+def _to_append(place: Address | None) -> tuple[TrailProducer, Path]:
+    """A trail, made where there is none, and where what it missed lies aside."""
+    from deploytrail.address import Database, Server
     from deploytrail.app.home import find
+    from deploytrail.xdg import aside_directory
 
-    if isinstance(place, str):
-        from deploytrail.app.opening import open_trail
-        from deploytrail.xdg import aside_directory
+    if isinstance(place, Server):
+        return remote(place), aside_directory(os.environ, place.url)
+    from deploytrail.app.opening import open_trail
 
-        return partial(open_trail, place), aside_directory(os.environ, place)
-    from deploytrail.app import open_directory
-
-    home = find(place, os.environ)
+    if isinstance(place, Database):
+        return open_trail(place), aside_directory(os.environ, place.url)
+    home = find(None if place is None else place.path, os.environ)
     if not (home.exists or home.has_lost_its_log):
         tell(f"{home.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
-    return partial(open_directory, place), home.directory
+    from deploytrail.address import Directory
+    from deploytrail.cli.faced import faced
+
+    return faced(home.directory, lambda: open_trail(Directory(home.directory))), home.directory

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploytrail.cli.json_events import Found
     from deploytrail.clock import Clock
     from deploytrail.event import Event
-    from deploytrail.trail import Receipt, Trail
+    from deploytrail.trail import Receipt, TrailProducer
 
 _AT_ONCE: Final = 1000
 Where = tuple[Path | None, str | None]
@@ -213,7 +213,9 @@ def _event(
         return error
 
 
-def _answers(trail: Trail, events: list[Event | SenderError]) -> Iterator[Receipt | SenderError]:
+def _answers(
+    trail: TrailProducer, events: list[Event | SenderError]
+) -> Iterator[Receipt | SenderError]:
     """One answer each, in order; what was refused before keeps its own."""
     answers = iter(trail.record([one for one in events if not isinstance(one, SenderError)]))
     return (one if isinstance(one, SenderError) else next(answers) for one in events)

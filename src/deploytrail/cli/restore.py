@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, stored
 from deploytrail.cli.terminal import say, say_json, warn
-from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK
+from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, Malformed
 from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
@@ -45,20 +45,30 @@ def restore(
     key: _Key = None,
     json: JsonOption = False,
     home: HomeOption = None,
+    url: StoredUrlOption = None,
 ) -> int:
     """Make a trail of a backup, in a directory that has none, and verify it.
 
     Whoever a signed entry says was erased stays erased. Exit codes: those of verify; 3 also where
     a newer state of this log was seen here.
     """
+    from deploytrail.address import Database
     from deploytrail.app.restoring import restore as make_again
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
+    place = stored(home, url, why="it goes on with the trail that it has")
+    if isinstance(place, Database):
+        raise Malformed(
+            f"--url: expected a directory, found {place}: a backup is restored into a directory, "
+            "which verifies it; of a database, restore what pg_dump or pg_basebackup wrote "
+            "(docs/postgres.md)"
+        )
+    directory = None if place is None else place.path
     with Progress("restoring", clock) as told, Progress("verifying", clock) as verifying:
         done = make_again(
-            file, home, keys_file=keys, key=key, clock=clock, told=told, verifying=verifying
+            file, directory, keys_file=keys, key=key, clock=clock, told=told, verifying=verifying
         )
     if json:
         say_json(done)

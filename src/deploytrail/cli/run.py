@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from deploytrail.errors import EXIT_NOT_STARTED, EXIT_OK, Malformed
 
 if TYPE_CHECKING:
-    from deploytrail.trail import Patience
+    from deploytrail.trail import Patience, TrailProducer
     from deploytrail.wrapper.recording import Surroundings
     from deploytrail.wrapper.request import Request
 
@@ -56,6 +57,8 @@ OPTIONS: Final = (
     Option("--help", "", "Shows this."),
 )
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
+
+_SERVER_SECONDS_MAX: Final = 2.0
 
 Given = dict[str, list[str]]
 
@@ -230,22 +233,25 @@ def _request(given: Given, command: tuple[str, ...]) -> Request:
 
 def _surroundings(given: Given) -> Surroundings:
     from deploytrail.clock import SystemClock
-    from deploytrail.trail import Trail
     from deploytrail.wrapper.recording import Surroundings
 
     url = given.get("--url", [""])[0]
     home = _home(given, os.environ) if not url else _aside(url, os.environ)
 
-    def open_trail(patience: Patience) -> Trail:
-        if url:
-            from deploytrail.app.opening import open_trail
-
-            return open_trail(url, patience=patience)
+    def open_trail(patience: Patience) -> TrailProducer:
+        if url and (home is None or not _is_directory(url)):
+            return _elsewhere(url, patience)
         from deploytrail.app import open_directory
 
         if home is not None and not ((home / "log.db").exists() or (home / "keys.db").exists()):
             _tell(f"{home}: no trail yet, so one is made; 'deploytrail init' explains it")
-        return open_directory(home, patience=patience)
+        opened = partial(open_directory, home, patience=patience)
+        if home is None or not (home / "server.lock").exists():
+            return opened()
+        from deploytrail.cli.faced import faced
+
+        # The files take what a server did not, and need time for it, too.
+        return faced(home, opened, seconds_max=min(patience.writer / 2, _SERVER_SECONDS_MAX))
 
     return Surroundings(
         environ=os.environ,
@@ -258,6 +264,26 @@ def _surroundings(given: Given) -> Surroundings:
     )
 
 
+def _elsewhere(url: str, patience: Patience) -> TrailProducer:
+    """A trail in a database, or behind a server."""
+    from deploytrail.address import Server, address
+
+    found = address(url)
+    if isinstance(found, Server):
+        from deploytrail.remote import RemoteTrail
+
+        token = os.environ.get("DEPLOYTRAIL_TOKEN") or None
+        seconds = float(patience.writer)
+        return RemoteTrail(found.url, token=token, patience_seconds=seconds, answer_seconds=seconds)
+    from deploytrail.app.opening import open_trail
+
+    return open_trail(found, patience=patience)
+
+
+def _is_directory(url: str) -> bool:
+    return "://" not in url or url.startswith("sqlite:///")
+
+
 def _directory(environ: Mapping[str, str]) -> Path:
     """Where we are; what the shell believes, where that was removed meanwhile."""
     try:
@@ -268,8 +294,16 @@ def _directory(environ: Mapping[str, str]) -> Path:
 
 def _aside(url: str, environ: Mapping[str, str]) -> Path | None:
     """Where lies what the trail at a URL could not take: in its directory, if it has one."""
-    if "://" not in url or url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite://")).absolute()
+    if _is_directory(url):
+        from deploytrail.address import Directory, address
+        from deploytrail.errors import Malformed
+
+        try:
+            found = address(url)
+        except Malformed:
+            # Opening the trail says it.
+            return None
+        return found.path.absolute() if isinstance(found, Directory) else None
     from deploytrail.errors import Misconfigured
     from deploytrail.xdg import aside_directory
 

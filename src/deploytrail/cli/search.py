@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from deploytrail.cli.asking import (
-    AskUrlOption,
     QueryArgument,
     asking,
     query_of,
     refuse_export,
     say_pages,
 )
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption
 from deploytrail.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def search(
     oldest: Annotated[bool, typer.Option("--oldest", help="The oldest first.")] = False,
     json: JsonOption = False,
     home: HomeOption = None,
-    url: AskUrlOption = None,
+    url: UrlOption = None,
 ) -> int:
     """Search what happened, newest first, by when it happened.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from deploytrail.cli.asking import AskUrlOption, asking, refuse_export
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.asking import asking, refuse_export
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption
 from deploytrail.cli.terminal import say, say_json
 from deploytrail.errors import EXIT_OK
 from deploytrail.sentence import counted
 
 
-def stats(json: JsonOption = False, home: HomeOption = None, url: AskUrlOption = None) -> int:
+def stats(json: JsonOption = False, home: HomeOption = None, url: UrlOption = None) -> int:
     """Tell how far the log goes, how far it is signed, and how far its index is."""
     refuse_export(home)
     with asking(home, url) as trail:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from deploytrail.cli.asking import AskUrlOption, QueryArgument, asking, query_of, refuse_export
-from deploytrail.cli.opening import HomeOption, JsonOption
+from deploytrail.cli.asking import QueryArgument, asking, query_of, refuse_export
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption
 from deploytrail.cli.terminal import is_terminal, say, say_json, tell
 from deploytrail.errors import EXIT_OK
 
@@ -21,7 +21,7 @@ def tail(
     ] = None,
     json: JsonOption = False,
     home: HomeOption = None,
-    url: AskUrlOption = None,
+    url: UrlOption = None,
 ) -> int:
     """Show events as they are logged, until it is interrupted.
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from deploytrail.cli.columns import GAP, clipped, padded, widths
-from deploytrail.cli.opening import HomeOption, JsonOption, publish
+from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, publish, stored
 from deploytrail.cli.terminal import is_terminal, say, say_json, styled, tell, width
 from deploytrail.errors import EXIT_OK, Malformed
 from deploytrail.printable import printable
 
 if TYPE_CHECKING:
     from deploytrail.access.token import Token
+    from deploytrail.app.opening import Place
     from deploytrail.app.tokens import Created, Tokens
     from deploytrail.clock import Clock
     from deploytrail.event import Actor
@@ -67,6 +68,7 @@ def token_create(
     owner: _Owner = None,
     json: JsonOption = False,
     home: HomeOption = None,
+    url: StoredUrlOption = None,
 ) -> None:
     """Make a token, and print its secret once.
 
@@ -84,7 +86,7 @@ def token_create(
     clock = SystemClock()
     until = expiry(expires, clock.now())
     by = _account()
-    with _tokens(home, clock) as tokens:
+    with _tokens(_place(home, url), clock) as tokens:
         made = tokens.create(
             name,
             owner=owner if owner is not None else by.id or "",
@@ -104,6 +106,7 @@ def token_rotate(
     overlap: _Overlap = "1h",
     json: JsonOption = False,
     home: HomeOption = None,
+    url: StoredUrlOption = None,
 ) -> None:
     """Give a token a new secret, and print that once.
 
@@ -122,7 +125,7 @@ def token_rotate(
         )
     clock = SystemClock()
     until = expiry(expires, clock.now())
-    with _tokens(home, clock) as tokens:
+    with _tokens(_place(home, url), clock) as tokens:
         made = tokens.rotate(name, expires=until, overlap=ahead, by=_account())
         former = made.token.former
         old = f"; the old secret opens until {_day(former.until)} UTC" if former and ahead else ""
@@ -143,7 +146,12 @@ def _say_secret(made: Created, done: str, clock: Clock, *, is_json: bool) -> Non
     say(made.secret)
 
 
-def token_list(all_: _All = False, json: JsonOption = False, home: HomeOption = None) -> None:
+def token_list(
+    all_: _All = False,
+    json: JsonOption = False,
+    home: HomeOption = None,
+    url: StoredUrlOption = None,
+) -> None:
     """List the tokens of a trail, never their secrets.
 
     Columns: name, role, scope, owner, end and state, with tabs between them unless on a terminal.
@@ -152,7 +160,7 @@ def token_list(all_: _All = False, json: JsonOption = False, home: HomeOption = 
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
-    with _tokens(home, clock, is_writing=False) as tokens:
+    with _tokens(_place(home, url), clock, is_writing=False) as tokens:
         found = tokens.list()
     now = clock.now()
     shown = [one for one in found if all_ or one.revoked is None]
@@ -177,7 +185,11 @@ def token_list(all_: _All = False, json: JsonOption = False, home: HomeOption = 
 
 
 def token_revoke(
-    name: _Name, reason: _Reason = None, json: JsonOption = False, home: HomeOption = None
+    name: _Name,
+    reason: _Reason = None,
+    json: JsonOption = False,
+    home: HomeOption = None,
+    url: StoredUrlOption = None,
 ) -> int:
     """Revoke a token, for ever.
 
@@ -189,7 +201,7 @@ def token_revoke(
 
     clock = SystemClock()
     stated = mask(reason) if reason else None
-    with _tokens(home, clock) as tokens:
+    with _tokens(_place(home, url), clock) as tokens:
         revoked = tokens.revoke(name, by=_account(), reason=stated)
     if revoked is None:
         tell(f"the token {name} was revoked before, and nothing was done")
@@ -200,12 +212,16 @@ def token_revoke(
     return EXIT_OK
 
 
-@contextmanager
-def _tokens(home: Path | None, clock: Clock, *, is_writing: bool = True) -> Iterator[Tokens]:
-    """Those of a trail that is there; what was set is published when the block has ended."""
-    from deploytrail.app import open_directory
+def _place(home: Path | None, url: str | None) -> Place | None:
+    return stored(home, url, why="tokens are made where its log is")
 
-    with open_directory(home, create=False, clock=clock) as trail:
+
+@contextmanager
+def _tokens(place: Place | None, clock: Clock, *, is_writing: bool = True) -> Iterator[Tokens]:
+    """Those of a trail that is there; what was set is published when the block has ended."""
+    from deploytrail.app.opening import open_trail
+
+    with open_trail(place, create=False, clock=clock) as trail:
         yield trail.tokens()
         if is_writing:
             publish(trail)

@@ -12,12 +12,23 @@ import typer
 
 from deploytrail.cli.opening import HomeOption
 from deploytrail.cli.terminal import say, tell
-from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, Misconfigured
+from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, Malformed, Misconfigured
 
 if TYPE_CHECKING:
-    from deploytrail.app.directory import DirectoryTrail
+    from deploytrail.app.opening import Place
     from deploytrail.app.settings import Settings
+    from deploytrail.app.stored import StoredTrail
     from deploytrail.clock import Clock
+
+UpUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Where the log is instead: postgresql://USER@HOST/DATABASE or sqlite:///DIR; default: "
+        "DEPLOYTRAIL_URL.",
+    ),
+]
 
 
 def up(
@@ -46,6 +57,7 @@ def up(
         ),
     ] = None,
     home: HomeOption = None,
+    url: UpUrlOption = None,
 ) -> int:
     """Serve the trail over HTTP until it is stopped, and follow its log.
 
@@ -56,7 +68,7 @@ def up(
     found = settings(
         Given(
             config=config,
-            log=None if home is None else str(home.absolute()),
+            log=_named(home, url),
             listen=listen,
             tls_certificate=tls_certificate,
             tls_key=tls_key,
@@ -65,6 +77,16 @@ def up(
         os.environ,
     )
     return _serve(found)
+
+
+def _named(home: Path | None, url: str | None) -> str | None:
+    """What the flags say; what stands in the environment, the settings read themselves."""
+    is_home = home is not None and str(home) != os.environ.get("DEPLOYTRAIL_HOME")
+    if not url:
+        return str(home.absolute()) if home is not None and is_home else None
+    if is_home:
+        raise Malformed("--url: expected no --home beside it, found both; leave one out")
+    return url
 
 
 def _serve(found: Settings) -> int:
@@ -77,18 +99,21 @@ def _serve(found: Settings) -> int:
         ) from None
     from contextlib import ExitStack
 
+    from deploytrail.address import Directory
     from deploytrail.app.face import Face
     from deploytrail.cli.follower import Follower
     from deploytrail.clock import SystemClock
-    from deploytrail.web.directory import Served
+    from deploytrail.web.served import Served
 
-    directory, clock = _directory(found), SystemClock()
-    environment = _environment(found)
+    clock, environment = SystemClock(), _environment(found)
     with ExitStack() as stack:
-        served = Served(directory, clock, environment)
+        served = Served(found.log, clock, environment)
         trail = stack.enter_context(served.opened(create=True))
-        face = Face(directory, clock)
-        stack.callback(face.close)
+        stack.callback(served.close)
+        # A database has as many servers as one likes.
+        face = Face(found.log.path, clock) if isinstance(found.log, Directory) else None
+        if face is not None:
+            stack.callback(face.close)
         where = Listening(
             listening(found.listen.name, found.listen.port),
             certificate=None if found.tls is None else str(found.tls.certificate),
@@ -98,30 +123,20 @@ def _serve(found: Settings) -> int:
         first = _first_secret(trail)
 
         def started() -> None:
-            face.announce(where.url)
-            _welcome(where.url, directory, first, clock)
+            if face is not None:
+                face.announce(where.url)
+            _welcome(where.url, found.log, first, clock)
 
-        stack.enter_context(Follower(directory, environment, clock).running())
+        stack.enter_context(Follower(found.log, environment, clock).running())
         is_whole = serve(served.parts(trail, face, sys.stderr), where, started=started)
     return EXIT_OK if is_whole else EXIT_UNDECIDED
-
-
-def _directory(found: Settings) -> Path:
-    from deploytrail.address import Directory
-
-    if not isinstance(found.log, Directory):
-        raise Misconfigured(
-            f"log: expected a directory, found {found.log}; a server over a database is still to "
-            "come"
-        )
-    return found.log.path
 
 
 def _environment(found: Settings) -> Mapping[str, str]:
     return {**os.environ, **({} if found.key is None else {"DEPLOYTRAIL_KEY": found.key})}
 
 
-def _first_secret(trail: DirectoryTrail) -> str | None:
+def _first_secret(trail: StoredTrail) -> str | None:
     """Of the token that is made where there never was any."""
     from deploytrail.wrapper.account import account
     from deploytrail.wrapper.ci import ci_context
@@ -148,8 +163,8 @@ what comes in with 'deploytrail tail', and finds it with 'deploytrail search env
 """
 
 
-def _welcome(url: str, directory: Path, first: str | None, clock: Clock) -> None:
-    tell(f"serving {directory} at {url}")
+def _welcome(url: str, place: Place, first: str | None, clock: Clock) -> None:
+    tell(f"serving {place} at {url}")
     if first is not None:
         say(first)
         now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

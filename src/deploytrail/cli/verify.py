@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, remote
 from deploytrail.cli.span import span
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled
 from deploytrail.errors import (
@@ -119,9 +121,9 @@ def verify(
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
-    with Progress("verifying", clock) as progress:
+    with evidence(path, home, url) as target, Progress("verifying", clock) as progress:
         report = verify_log(
-            located(home, url) if path is None else path,
+            target,
             policy=policy,
             state=state,
             receipts=receipt or (),
@@ -137,6 +139,24 @@ def verify(
     else:
         say_report(report)
     return report.exit_code
+
+
+@contextmanager
+def evidence(path: Path | None, home: Path | None, url: str | None) -> Iterator[Path | str | None]:
+    """What is to be verified: a path, or a database's URL; of a server, what it exports."""
+    from deploytrail.address import Database, Server
+
+    place = None if path is not None else located(home, url)
+    if isinstance(place, Server):
+        with TemporaryDirectory() as folder, remote(place) as server:
+            file = Path(folder) / "export.tar"
+            with file.open("wb") as stream:
+                server.export_proofs(stream, is_concealed=False)
+            yield file
+    elif isinstance(place, Database):
+        yield place.url
+    else:
+        yield path if place is None else place.path
 
 
 def _age_seconds(text: str) -> int:

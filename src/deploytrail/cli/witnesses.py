@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, opened, publish
+from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, opened, publish, stored
 from deploytrail.cli.terminal import say, say_json, styled, tell, warn, write_bytes
 from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET
 from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
+    from deploytrail.app.opening import Place
     from deploytrail.app.stored import StoredTrail
     from deploytrail.app.witnesses import Listed
     from deploytrail.event import Actor
@@ -41,14 +43,14 @@ def witness_add(
     ] = None,
     quorum: _Quorum = None,
     home: HomeOption = None,
-    url: UrlOption = None,
+    url: StoredUrlOption = None,
 ) -> None:
     """Name a witness, who is to cosign this trail.
 
     The first one makes the quorum; each further one leaves it as it is, unless --quorum is given.
     'deploytrail up' asks all of them; 'witness ask' does so once.
     """
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         policy = trail.witnesses().add(vkey, place, name=name, quorum=quorum, by=_account())
         _hand_out(trail)
     say(f"{styled('added', 'green')}: {_said(policy)}")
@@ -60,13 +62,13 @@ def witness_remove(
     quorum: _Quorum = None,
     reason: _Reason = None,
     home: HomeOption = None,
-    url: UrlOption = None,
+    url: StoredUrlOption = None,
 ) -> None:
     """Take a witness off; what it has cosigned stays."""
     from deploytrail.redact import mask
 
     stated = mask(reason) if reason else None
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         policy = trail.witnesses().remove(name, quorum=quorum, by=_account(), reason=stated)
         _hand_out(trail)
     say(f"{styled('removed', 'green')}: {_said(policy)}")
@@ -78,21 +80,23 @@ def witness_quorum(
     ],
     reason: _Reason = None,
     home: HomeOption = None,
-    url: UrlOption = None,
+    url: StoredUrlOption = None,
 ) -> None:
     """Say how many witnesses must cosign this trail."""
     from deploytrail.redact import mask
 
     stated = mask(reason) if reason else None
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         policy = trail.witnesses().set_quorum(number, by=_account(), reason=stated)
         _hand_out(trail)
     say(_said(policy))
 
 
-def witness_list(home: HomeOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+def witness_list(
+    home: HomeOption = None, url: StoredUrlOption = None, json: JsonOption = False
+) -> None:
     """The witnesses of this trail, and what each has cosigned last."""
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         witnesses = trail.witnesses()
         found, policy = witnesses.listed(), witnesses.policy()
     for one in found:
@@ -104,7 +108,9 @@ def witness_list(home: HomeOption = None, url: UrlOption = None, json: JsonOptio
         tell(_said(policy))
 
 
-def witness_ask(home: HomeOption = None, url: UrlOption = None, json: JsonOption = False) -> int:
+def witness_ask(
+    home: HomeOption = None, url: StoredUrlOption = None, json: JsonOption = False
+) -> int:
     """Ask every witness to cosign the newest checkpoint, and wait for them, 20 seconds at most.
 
     Exit codes: 0 where as many cosigned as the policy asks for, else 4.
@@ -112,7 +118,7 @@ def witness_ask(home: HomeOption = None, url: UrlOption = None, json: JsonOption
     from deploytrail.app.witnessing import ask_once
     from deploytrail.clock import SystemClock
 
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         publish(trail)
         asked = ask_once(
             trail,
@@ -131,18 +137,22 @@ def witness_ask(home: HomeOption = None, url: UrlOption = None, json: JsonOption
     return EXIT_OK if is_enough else EXIT_POLICY_UNMET
 
 
-def witness_log(home: HomeOption = None, url: UrlOption = None) -> None:
+def witness_log(home: HomeOption = None, url: StoredUrlOption = None) -> None:
     """Print the key of this trail's log, which its witnesses have to know."""
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         say(_vkey(trail.policy()))
 
 
-def witness_policy(home: HomeOption = None, url: UrlOption = None) -> None:
+def witness_policy(home: HomeOption = None, url: StoredUrlOption = None) -> None:
     """Print whose signatures prove this trail, as 'deploytrail verify --policy' reads it."""
     from deploytrail.log.policy import encode
 
-    with opened(home, url) as trail:
+    with opened(_place(home, url)) as trail:
         write_bytes(encode(trail.policy()))
+
+
+def _place(home: Path | None, url: str | None) -> Place | None:
+    return stored(home, url, why="who cosigns is said where its log is")
 
 
 def _hand_out(trail: StoredTrail) -> None:

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import urllib3
 from urllib3.exceptions import (
@@ -24,56 +24,11 @@ from urllib3.exceptions import (
 from urllib3.util import Timeout, Url, parse_url
 
 from deploytrail.errors import Malformed, Misconfigured, Unreachable
+from deploytrail.kit.answer import LIMITS, Limits, NotSent, Response, Streamed
 from deploytrail.kit.connection import Addresses, Deadline, pools
 
 _CHUNK_BYTES: Final = 65_536
 _IDLE_MAX: Final = 8
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
-
-
-class Limits(NamedTuple):
-    """How long is waited and how much is read. `total_seconds` None: as long as something comes."""
-
-    connect_seconds: float = 5.0
-    read_seconds: float = 10.0
-    total_seconds: float | None = 30.0
-    bytes_max: int = 1_048_576
-
-
-LIMITS: Final = Limits()
-
-
-class NotSent(Unreachable):
-    """No connection came about, so nothing arrived: the same may be sent again without harm."""
-
-
-class Response(NamedTuple):
-    """An answer, whatever its status. Names of headers are in lower case; the body is as it came:
-    where it is encoded, `content-encoding` says how.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether the same request may succeed later; other refusals are for ever."""
-        return self.status in _PASSING
-
-    @property
-    def retry_after_seconds(self) -> int | None:
-        """When to ask again, where the server says it in seconds."""
-        given = self.headers.get("retry-after", "")
-        return int(given) if given.isascii() and given.isdigit() and len(given) <= 9 else None
-
-
-class Streamed(NamedTuple):
-    """An answer whose body comes as it is made; `chunks` raises as a request does."""
-
-    status: int
-    headers: Mapping[str, str]
-    chunks: Iterator[bytes]
 
 
 class Http:

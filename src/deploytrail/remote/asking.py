@@ -18,7 +18,7 @@ from msgspec import Struct
 from deploytrail import errors
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, SenderError, Unreachable
-from deploytrail.kit.http import Http, Limits, Response, Streamed
+from deploytrail.kit.answer import Asks, Limits, Response, Streamed
 
 Parameters = Mapping[str, str | int | None]
 _Answer = TypeVar("_Answer")
@@ -57,13 +57,29 @@ class Server:
         token: str | None,
         clock: Clock,
         *,
-        http: Http | None = None,
+        http: Asks | None = None,
         patience_seconds: float = 30,
+        answer_seconds: float | None = None,
     ) -> None:
-        """`url` has no slash at its end. `token` None asks as a stranger."""
+        """`url` has no slash at its end. `token` None asks as a stranger.
+
+        It is asked again for `patience_seconds`; one answer is waited for `answer_seconds` at most.
+        """
+        self._limits = _WHOLE
+        if answer_seconds is not None:
+            self._limits = _WHOLE._replace(
+                connect_seconds=min(answer_seconds, _WHOLE.connect_seconds),
+                read_seconds=answer_seconds,
+                total_seconds=answer_seconds,
+            )
         self.url = url
         self._clock = clock
-        self._http = Http(limits=_WHOLE) if http is None else http
+        if http is None:
+            # What it loads takes as long as all the rest.
+            from deploytrail.kit.http import Http
+
+            http = Http(limits=_WHOLE)
+        self._http = http
         self._patience_seconds = patience_seconds
         self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
 
@@ -109,7 +125,7 @@ class Server:
         while True:
             wait = pause
             try:
-                answer = self._http.request(method, target, body, headers=sent, limits=_WHOLE)
+                answer = self._http.request(method, target, body, headers=sent, limits=self._limits)
                 if answer.status < 300:
                     return answer
                 error: DeploytrailError = self._refusal(answer.status, answer.body)

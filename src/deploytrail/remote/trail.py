@@ -6,17 +6,17 @@ import threading
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from deploytrail import canonical
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Incomplete, Malformed, NotFound, SenderError, Unreachable
 from deploytrail.event import Event, EventId
-from deploytrail.kit.http import Http
+from deploytrail.kit.answer import Asks
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.query.tree import Order
@@ -82,6 +82,10 @@ class _Answers(Struct, frozen=True):
     items: tuple[_Answer, ...]
 
 
+class _Key(Struct, frozen=True):
+    key: str
+
+
 class _Facets(Struct, frozen=True):
     items: tuple[Facet, ...]
 
@@ -103,12 +107,25 @@ class RemoteTrail:
         *,
         token: str | None = None,
         clock: Clock | None = None,
-        http: Http | None = None,
+        http: Asks | None = None,
         patience_seconds: float = 30,
+        answer_seconds: float | None = None,
     ) -> None:
+        """Both as `asking.Server` has them."""
         self._clock = SystemClock() if clock is None else clock
-        self._server = Server(url, token, self._clock, http=http, patience_seconds=patience_seconds)
+        self._server = Server(
+            url,
+            token,
+            self._clock,
+            http=http,
+            patience_seconds=patience_seconds,
+            answer_seconds=answer_seconds,
+        )
         self._origin: str | None = None
+
+    @property
+    def url(self) -> str:
+        return self._server.url
 
     @property
     def origin(self) -> str:
@@ -121,6 +138,17 @@ class RemoteTrail:
 
     def stats(self) -> Stats:
         return self._server.get("/v1/stats", Stats)
+
+    def refuse_unready(self) -> None:
+        """Raise why it takes no events now, or Unreachable."""
+        self._server.text("/readyz")
+
+    def export_proofs(self, stream: IO[bytes], *, is_concealed: bool) -> None:
+        """Write the whole log with its proofs, as `deploytrail verify` reads it."""
+        asked: Parameters = {"concealed": "true" if is_concealed else "false"}
+        with self._server.stream("/v1/export/proofs", asked) as chunks:
+            for chunk in chunks:
+                stream.write(chunk)
 
     # Reading
 
@@ -235,7 +263,13 @@ class RemoteTrail:
                 "attachments: expected none, found some; a server takes events alone, so keep the "
                 "evidence where the trail's files are"
             )
-        return self.record_json([canonical.encode(msgspec.to_builtins(one)) for one in events])
+        # As a trail's own files take it, so that it is known again whichever way it came.
+        bodies = [canonical.encode_checked(structs.replace(one, observed=None)) for one in events]
+        return self.record_json(bodies)
+
+    def fingerprint_key(self, project: str) -> bytes:
+        """See `trail.TrailProducer.fingerprint_key`."""
+        return b64decode(self._server.get("/v1/fingerprint-key", _Key, project=project).key)
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         answers: list[Receipt | SenderError] = []

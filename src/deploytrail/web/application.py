@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deploytrail.access.principal import Principal
-from deploytrail.errors import DeploytrailError
+from deploytrail.errors import DeploytrailError, OwnError
 from deploytrail.web import problem
 from deploytrail.web.accepting import refuse_unacceptable
 from deploytrail.web.call import Call, Server
@@ -76,6 +76,8 @@ class Application:
                 # What was begun can't be taken back; that it is not whole must show.
                 exchange.abort()
                 return
+            if isinstance(error, OwnError):
+                told.why = str(error)
             await self._refuse(exchange, error)
 
     async def _refuse(self, exchange: Exchange, error: Exception) -> None:
@@ -94,7 +96,7 @@ class Application:
         told.route = found
         principal = ANYBODY
         if found.route.permission is not None:
-            principal = server.authenticate(request.headers.get("authorization"))
+            principal = await server.knowing.principal(request.headers.get("authorization"))
             told.principal = principal.id
             principal.may(found.route.permission)
         refuse_unacceptable(request.headers.get("accept"), found.route)
@@ -116,6 +118,7 @@ class Application:
             bytes=exchange.sent_bytes,
             principal=told.principal,
             request=exchange.id,
+            **({"why": told.why} if told.why else {}),
             **({"gone": True} if told.is_gone else {}),
         )
 
@@ -132,4 +135,5 @@ class _Told:
     def __init__(self) -> None:
         self.route: Found | None = None
         self.principal = ""
+        self.why = ""
         self.is_gone = False

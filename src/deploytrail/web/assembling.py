@@ -11,9 +11,10 @@ from deploytrail.errors import DeploytrailError
 from deploytrail.trail import Shown
 from deploytrail.web.application import Application
 from deploytrail.web.body import Budget
-from deploytrail.web.call import Authenticate, Server
+from deploytrail.web.call import Server
 from deploytrail.web.hub import Hub
 from deploytrail.web.journal import Journal
+from deploytrail.web.knowing import Authenticate, Knowing, Recognise
 from deploytrail.web.matching import Compile, Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
@@ -32,10 +33,12 @@ class Parts(NamedTuple):
     writing_opened: Callable[[], Recording]
     reading_opened: Callable[[], ServedTrail]
     authenticate: Authenticate
-    """Called on the event loop: it answers at once."""
+    """Called in a thread of its own: it may wait for the store."""
     compiled: Compile
     clock: Clock
     journal: Journal
+    recognise: Recognise = lambda _: None
+    """Called on the event loop: it answers at once."""
     is_fenced: Callable[[], bool] = lambda: False
     """Whether somebody, perhaps another process, has fenced the log."""
 
@@ -61,7 +64,7 @@ class Assembled:
             hub=self.hub,
             budget=Budget(),
             metrics=self._metrics,
-            authenticate=parts.authenticate,
+            knowing=Knowing(parts.recognise, parts.authenticate),
             matching=Matching(parts.compiled),
             exporting=asyncio.Lock(),
             origin=parts.origin,
@@ -84,6 +87,7 @@ class Assembled:
         is_answered = self.writer.end(seconds_max=STOP_SECONDS_MAX)
         self.hub.end()
         self.server.readers.close()
+        self.server.knowing.close()
         self._parts.journal.end()
         return is_answered and self.writer.fault is None and not self.has_failed
 

@@ -6,7 +6,7 @@ Values only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -15,15 +15,13 @@ from deploytrail.access.principal import Principal
 from deploytrail.clock import Clock
 from deploytrail.web.body import Budget
 from deploytrail.web.hub import Hub
+from deploytrail.web.knowing import Knowing
 from deploytrail.web.matching import Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Table
 from deploytrail.web.writer import Writer
-
-Authenticate = Callable[[str | None], Principal]
-"""Who the Authorization header says it is; raises Unknown."""
 
 
 class Server(NamedTuple):
@@ -36,7 +34,7 @@ class Server(NamedTuple):
     hub: Hub
     budget: Budget
     metrics: Metrics
-    authenticate: Authenticate
+    knowing: Knowing
     matching: Matching
     exporting: asyncio.Lock
     """Held while the log is written into a file: one at a time."""

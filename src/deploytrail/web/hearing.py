@@ -12,10 +12,13 @@ from deploytrail.app.claimed import Heard
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import SenderError
 from deploytrail.formats import cloudevents
+from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.web import splitting
 from deploytrail.web.problem import WrongType
 
 MEDIA: Final = (splitting.JSON, splitting.NDJSON, cloudevents.JSON, cloudevents.BATCH)
+OWNER_ASSURANCE: Final = 1
+"""How well an account of the operating system proves who it is."""
 _BINARY: Final = "ce-specversion"
 
 
@@ -62,7 +65,9 @@ def said(body: bytes, written: Form, *, instance: str, clock: Clock) -> Said:
         items = splitting.counted(splitting.array(body))
         return Said([_meant(each, instance, clock) for each in items], is_single=False)
     cut = splitting.cut(body, written.media)
-    return Said([Heard(each, instance) for each in cut.bodies], cut.is_single)
+    # Whoever has the trail's files could write there what accounts of this machine do.
+    most = OWNER_ASSURANCE if instance == LOCAL_INSTANCE else 0
+    return Said([Heard(each, instance, assurance_max=most) for each in cut.bodies], cut.is_single)
 
 
 def _meant(envelope: bytes, instance: str, clock: Clock) -> Heard | SenderError:

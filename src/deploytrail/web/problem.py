@@ -11,11 +11,20 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from deploytrail.errors import DeploytrailError, EvidenceError, SenderError, Unknown
+from deploytrail.errors import (
+    DeploytrailError,
+    EvidenceError,
+    Misconfigured,
+    SenderError,
+    Unknown,
+    Unreachable,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_SECONDS: Final = {429: 1, 503: 2, 507: 30}
 """After how long the same may be sent again, by status."""
+_OWN: Final = ("server:", "Authorization:")
+"""How what this edge itself says of being unreachable begins."""
 _OURS: Final = "something failed on our side; the request id names it in the server's log"
 
 
@@ -100,6 +109,9 @@ def problem(error: BaseException, *, instance: str = "") -> Problem:
     kind = kind_of(type(error))
     # What the evidence lacks is told to those who may read it, by `verify`.
     detail = str(error) if not isinstance(error, EvidenceError) or error.args else kind.title
+    if isinstance(error, Unreachable | Misconfigured) and not detail.startswith(_OWN):
+        # Where our store is, and by whose name we get in, is told to nobody; the journal has it.
+        detail = f"{kind.title}; the server's log says why, under the request's id"
     return Problem(
         type=f"/problems/{kind.name}",
         title=kind.title,

@@ -115,3 +115,10 @@ class Health(Struct, frozen=True, kw_only=True):
     """Whether the server is up, or ready."""
 
     status: str
+
+
+class FingerprintKey(Struct, frozen=True, kw_only=True):
+    """The key of a project's fingerprints: 32 bytes in base64."""
+
+    project: str
+    key: str

@@ -13,7 +13,7 @@ from typing import Final
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.sentence import counted
-from deploytrail.trail import Attachment, Patience, Receipt, Trail
+from deploytrail.trail import Attachment, Patience, Receipt, TrailProducer
 from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
 
@@ -21,7 +21,7 @@ BEFORE: Final = Patience(writer=2, publisher=2, key=5)
 """While the command waits for us; what can't be recorded in this time is recorded at the end."""
 AFTER: Final = Patience(writer=10, publisher=10, key=30)
 
-OpenTrail = Callable[[Patience], Trail]
+OpenTrail = Callable[[Patience], TrailProducer]
 
 
 class Recorder:
@@ -34,7 +34,7 @@ class Recorder:
         self._tell = tell
         self._waiting: list[Event] = []
         self._attachments: dict[EventId, Sequence[Attachment]] = {}
-        self._trail: Trail | None = None
+        self._trail: TrailProducer | None = None
         self._unopened: BaseException | None = None
         self.receipts: list[Receipt] = []
 
@@ -93,7 +93,7 @@ class Recorder:
         finally:
             guarded(trail.close, "the trail could not be closed", self._tell)
 
-    def _append(self, trail: Trail) -> None:
+    def _append(self, trail: TrailProducer) -> None:
         self._sort_out(trail.record(self._waiting, attachments=self._attachments))
         guarded(trail.publish, "recorded, but not published yet", self._tell)
 
@@ -124,7 +124,7 @@ class Recorder:
         kept = {event.id for event in refused}
         self._attachments = {of: held for of, held in self._attachments.items() if of in kept}
 
-    def _catch_up(self, trail: Trail, home: Path) -> None:
+    def _catch_up(self, trail: TrailProducer, home: Path) -> None:
         appended = append_unrecorded(trail, home)
         for path, reason in appended.set_aside:
             self._tell(f"set aside {path}: {reason}")

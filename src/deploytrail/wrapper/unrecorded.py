@@ -20,7 +20,7 @@ from msgspec import Struct
 from deploytrail.actions import OWN_TOOL
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event, EventId
-from deploytrail.trail import Attachment, AttachmentType, Trail
+from deploytrail.trail import Attachment, AttachmentType, TrailProducer
 from deploytrail.wrapper import regular_file
 
 FOLDER: Final = "unrecorded"
@@ -82,7 +82,7 @@ def write_unrecorded(
     return path
 
 
-def append_unrecorded(trail: Trail, home: Path) -> Appended:
+def append_unrecorded(trail: TrailProducer, home: Path) -> Appended:
     """Appends what earlier runs left behind, oldest first, and removes what then stands in it.
 
     Raises what `trail.record` raises; then the file stays as it was.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final
 
 from psycopg.sql import SQL, Identifier
 
-from deploytrail.errors import Misconfigured
+from deploytrail.errors import Misconfigured, Unreachable
 from deploytrail.index.key import after
 from deploytrail.index.people import Name, encoded, spellings
 from deploytrail.index.postgres import database, sql
@@ -54,11 +54,23 @@ class PostgresShelf:
 
     @contextmanager
     def reading(self) -> Iterator[PostgresMoment]:
+        with ExitStack() as stack:
+            is_known = not self._link.closed
+            try:
+                stack.enter_context(self._moment())
+            except Unreachable:
+                # One that broke since it was last used says so only now; nothing was read yet.
+                if not is_known:
+                    raise
+                self._link.close()
+                stack.enter_context(self._moment())
+            yield PostgresMoment(self._link)
+
+    def _moment(self) -> AbstractContextManager[None]:
         if self._link.closed:
             # The server may have been started anew since.
             self._link = database.connected(self._conninfo, self._schema)
-        with database.transaction(self._link, sql.READING):
-            yield PostgresMoment(self._link)
+        return database.transaction(self._link, sql.READING)
 
     @contextmanager
     def writing(self) -> Iterator[PostgresPen]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -19,6 +19,7 @@ from deploytrail.index.postgres import database, sql
 from deploytrail.index.postgres.database import Link
 from deploytrail.index.postgres.shelf import PostgresShelf
 
+_Answer = TypeVar("_Answer")
 _CURRENT: Final = "current"
 _SUCCESSOR: Final = "successor"
 _schema: Final = re.compile(r"deploytrail_index_v([0-9]{1,9})_([0-9]{1,9})").fullmatch
@@ -41,9 +42,11 @@ class PostgresIndexStore:
         return contract.VERSION
 
     def cursors(self) -> Cursors:
-        with self._linked() as link:
+        def found(link: Link) -> Cursors:
             current, successor = self._current(link), self._begun(link)
             return Cursors(_cursor(link, current), _cursor(link, successor))
+
+        return self._asked(found)
 
     def current(self) -> SegmentedIndex | None:
         with self._linked() as link:
@@ -79,27 +82,37 @@ class PostgresIndexStore:
 
     def reader(self, memory: Memory | None = None) -> SegmentedIndex | None:
         """Open the current one to ask it; None where there is none of this version."""
-        with self._linked() as link:
-            current = self._current(link)
-            if current is None:
-                return None
-            try:
-                return SegmentedIndex(PostgresShelf(self._conninfo, current), memory)
-            except Misconfigured:
-                if self._current(link) == current:
-                    raise
+        current = self._asked(self._current)
+        if current is None:
+            return None
+        try:
+            return SegmentedIndex(PostgresShelf(self._conninfo, current), memory)
+        except Misconfigured:
+            if self._asked(self._current) == current:
+                raise
         # It was swapped between the two.
         return self.reader(memory)
 
     def edition(self) -> str:
         """Changes when another index takes the place of the current one."""
-        with self._linked() as link:
-            return self._current(link) or ""
+        return self._asked(self._current) or ""
 
     def close(self) -> None:
         if self._link is not None:
             self._link.close()
         self._link = None
+
+    def _asked(self, question: Callable[[Link], _Answer]) -> _Answer:
+        """What is only read is asked once more where a connection broke since it was last used."""
+        is_known = self._link is not None and not self._link.closed
+        try:
+            with self._linked() as link:
+                return question(link)
+        except Unreachable:
+            if not is_known:
+                raise
+        with self._linked() as link:
+            return question(link)
 
     @contextmanager
     def _linked(self) -> Iterator[Link]:

@@ -89,6 +89,9 @@ class SqliteIndexStore:
         current = self._named(_CURRENT)
         return "" if current is None else current.name
 
+    def close(self) -> None:
+        """Nothing of it is open."""
+
     def _begun(self) -> Path | None:
         found = self._named(_SUCCESSOR)
         return None if found is None or found == self._named(_CURRENT) else found

@@ -1,4 +1,4 @@
-"""Where a database is: a libpq URL, which may hold a password, and what may be shown of it."""
+"""An address as libpq takes it: its own words pass through, ours stand where it says nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from deploytrail.address import database
 from deploytrail.errors import Misconfigured
 
-SCHEMES: Final = ("postgresql://", "postgres://")
 _SECRET: Final = frozenset({"password", "passfile", "sslpassword", "sslkey"})
 _DEFAULTS: Final = {
     "application_name": "deploytrail",
@@ -26,20 +26,20 @@ class Address:
     """What libpq needs to connect. Printed, it never shows a secret."""
 
     def __init__(self, url: str) -> None:
-        """Raises Misconfigured for what libpq can't read, without repeating it."""
-        if not url.startswith(SCHEMES):
-            raise Misconfigured("URL: expected postgresql://USER@HOST/DATABASE, found another")
+        """Raises Malformed for no URL of a database, Misconfigured for words that libpq lacks."""
+        named = database(url)
         try:
-            given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value}
+            found = conninfo_to_dict(named.url)
         except psycopg.Error:
-            raise _unreadable() from None
-        # What stands behind the first @ of a password would be shown as a host.
-        if "@" in given.get("host", "") + given.get("port", ""):
-            raise _unreadable()
+            raise Misconfigured(
+                f"URL: expected options that libpq knows, found another in {named}; its manual "
+                "lists them (Parameter Key Words)"
+            ) from None
+        given = {name: str(value) for name, value in found.items() if value}
         self._secrets = tuple(given[name] for name in _SECRET if name in given)
         self.conninfo = make_conninfo("", **(_DEFAULTS | given))
         self.host = given.get("host", "")
-        self._shown = _shown(given)
+        self._shown = str(named)
 
     def __str__(self) -> str:
         return self._shown
@@ -51,19 +51,3 @@ class Address:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return "; ".join(line.strip() for line in text.split("\n") if line.strip())
-
-
-def _unreadable() -> Misconfigured:
-    return Misconfigured(
-        "URL: expected postgresql://USER@HOST/DATABASE, which libpq can't read in this one; mind "
-        "that marks such as @ / : ? % in a password are written as %40 and so on"
-    )
-
-
-def _shown(given: dict[str, str]) -> str:
-    host, port = given.get("host", ""), given.get("port", "")
-    user, name = given.get("user", ""), given.get("dbname", "")
-    # A directory of sockets is no part of a URL that one can read.
-    at = "" if host.startswith("/") else host
-    port = f":{port}" if port.strip(",") and at else ""
-    return f"postgresql://{user}{'@' if user else ''}{at}{port}/{name}"

@@ -26,7 +26,7 @@ from deploytrail.stores.packing import packed, unpacked
 from deploytrail.stores.postgres import log_sql as sql
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.database import Database, Rows, Writing
-from deploytrail.stores.postgres.fence import Fence
+from deploytrail.stores.postgres.fence import REASONS, Fence
 from deploytrail.stores.postgres.link import Link, Waits
 from deploytrail.stores.postgres.rewriting import rewrite
 from deploytrail.stores.tree_row import Highest, TreeRow, decode, encode
@@ -98,6 +98,12 @@ class PostgresLog:
 
     def fence(self, reason: str) -> None:
         self._fence.raise_fence(reason)
+
+    def refuse_fenced(self) -> None:
+        """Raise Fenced while any node's fence stands."""
+        with self._database.reading() as link:
+            reasons = link.execute(REASONS).fetchall()
+        self._database.fence.refuse(reasons)
 
     def close(self) -> None:
         self._database.close()

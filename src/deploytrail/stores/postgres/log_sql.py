@@ -150,13 +150,13 @@ PUT_POLICY: Final = (
 
 # What every commit adds, and the tree's row: if that is not as expected, all of it is rolled back.
 ADD: Final = (
-    "WITH tail AS (INSERT INTO deploytrail_log.segment "
+    "WITH tail AS (INSERT INTO deploytrail_log.segment "  # noqa: S608
     "SELECT * FROM unnest(%b::bigint[], %b::integer[], %b::bytea[])), "
     "known AS (INSERT INTO deploytrail_log.delivery "
     "SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::bytea[])), "
     "vault AS (INSERT INTO deploytrail_log.disclosure "
     "SELECT * FROM unnest(%b::bytea[], %b::bytea[]) ON CONFLICT DO NOTHING) "
-    f"{SET_TREE}"  # noqa: S608
+    f"{SET_TREE}"
 )
 
 # Every key that begins with the subject; the second value ends in more 0xFF than any key has.

@@ -54,6 +54,7 @@ async def readyz(call: Call) -> Response:
 
 
 def _unsigned(served: ServedTrail) -> int:
+    served.trail.refuse_fenced()
     return served.trail.size() - published.size_signed(served.trail.store)
 
 

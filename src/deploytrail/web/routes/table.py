@@ -8,6 +8,7 @@ from deploytrail.web.route import Table
 from deploytrail.web.routes import (
     events,
     exporting,
+    fingerprinting,
     log,
     operating,
     recording,
@@ -22,6 +23,7 @@ TABLE: Final = Table(
         *events.ROUTES,
         *tailing.ROUTES,
         *exporting.ROUTES,
+        *fingerprinting.ROUTES,
         *log.ROUTES,
         *operating.ROUTES,
     )

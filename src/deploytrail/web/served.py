@@ -1,0 +1,109 @@
+"""A server over a trail: what each of its threads opens, and who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from deploytrail.access.principal import ALL, Principal
+from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.face import Face
+from deploytrail.app.known_tokens import KnownTokens
+from deploytrail.app.local import Asking
+from deploytrail.app.opening import Place, open_trail
+from deploytrail.app.stored import StoredTrail
+from deploytrail.clock import Clock
+from deploytrail.index.part import Memory
+from deploytrail.log.store import Reader
+from deploytrail.query.parse import parse
+from deploytrail.query.predicate import predicate
+from deploytrail.query.tree import EVERYTHING, And, Filter
+from deploytrail.trail import LOCAL_INSTANCE
+from deploytrail.web.assembling import Parts
+from deploytrail.web.journal import Journal, Sink
+from deploytrail.web.matching import Matches
+from deploytrail.web.reading import ServedTrail
+
+LOCAL: Final = Principal(LOCAL_INSTANCE, LOCAL_INSTANCE, ALL)
+"""Whoever may read the files of a directory: what it may do there, it may do here."""
+
+
+class Served:
+    """One trail; what is opened of it belongs to the thread that opens it."""
+
+    def __init__(self, place: Place, clock: Clock, environment: Mapping[str, str]) -> None:
+        self._place = place
+        self._clock = clock
+        self._environment = environment
+        self._memory = Memory()
+        self._tokens = _Tokens(self.opened, clock)
+
+    def opened(self, *, create: bool = False) -> StoredTrail:
+        return open_trail(
+            self._place, create=create, clock=self._clock, environment=self._environment
+        )
+
+    def parts(self, trail: StoredTrail, face: Face | None, sink: Sink) -> Parts:
+        """`face` is that of a directory; a database has none."""
+
+        def recognise(header: str | None) -> Principal | None:
+            if face is not None and face.is_local(header):
+                return LOCAL
+            return self._tokens.known.recognise(header)
+
+        parts = Parts(
+            origin=trail.origin,
+            writing_opened=self.opened,
+            reading_opened=self._reading,
+            recognise=recognise,
+            authenticate=self._tokens.known.authenticate,
+            compiled=self._compiled,
+            clock=self._clock,
+            journal=Journal(sink, self._clock),
+        )
+        if isinstance(trail, DirectoryTrail):
+            # Of a database, whoever writes finds it in the same round trip.
+            return parts._replace(is_fenced=trail.home.fence.exists)
+        return parts
+
+    def close(self) -> None:
+        """Once the server has ended."""
+        self._tokens.close()
+
+    def _reading(self) -> ServedTrail:
+        trail = self.opened()
+        return ServedTrail(trail, Asking(trail, self._clock, self._memory))
+
+    def _compiled(self, query: str, scope: Filter) -> Matches:
+        filter = parse(query, now=self._clock.now())
+        return _matching(filter if scope == EVERYTHING else And((scope, filter)))
+
+
+class _Tokens:
+    """The tokens of a trail that is opened when they are first read, by the thread that does."""
+
+    def __init__(self, opened: Callable[[], StoredTrail], clock: Clock) -> None:
+        self._opened = opened
+        self._trail: StoredTrail | None = None
+        self.known = KnownTokens(self._reading, clock)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
+        if self._trail is None:
+            self._trail = self._opened()
+        with self._trail.store.reading() as reader:
+            yield reader
+
+    def close(self) -> None:
+        if self._trail is not None:
+            self._trail.close()
+
+
+def _matching(filter: Filter) -> Matches:
+    matches = predicate(filter)
+
+    def wanted(event: Mapping[str, Any]) -> bool:
+        return matches(event)
+
+    return wanted

@@ -1,0 +1,110 @@
+"""A directory has one face: `record` and `run` speak to the server that runs over it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploytrail.app.verifying import verify
+from tests.web.running import Running, running
+
+
+class Person:
+    """Somebody at a shell beside the server, and all that the server was asked."""
+
+    def __init__(self, home: Path, server: Running) -> None:
+        self.server = server
+        self.environment = {
+            **os.environ,
+            "DEPLOYTRAIL_HOME": str(home),
+            "XDG_STATE_HOME": str(home.parent / "state"),
+        }
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "deploytrail", *words], env=self.environment,
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=60,
+        )  # fmt: skip
+
+    def events(self) -> list[dict[str, Any]]:
+        lines = self("log", "--all", "--json").stdout.splitlines()
+        return [json.loads(line)["event"] for line in lines][::-1]
+
+    def recorded_by_server(self) -> int:
+        """How often the server was asked to record."""
+        return sum(line.get("route") == "/v1/events" for line in self.server.journal())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def person(home: Path) -> Iterator[Person]:
+    with running(home) as server:
+        yield Person(home, server)
+
+
+def test_what_is_recorded_goes_through_the_server_and_says_the_same(person: Person) -> None:
+    done = person("record", "deployment.succeeded", "--environment", "prod", "--reason", "by hand")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["index"] == 1
+    ran = person("run", "--environment", "prod", "--", "sh", "-c", "echo out; exit 7")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (7, "out\n", "")
+    _, by_hand, started, ended = person.events()
+    assert person.recorded_by_server() == 3
+    for one in (by_hand, started, ended):
+        # As a directory's own files would have it: an account, of this machine.
+        assert one["actor"]["auth"]["method"] == "os_user"
+        assert one["actor"]["auth"]["assurance"] == 1
+        assert one["source"]["instance"] == "local"
+    assert (ended["outcome"], by_hand["reason"]["text"]) == ("failure", "by hand")
+
+
+def test_kept_output_stands_in_the_trail_whoever_takes_it(person: Person) -> None:
+    ran = person("run", "--keep-output", "--", "echo", "kept")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "kept\n", "")
+    last = person.events()[-1]
+    shown = person("show", str(last["id"]), "--attachment", "output")
+    assert shown.stdout == "kept\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_server_that_does_not_answer_costs_no_event_and_no_command(
+    person: Person, home: Path, number: int
+) -> None:
+    person.server.process.send_signal(number)
+    ran = person("run", "--", "sh", "-c", "exit 3")
+    assert ran.returncode == 3
+    recorded = person("record", "deployment.succeeded")
+    assert recorded.returncode == 0, recorded.stderr
+    person.server.process.send_signal(signal.SIGCONT)
+    # Nothing waits aside: the files took it all.
+    assert not list(home.glob("unrecorded/*.jsonl"))
+    state = home.parent / "state"
+    report = verify(home, environment={"XDG_STATE_HOME": str(state)}, disclosures=True)
+    assert (report.exit_code, report.size) == (0, 4)
+
+
+def test_what_waits_aside_is_taken_by_the_server(person: Person, home: Path) -> None:
+    environment = person.environment
+    person.environment = environment | {"DEPLOYTRAIL_HOME": str(home.parent / "elsewhere")}
+    person.environment["DEPLOYTRAIL_KEY"] = "env:NONE"
+    assert person("run", "--", "true").returncode == 0
+    (file,) = (home.parent / "elsewhere").glob("unrecorded/*.jsonl")
+    (home / "unrecorded").mkdir(mode=0o700)
+    file.rename(home / "unrecorded" / file.name)
+    person.environment = environment
+    done = person("record", "deployment.succeeded")
+    assert "appended 2 events" in done.stderr
+    assert len(person.events()) == 4
+    assert person.recorded_by_server() == 2
