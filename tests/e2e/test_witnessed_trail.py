@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from deploytrail.kit.http import Http
 from deploytrail.log import note as notes
 from deploytrail.trail import Report
 from tests.e2e.witness_process import WitnessProcess
+from tests.postgresql import Server
 from tests.web.running import Running, started
 
 PATIENCE_SECONDS = 60
@@ -34,11 +36,13 @@ class Site:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.home = base / "home"
+        self.trail: Path | str = self.home
         self.environment = {
             **os.environ,
             "DEPLOYTRAIL_HOME": str(self.home),
             "XDG_STATE_HOME": str(base / "state"),
             "XDG_CONFIG_HOME": str(base / "config"),
+            **self.variables(),
         }
         self.pinned = base / "carol.policy"
         self.witnesses: list[WitnessProcess] = []
@@ -46,6 +50,10 @@ class Site:
         self("init")
         self.log = self("witness", "log").strip()
         self.origin = notes.decode_vkey(self.log).name
+
+    def variables(self) -> dict[str, str]:
+        """What else says where the trail is."""
+        return {}
 
     def __call__(self, *words: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -67,7 +75,7 @@ class Site:
         self.pinned.write_text(self("witness", "policy"))
 
     def up(self) -> Running:
-        self.server = started(self.home)
+        self.server = started(self.home, environment=self.environment)
         return self.server
 
     def down(self) -> None:
@@ -96,7 +104,7 @@ class Site:
     def verified(self, **given: Any) -> Report:
         """What Carol finds in the directory, who has the policy and has seen nothing before."""
         return verify(
-            self.home, policy=self.pinned, state=self.base / "carol",
+            self.trail, policy=self.pinned, state=self.base / "carol",
             environment=self.environment, **given,
         )  # fmt: skip
 
@@ -123,6 +131,43 @@ class Site:
         return path
 
 
+class BaseSite(Site):
+    """The same over a database; each server has a folder of its own for what it tells."""
+
+    def __init__(self, base: Path, server: Server) -> None:
+        self._postgres = server
+        self._name = server.database()
+        self._started = 0
+        self._token = ""
+        super().__init__(base)
+        self.trail = server.url(self._name)
+
+    def variables(self) -> dict[str, str]:
+        return {"DEPLOYTRAIL_URL": self._postgres.url(self._name)}
+
+    def up(self) -> Running:
+        self._started += 1
+        place = self.base / f"up-{self._started}"
+        self.server = started(place, environment=self.environment)
+        # Of all that are ever started, the first makes the token.
+        self._token = self._token or self.server.token
+        self.server.token = self._token
+        return self.server
+
+    def copied(self) -> Callable[[], None]:
+        copy, states = f"{self._name}_copy", self.base / "state"
+        self._postgres.run(f"CREATE DATABASE {copy} TEMPLATE {self._name}")
+        shutil.copytree(states, self.base / "aside")
+
+        def put_back() -> None:
+            self._postgres.run(f"DROP DATABASE {self._name} WITH (FORCE)")
+            self._postgres.run(f"CREATE DATABASE {self._name} TEMPLATE {copy}")
+            shutil.rmtree(states)
+            shutil.copytree(self.base / "aside", states)
+
+        return put_back
+
+
 class Later(SystemClock):
     """A clock that goes an hour ahead: whoever verifies later has it."""
 
@@ -130,13 +175,30 @@ class Later(SystemClock):
         return datetime.now(UTC) + timedelta(hours=1)
 
 
+@contextmanager
+def ended(made: Site) -> Iterator[Site]:
+    try:
+        yield made
+    finally:
+        made.down()
+        for one in made.witnesses:
+            one.kill()
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.down()
-    for one in made.witnesses:
-        one.kill()
+    with ended(Site(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture(params=["directory", "database"])
+def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "directory":
+        made = Site(tmp_path)
+    else:
+        made = BaseSite(tmp_path, request.getfixturevalue("postgres_server"))
+    with ended(made):
+        yield made
 
 
 def until(is_so: Callable[[], bool], what: Callable[[], object] = lambda: None) -> None:
@@ -146,7 +208,8 @@ def until(is_so: Callable[[], bool], what: Callable[[], object] = lambda: None) 
         time.sleep(0.1)
 
 
-def test_what_a_server_publishes_is_witnessed_on_the_disk_and_in_an_export(site: Site) -> None:
+def test_what_a_server_publishes_is_witnessed_on_the_disk_and_in_an_export(any_site: Site) -> None:
+    site = any_site
     site.up()
     bob = site.witness("bob")
     site.pin()
@@ -210,7 +273,8 @@ def site_size(server: Running) -> int:
     return int(server.ask("GET", "/v1/stats").json()["size"])
 
 
-def test_a_trail_that_was_set_back_is_refused_and_found(site: Site) -> None:
+def test_a_trail_that_was_set_back_is_refused_and_found(any_site: Site) -> None:
+    site = any_site
     site.up()
     bob = site.witness("bob")
     site.pin()
@@ -242,7 +306,8 @@ def test_a_trail_that_was_set_back_is_refused_and_found(site: Site) -> None:
     assert "INCOMPLETE" in said
 
 
-def test_a_trail_that_forked_is_refused_proven_and_found(site: Site) -> None:
+def test_a_trail_that_forked_is_refused_proven_and_found(any_site: Site) -> None:
+    site = any_site
     site.up()
     bob = site.witness("bob")
     site.pin()
