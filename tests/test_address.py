@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploytrail.address import Database, Directory, Host, Server, address, host
+from deploytrail.address import Database, Directory, Host, Server, address, database, host
 from deploytrail.errors import Malformed
 
 ADDRESSES = {
@@ -37,6 +37,7 @@ DATABASES = {
     "postgresql:///trail?host=/run/postgresql&password=hunter2&user=alice": (
         "postgresql:///trail?host=/run/postgresql&password=***&user=alice"
     ),
+    "postgresql://%2Frun%2Fpostgresql/trail": "postgresql://%2Frun%2Fpostgresql/trail",
     "postgresql://[::1]:5433/trail?Password=hunter2&passfile&x=hunter2": (
         "postgresql://[::1]:5433/trail?Password=***&passfile=***&x=***"
     ),
@@ -123,6 +124,15 @@ def test_a_database_is_shown_without_its_password(text: str) -> None:
     assert found.url.removeprefix("postgresql://") == text.partition("://")[2]
     assert str(found) == DATABASES[text]
     assert "hunter2" not in f"{found} {found!r} {[found]} {(found,)}"
+
+
+@pytest.mark.parametrize(
+    "text", ["/srv/trail", "https://trail.example.org", "mysql://a:hunter2@b/c"]
+)
+def test_what_is_no_database_is_told(text: str) -> None:
+    with pytest.raises(Malformed, match=r"^URL: expected ") as caught:
+        database(text)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("reason", BAD)

@@ -249,8 +249,8 @@ def test_bad_settings_are_refused_with_where_and_what(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"log": "https://a"}, "--log: expected where the log is kept"),
-        ({"log": ""}, "--log: expected"),
+        ({"log": "https://a"}, "--url: expected where the log is kept"),
+        ({"log": ""}, "--url: expected"),
         ({"listen": "x"}, "--listen: expected"),
         ({"tls_key": Path("k")}, "tls_certificate: is missing"),
     ],

@@ -67,6 +67,72 @@ def test_a_trail_in_a_database_answers_every_verb(verbs: OnDatabase, tmp_path: P
     assert PASSWORD not in "".join(verbs.said)
 
 
+def test_a_trail_in_a_database_is_asked_as_one_in_a_directory(verbs: OnDatabase) -> None:
+    for number in range(3):
+        verbs.json(
+            "record", "deployment.succeeded", "--environment", "prod", "--unit", f"u{number}"
+        )
+    verbs.json("record", "plan.queued", "--environment", "prod")
+    found = verbs("search", "env:prod action:deployment.*")
+    assert (found.returncode, len(found.stdout.splitlines())) == (0, 3)
+    assert len(verbs("search", "env:prod", "--oldest", "-n", "2").stdout.splitlines()) == 2
+    assert len(verbs("changes", "--environment", "prod").stdout.splitlines()) == 3
+    stats = verbs.json("stats", "--json")
+    assert (stats["size"], stats["size_signed"], stats["followers"]) == (4, 4, {"index": 4})
+    assert "rebuilt the index of 4 entries" in verbs("index", "rebuild").stderr
+    assert verbs("search", "env:prod action:deployment.*").stdout == found.stdout
+    secret = verbs("token", "create", "ci", "--role", "recorder").stdout.strip()
+    assert secret.startswith("dt_ci_")
+    assert verbs("token", "list").stdout.split("\t")[:2] == ["ci", "recorder"]
+    assert verbs("token", "rotate", "ci").stdout.startswith("dt_ci_")
+    assert verbs("token", "revoke", "ci", "--reason", "done").returncode == 0
+    assert verbs("log", "--action", "audit.token").stdout.count("\n") == 3
+    assert PASSWORD not in "".join(verbs.said)
+
+
+def test_a_backup_of_a_database_is_restored_into_a_directory(
+    verbs: OnDatabase, tmp_path: Path
+) -> None:
+    receipt = verbs.json("record", "deployment.succeeded", "--reason", "by hand")
+    file, there = tmp_path / "trail.backup", tmp_path / "there"
+    assert verbs("backup", file).returncode == 0
+    refused = verbs("restore", file)
+    assert (refused.returncode, "expected a directory" in refused.stderr) == (2, True)
+    restored = verbs("restore", file, "--key", verbs.program.home / "key", "--home", there)
+    assert restored.returncode == 0, restored.stderr
+    assert "by hand" in verbs("show", receipt["id"], "--home", there).stdout
+    assert verbs("verify", there, "--disclosures").returncode == 0
+
+
+@pytest.mark.parametrize("url", ["sqlite:///srv?x", "mysql://db/x", "sqlite:srv"])
+def test_a_run_for_a_trail_that_can_t_be_is_kept_aside(program: Program, url: str) -> None:
+    done = program("run", "--url", url, "--", "sh", "-c", "exit 5")
+    assert done.returncode == 5
+    assert "URL: expected sqlite:///" in done.stderr
+    assert "kept 2 events in" in done.stderr
+    assert not list(program.home.glob("**/log.db"))
+
+
+SERVER = "http://127.0.0.1:9"
+STORED_ONLY = {
+    "init": ["init"],
+    "backup": ["backup", "FILE"],
+    "restore": ["restore", "FILE"],
+    "index rebuild": ["index", "rebuild"],
+    "token": ["token", "list"],
+    "clear-fence": ["doctor", "--clear-fence"],
+    "accept-clock": ["doctor", "--accept-clock"],
+}
+
+
+@pytest.mark.parametrize("verb", STORED_ONLY)
+def test_what_only_the_store_can_do_says_so_of_a_server(program: Program, verb: str) -> None:
+    done = program(*STORED_ONLY[verb], environ={"DEPLOYTRAIL_URL": SERVER})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"found the server {SERVER}" in done.stderr
+    assert "do it where its directory or its database can be reached" in done.stderr
+
+
 def test_a_password_is_in_no_message(verbs: OnDatabase) -> None:
     unreachable = f"postgresql://alice:{PASSWORD}@127.0.0.1:1/trail"
     misread = f"postgresql://alice:{PASSWORD}@x@127.0.0.1:1/trail"

@@ -95,6 +95,37 @@ def test_a_server_that_does_not_answer_costs_no_event_and_no_command(
     assert (report.exit_code, report.size) == (0, 4)
 
 
+def test_a_server_elsewhere_records_and_what_it_could_not_take_waits_for_it(
+    person: Person, home: Path
+) -> None:
+    secret = person("token", "create", "ci", "--role", "recorder").stdout.strip()
+    away = {"DEPLOYTRAIL_URL": person.server.url, "DEPLOYTRAIL_TOKEN": secret}
+    nowhere = home.parent / "nowhere"
+    person.environment |= away | {"DEPLOYTRAIL_HOME": str(nowhere)}
+    person.server.process.send_signal(signal.SIGSTOP)
+    ran = person("run", "--", "sh", "-c", "exit 4")
+    person.server.process.send_signal(signal.SIGCONT)
+    assert ran.returncode == 4
+    assert "kept 2 events in" in ran.stderr
+    sensitive = {
+        "action": "config.updated",
+        "changes": [{"path": "password", "op": "update", "new": "hunter2", "sensitive": True}],
+    }
+    (home.parent / "event.json").write_text(json.dumps(sensitive))
+    done = person("record", "--json", str(home.parent / "event.json"))
+    assert (done.returncode, "appended 2 events" in done.stderr) == (0, True), done.stderr
+    person.environment |= {"DEPLOYTRAIL_URL": "", "DEPLOYTRAIL_HOME": str(home)}
+    *_, started, ended, changed = person.events()
+    assert [one["source"]["instance"] for one in (started, ended, changed)] == ["token:ci"] * 3
+    # Whoever comes by a token claims; dropped secrets leave the fingerprint of the trail's own key.
+    assert started["actor"]["auth"] == {"method": "claimed", "assurance": 0}
+    over_http = changed["changes"][0]
+    assert "hunter2" not in json.dumps(changed)
+    person("record", "--json", str(home.parent / "event.json"))
+    assert person.events()[-1]["changes"][0] == over_http
+    assert "fingerprint" in json.dumps(over_http)
+
+
 def test_what_waits_aside_is_taken_by_the_server(person: Person, home: Path) -> None:
     environment = person.environment
     person.environment = environment | {"DEPLOYTRAIL_HOME": str(home.parent / "elsewhere")}

@@ -118,7 +118,7 @@ def _is_there(path: Path) -> bool:
 
 def _log(given: Given, environment: Mapping[str, str], read: _Read) -> Store:
     if given.log is not None:
-        return _store(_addressed(given.log, "--log"), "--log")
+        return _store(_addressed(given.log, "--url"), "--url")
     variable = environment.get("DEPLOYTRAIL_URL")
     url = _addressed(variable, "DEPLOYTRAIL_URL") if variable else None
     named = environment.get("DEPLOYTRAIL_HOME")

@@ -6,6 +6,7 @@ What is a directory's or a database's own (its locks, how it is opened and made)
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -60,7 +61,7 @@ class Stores(NamedTuple):
     hand_out: Callable[[bytes], None]
 
 
-class StoredTrail(Listing[Reader]):
+class StoredTrail(Listing[Reader], ABC):
     """`trail.Trail` over a store and a keyring."""
 
     store: Store
@@ -144,21 +145,21 @@ class StoredTrail(Listing[Reader]):
 
         return Witnesses(self.store, self.recorder, self._clock, self.own_policy())
 
+    @abstractmethod
     def index(self) -> IndexStore:
         """Where its search index stands, or is to stand; belongs to who asks for it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lease(self, follower: str) -> Lease:
         """The lease of the follower of that name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bookmarks(self) -> Bookmarks:
         """Where its actors stand."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse_fenced(self) -> None:
         """Raise Fenced where the log is; nothing where that can't be told now."""
-        raise NotImplementedError
 
     def standings(self) -> Path | None:
         """The file in which its followers say how they stand; None where they have none."""

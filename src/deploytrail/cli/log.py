@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -23,6 +24,7 @@ from deploytrail.errors import EXIT_OK, EXIT_USAGE, Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
+    from deploytrail.address import Address
     from deploytrail.cli.log_filter import Filter
     from deploytrail.clock import Clock
     from deploytrail.trail import Shown, TrailReader
@@ -90,8 +92,6 @@ def log(
     """
     if all and count is not None:
         raise Malformed("--all: expected no -n beside it, found both; leave one of them out")
-    from deploytrail.address import Directory
-    from deploytrail.app.home import find
     from deploytrail.cli.log_filter import filter_of
     from deploytrail.clock import SystemClock
 
@@ -104,12 +104,9 @@ def log(
         outcomes=[*(outcome or ()), *(_FAILED if failed else ())],
         now=clock.now(),
     )
-    place = located(home, url)
-    directory = None
-    if place is None or isinstance(place, Directory):
-        directory = find(None if place is None else place.path, os.environ)
-    if directory is not None and not is_there(directory):
-        complain(f"{directory.directory}: expected a trail, found none; --home says where one is")
+    missing = _missing(located(home, url))
+    if missing is not None:
+        complain(f"{missing}: expected a trail, found none; --home says where one is")
         _say_begin()
         return EXIT_USAGE
     with reading(home, url) as trail:
@@ -122,6 +119,17 @@ def log(
     elif said == 0:
         tell(f"none of {counted(size, 'entry')} passes")
     return EXIT_OK
+
+
+def _missing(place: Address | None) -> Path | None:
+    """The directory in which there is no trail."""
+    from deploytrail.address import Directory
+    from deploytrail.app.home import find
+
+    if not (place is None or isinstance(place, Directory)):
+        return None
+    home = find(None if place is None else place.path, os.environ)
+    return None if is_there(home) else home.directory
 
 
 def _newest(

@@ -52,7 +52,7 @@ OPTIONS: Final = (
     Option("--deployment", "ID", "Joins several jobs into one.", "DEPLOYTRAIL_DEPLOYMENT", 512),
     Option("--keep-output", "", "Keeps the masked last 256 KB of the output."),
     Option("--home", "DIR", "Where the trail is.", "DEPLOYTRAIL_HOME"),
-    Option("--url", "URL", "Where it is instead: postgresql://…", "DEPLOYTRAIL_URL"),
+    Option("--url", "URL", "Or postgresql://… or https://…", "DEPLOYTRAIL_URL"),
     Option("--verbose", "", "Prints the receipt even without a terminal."),
     Option("--help", "", "Shows this."),
 )
@@ -236,10 +236,10 @@ def _surroundings(given: Given) -> Surroundings:
     from deploytrail.wrapper.recording import Surroundings
 
     url = given.get("--url", [""])[0]
-    home = _home(given, os.environ) if not url else _aside(url, os.environ)
+    home = _folder(url) if url else _home(given, os.environ)
 
     def open_trail(patience: Patience) -> TrailProducer:
-        if url and (home is None or not _is_directory(url)):
+        if url and home is None:
             return _elsewhere(url, patience)
         from deploytrail.app import open_directory
 
@@ -258,7 +258,7 @@ def _surroundings(given: Given) -> Surroundings:
         directory=_directory(os.environ),
         clock=SystemClock(),
         open_trail=open_trail,
-        home=home,
+        home=_aside(url, os.environ) if url and home is None else home,
         tell=_tell,
         is_interactive=_is_interactive(),
     )
@@ -280,8 +280,19 @@ def _elsewhere(url: str, patience: Patience) -> TrailProducer:
     return open_trail(found, patience=patience)
 
 
-def _is_directory(url: str) -> bool:
-    return "://" not in url or url.startswith("sqlite:///")
+def _folder(url: str) -> Path | None:
+    """The directory that an address names, None for every other one, and for none."""
+    if "://" in url and not url.lower().startswith("sqlite:"):
+        return None
+    from deploytrail.address import Directory, address
+    from deploytrail.errors import Malformed
+
+    try:
+        found = address(url)
+    except Malformed:
+        # Opening the trail says it.
+        return None
+    return found.path.absolute() if isinstance(found, Directory) else None
 
 
 def _directory(environ: Mapping[str, str]) -> Path:
@@ -293,17 +304,7 @@ def _directory(environ: Mapping[str, str]) -> Path:
 
 
 def _aside(url: str, environ: Mapping[str, str]) -> Path | None:
-    """Where lies what the trail at a URL could not take: in its directory, if it has one."""
-    if _is_directory(url):
-        from deploytrail.address import Directory, address
-        from deploytrail.errors import Malformed
-
-        try:
-            found = address(url)
-        except Malformed:
-            # Opening the trail says it.
-            return None
-        return found.path.absolute() if isinstance(found, Directory) else None
+    """Where lies what the trail at a URL could not take, which has no directory."""
     from deploytrail.errors import Misconfigured
     from deploytrail.xdg import aside_directory
 

@@ -23,6 +23,7 @@ SHOWN: dict[str, str] = {
 }
 REFUSED: dict[str, str] = {
     "another database": "mysql://alice:s3cret@db/trail",
+    "a directory": "/srv/trail",
     "a password with an @": "postgresql://alice:s3@cret@db/trail",
     "a parameter that libpq lacks": "postgresql://alice:s3cret@db/trail?schema=x",
     "a broken escape": "postgresql://alice:s3cret%zz@db/trail",

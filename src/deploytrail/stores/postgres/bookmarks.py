@@ -55,6 +55,11 @@ class DatabaseBookmarks:
                 "moves it"
             )
 
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        self._link = None
+
     def _opened(self) -> Link:
         if self._link is None or self._link.closed:
             self._link = connect(self._address, Waits())
