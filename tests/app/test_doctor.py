@@ -9,11 +9,12 @@ import pytest
 
 from deploytrail.app.continuing import continue_after, successor
 from deploytrail.app.doctor import accept_clock, clear_fence, examine
-from deploytrail.errors import ClockSuspect, Conflict, Fenced, Malformed
+from deploytrail.errors import EXIT_POLICY_UNMET, ClockSuspect, Conflict, Fenced, Malformed
 from deploytrail.event import Actor
 from deploytrail.log import policy
 from deploytrail.log.note import Signer
 from tests.app.trails import Place, place
+from tests.app.witnessed import Neighbour, add
 
 BOB = Actor(type="user", id="os:bob@host")
 
@@ -123,6 +124,19 @@ def test_a_log_that_somebody_else_signed_stays_fenced(trail: Place) -> None:
     with pytest.raises(Fenced, match="stays fenced: verification ended with 4"):
         clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
     assert (trail.home / "fence").exists()
+
+
+def test_a_log_whose_witnesses_did_not_answer_is_not_fenced_for_ever(
+    trail: Place, tmp_path: Path
+) -> None:
+    bob = Neighbour(tmp_path, "bob", trail.clock)
+    with trail.opened() as opened:
+        add(opened, bob)
+        opened.publish()
+        opened.store.fence("a test wants it")
+    assert trail.verified().exit_code == EXIT_POLICY_UNMET
+    clear_fence(trail.home, actor=BOB, reason=None, clock=trail.clock)
+    trail.record(1)
 
 
 def test_a_log_that_is_not_sound_stays_fenced(trail: Place) -> None:

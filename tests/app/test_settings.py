@@ -23,7 +23,6 @@ listen = "10.0.0.1:8420"
 tls_certificate = "/etc/deploytrail/chain.pem"
 tls_key = "/etc/deploytrail/key.pem"
 behind_proxy = false
-witnesses = "/etc/deploytrail/policy"
 """
 
 
@@ -46,7 +45,6 @@ def test_a_file_says_where_everything_is(tmp_path: Path, home: dict[str, str]) -
         listen=Host("10.0.0.1", 8420),
         tls=Tls(Path("/etc/deploytrail/chain.pem"), Path("/etc/deploytrail/key.pem")),
         behind_proxy=False,
-        witnesses=Path("/etc/deploytrail/policy"),
         file=tmp_path / "deploytrail.toml",
     )
 
@@ -61,7 +59,6 @@ def test_what_is_not_said_is_what_suits_a_laptop(
         listen=Host("127.0.0.1", 8420),
         tls=None,
         behind_proxy=False,
-        witnesses=None,
         file=tmp_path / "deploytrail.toml",
     )
 
@@ -219,7 +216,7 @@ BAD = {
     "a log behind a server": ("[trail]\nlog = 'https://a'\n", "name its store"),
     "a log of another database": ("[trail]\nlog = 'mysql://a'\n", "line 2: log: expected"),
     "a relative certificate": ("[trail]\ntls_certificate = 'c'\n", "line 2: tls_certificate: "),
-    "a relative policy": ("[trail]\nwitnesses = 'policy'\n", "line 2: witnesses: "),
+    "a policy": ("[trail]\nwitnesses = '/etc/policy'\n", "witnesses"),
     "a zero byte in a path": ('[trail]\ntls_key = "/a\\u0000"\n', "expected an absolute path"),
     "a certificate alone": ("[trail]\ntls_certificate = '/c'\n", "tls_key: is missing beside"),
     "a certificate's key alone": ("[trail]\ntls_key = '/k'\n", "tls_certificate: is missing"),
@@ -308,4 +305,4 @@ def test_the_documented_settings_are_settings(tmp_path: Path, home: dict[str, st
     assert [name for name in _SETTINGS if f"\n{name} = " not in text] == []
 
 
-_SETTINGS = ("log", "key", "listen", "tls_certificate", "tls_key", "behind_proxy", "witnesses")
+_SETTINGS = ("log", "key", "listen", "tls_certificate", "tls_key", "behind_proxy")

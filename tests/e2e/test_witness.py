@@ -47,6 +47,11 @@ def test_a_witness_cosigns_over_http_and_tells_what_it_saw(bob: WitnessProcess) 
         assert get(bob, "/healthz").body == b"ok\n"
         metrics = get(bob, "/metrics").body.decode()
         assert 'deploytrail_witness_answers_total{status="409"} 1' in metrics
+        assert get(bob, f"/cosigned?origin={ORIGIN}").body.startswith(
+            signed(branch(5)).text.encode()
+        )
+        assert get(bob, "/cosigned?origin=another").status == 404
+        assert get(bob, "/cosigned").status == 404
         index = get(bob).body.decode()
         assert bob.vkey in index
         assert ORIGIN in index

@@ -27,6 +27,7 @@ from deploytrail.app.signed import Signed
 from deploytrail.app.stored import StoredTrail
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Busy, Misconfigured, StaleEpoch, Tampered
+from deploytrail.log import policy
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.merkle import Frontier, leaf_hashes
 from deploytrail.log.reading import bundle_entries
@@ -82,7 +83,7 @@ class Backup(Struct, frozen=True, kw_only=True):
 
 def source_of(trail: StoredTrail) -> Source:
     """A trail in a directory or a database, to be backed up."""
-    return Source(trail.store, trail.keyring, trail.policy(), trail.publish)
+    return Source(trail.store, trail.keyring, policy.encode(trail.policy()), trail.publish)
 
 
 def keys_beside(target: Path) -> Path:

@@ -215,7 +215,9 @@ class DatabaseTrail(StoredTrail):
             keyring = PostgresKeyring(address, self.fence, clock, waits, wrapping_key=wrapping)
             opened.callback(keyring.close)
             states = state_directory(environment)
-            super().__init__(Stores(store, keyring, self._publishing, states), clock)
+            super().__init__(
+                Stores(store, keyring, self._publishing, states, store.put_policy), clock
+            )
             opened.pop_all()
 
     def index(self) -> IndexStore:
@@ -233,11 +235,6 @@ class DatabaseTrail(StoredTrail):
         from deploytrail.stores.postgres.bookmarks import DatabaseBookmarks
 
         return DatabaseBookmarks(self.address)
-
-    def policy(self) -> bytes:
-        found = self.store.policy()
-        own = homes.own_policy(self.origin, self.keyring.secrets)
-        return policy.encode(own) if found is None else found
 
     def refuse_fenced(self) -> None:
         now = self._clock.monotonic()

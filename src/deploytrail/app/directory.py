@@ -17,7 +17,7 @@ from deploytrail.app.home import Home
 from deploytrail.app.stored import StoredTrail, Stores
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Conflict, NotFound
-from deploytrail.log import policy
+from deploytrail.stores.files import replace_file
 from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
@@ -93,7 +93,9 @@ class DirectoryTrail(StoredTrail):
             opened.callback(keyring.close)
             self._guard.settle(store, keyring)
             states = state_directory(environment)
-            super().__init__(Stores(store, keyring, self._publishing, states), clock)
+            super().__init__(
+                Stores(store, keyring, self._publishing, states, self._put_policy), clock
+            )
             opened.pop_all()
 
     def index(self) -> IndexStore:
@@ -112,11 +114,6 @@ class DirectoryTrail(StoredTrail):
 
         return FileBookmarks(self.home.directory / BOOKMARKS)
 
-    def policy(self) -> bytes:
-        file = self.home.policy
-        own = homes.own_policy(self.origin, self.keyring.secrets)
-        return file.read_bytes() if file.exists() else policy.encode(own)
-
     def refuse_fenced(self) -> None:
         refuse_fenced(self.home.fence)
 
@@ -126,6 +123,9 @@ class DirectoryTrail(StoredTrail):
     def close(self) -> None:
         super().close()
         self._guard.close()
+
+    def _put_policy(self, octets: bytes) -> None:
+        replace_file(self.home.policy, octets)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:

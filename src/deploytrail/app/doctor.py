@@ -23,6 +23,7 @@ from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import (
     EXIT_INCOMPLETE,
     EXIT_OK,
+    EXIT_POLICY_UNMET,
     Busy,
     ClockSuspect,
     DeploytrailError,
@@ -109,7 +110,9 @@ def refuse_unsound(target: Path | str, clock: Clock, environment: Mapping[str, s
     report = verify(target, disclosures=True, clock=clock, environment=environment)
     # A log that was fenced before its first checkpoint is whole, though nothing of it is signed.
     is_bad = any(one.state in {"MISSING", "CORRUPT"} for one in report.found)
-    if is_bad or report.exit_code not in {EXIT_OK, EXIT_INCOMPLETE}:
+    # And one whose own key signed it lacks others' signatures, who can't be asked behind a fence.
+    is_signed = report.exit_code == EXIT_POLICY_UNMET and report.size_signed > 0
+    if is_bad or not (is_signed or report.exit_code in {EXIT_OK, EXIT_INCOMPLETE}):
         first = report.found[0].what if report.found else ", ".join(report.not_checked)
         raise Fenced(
             f"the log stays fenced: verification ended with {report.exit_code}: {first}. Restore "
@@ -244,7 +247,8 @@ def verification(target: Path | str, environment: Mapping[str, str]) -> Iterator
         )
         return
     if report.exit_code:
-        first = report.found[0].what if report.found else "; ".join(report.not_checked)
+        unchecked = "; ".join(report.not_checked)
+        first = report.found[0].what if report.found else report.why or unchecked
         yield Check(
             what="log",
             state="bad",

@@ -18,7 +18,6 @@ from typing import IO, Final
 import msgspec
 
 from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED, ExportedEvidence
-from deploytrail.app.home import own_policy
 from deploytrail.app.stored import StoredTrail
 from deploytrail.entry import base64url
 from deploytrail.errors import Tampered
@@ -42,10 +41,12 @@ def export(
 ) -> int:
     """Write the log up to a fresh checkpoint; returns how many entries. Replaces no file.
 
+    Where witnesses are to cosign it, they are waited for a few seconds, if whoever follows the log
+    asks them: then it is witnessed for whoever reads it later.
     A file of that name is whole. Raises FileExistsError where there is one, Tampered where the log
     is not what it signed.
     """
-    published = trail.publish()
+    published = trail.publish_for_others()
     size = published.size
     with (
         whole_file(target) as stream,
@@ -53,7 +54,7 @@ def export(
         TemporaryFile(dir=target.parent) as lines,
     ):
         _add(tar, "format", FORMAT if disclosures else FORMAT_CONCEALED)
-        _add(tar, "policy", policy.encode(own_policy(trail.origin, trail.keyring.secrets)))
+        _add(tar, "policy", policy.encode(trail.policy()))
         _add(tar, "checkpoint", published.note.encode())
         put_aside = _Disclosures(trail, lines) if disclosures else None
         root = _add_log(tar, trail, size, put_aside, told)

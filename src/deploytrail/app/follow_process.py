@@ -17,6 +17,7 @@ from deploytrail.app.lines import Lines, Stream
 from deploytrail.app.opening import Place, open_trail
 from deploytrail.app.recording import Recorder
 from deploytrail.app.stored import StoredTrail
+from deploytrail.app.witnessing import Witnessing
 from deploytrail.clock import Clock
 from deploytrail.errors import EXIT_OK, EXIT_OUR_FAULT, DeploytrailError
 from deploytrail.follow.actor import Actor
@@ -91,6 +92,7 @@ def follow_trail(
                 clock=clock,
                 tell=tell,
                 rest=gc.collect,
+                beside=[Witnessing(opened, clock=clock, tell=tell)],
             )
 
     def _followed(trail: StoredTrail, clock: Clock, tell: Tell) -> Followed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final, NamedTuple, Protocol
 
 from deploytrail.app.board import Writable
@@ -67,10 +68,18 @@ class Followed(NamedTuple):
     close: Callable[[], None]
 
 
+class Beside(Protocol):
+    """Something with a thread of its own that holds nobody up, such as asking witnesses."""
+
+    def running(self) -> AbstractContextManager[None]: ...
+    def standings(self) -> Sequence[Standing]: ...
+
+
 class Parts(NamedTuple):
     """What the process is made of. Each of `…_opened` is called in the thread that uses it.
 
     A lease belongs to the follower beside it. `rest` is called now and then between rounds.
+    `beside` runs as long as all of this does, and is shown with the followers.
     """
 
     followed_opened: Callable[[], Followed]
@@ -82,6 +91,7 @@ class Parts(NamedTuple):
     clock: Clock
     tell: Tell
     rest: Callable[[], object] = lambda: None
+    beside: Sequence[Beside] = ()
 
 
 class Following:
@@ -96,12 +106,16 @@ class Following:
     def run(self) -> None:
         """Raises what must not go on, such as Fenced, once both threads have ended."""
         publisher = threading.Thread(target=self._publish_on, name="publisher", daemon=True)
-        publisher.start()
-        try:
-            self._follow()
-        finally:
-            self._stopping.set()
-            publisher.join(STOP_SECONDS_MAX)
+        with ExitStack() as beside:
+            # Ended behind the publisher: what it signs last is theirs, too.
+            for one in self._parts.beside:
+                beside.enter_context(one.running())
+            publisher.start()
+            try:
+                self._follow()
+            finally:
+                self._stopping.set()
+                publisher.join(STOP_SECONDS_MAX)
         if self._fatal is not None:
             raise self._fatal
 
@@ -176,7 +190,7 @@ class Following:
             begun = parts.clock.monotonic()
             has_read = rounds.round()
             now = parts.clock.monotonic()
-            standings = tuple(host.standing() for host in hosts)
+            standings = (*(host.standing() for host in hosts), *_standings(parts.beside))
             if _states(standings) != _states(told) or now - told_at >= BOARD_SECONDS:
                 told, told_at = standings, now
                 parts.board.write(parts.clock.now(), standings, published=self._published_because)
@@ -228,6 +242,10 @@ class Following:
 def _close(publishing: Publishing | None) -> None:
     if publishing is not None:
         publishing.close()
+
+
+def _standings(beside: Sequence[Beside]) -> list[Standing]:
+    return [standing for one in beside for standing in one.standings()]
 
 
 def _states(standings: Sequence[Standing]) -> list[tuple[str, str, str]]:

@@ -1,15 +1,20 @@
-"""What somebody hands to `verify` beside the evidence: a policy's file, receipts."""
+"""What somebody hands to `verify` beside the evidence: a policy's file, receipts, checkpoints."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from deploytrail.errors import Malformed, NotFound, NotPermitted, SenderError
-from deploytrail.log.evidence import LeafClaim
+from deploytrail.errors import Malformed, NotFound, NotPermitted, SenderError, Tampered
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import note as notes
+from deploytrail.log.evidence import Claim, LeafClaim
+from deploytrail.log.note import VerifierKey
+from deploytrail.stores.kept import note_in
 from deploytrail.trail import Receipt
 from deploytrail.untrusted import parse_json
 
@@ -56,6 +61,24 @@ def _leaf(path: Path, receipt: Receipt, origin: str) -> LeafClaim:
     whose = f"the receipt of {receipt.id}"
     leaf = bytes.fromhex(receipt.leaf)
     return LeafClaim(receipt.index, leaf, whose, receipt.id, receipt.logged)
+
+
+def checkpoint_claim(path: Path, origin: str, logs: Sequence[VerifierKey]) -> Claim:
+    """What a checkpoint that somebody else has says of the log `origin`; its key signed it.
+
+    Raises Malformed for one of another log or key: what it says is no word of this log.
+    """
+    octets = note_in(bytes_of(path, "a checkpoint"))
+    try:
+        found, by = checkpoints.verified(notes.decode(octets), logs)
+    except (Malformed, Tampered) as error:
+        raise Malformed(f"{path}: expected a checkpoint of {origin}; {error}") from None
+    if found.origin != origin or not any(one.key.name == origin for one in by):
+        raise Malformed(
+            f"{path}: expected a checkpoint that {origin} signed, found one of "
+            f"{found.origin!r:.80}, or by another key; name one of this log"
+        )
+    return Claim(found.size, found.root, f"the checkpoint in {path}")
 
 
 def bytes_of(path: Path, what: str) -> bytes:

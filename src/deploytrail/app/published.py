@@ -5,6 +5,7 @@ Nothing is signed or written here: whoever publishes does that, and this reads w
 
 from __future__ import annotations
 
+from deploytrail.app.policies import accepted_note, stated
 from deploytrail.app.signed import inclusion
 from deploytrail.errors import NotFound
 from deploytrail.log import checkpoint as checkpoints
@@ -48,14 +49,20 @@ def part(store: Store, wanted: Tile | Bundle) -> bytes:
 
 
 def proof_of(store: Store, index: int, octets: bytes) -> bytes | None:
-    """The proof that an entry is in the log, None until a checkpoint covers it."""
+    """The proof that an entry is in the log, None until a checkpoint covers it.
+
+    Under one that witnesses have cosigned as the policy asks, where there is such a one.
+    """
     with store.reading() as reader:
         newest = reader.checkpoint()
         if newest is None or index >= newest.size:
             return None
-        signed = checkpoints.decode(note.decode(newest.note).text)
+        policy = stated(reader)
+        found = None if policy is None else accepted_note(reader, policy, above=index)
+        whole = _note(reader, newest) if found is None else found
+        signed = checkpoints.decode(note.decode(whole).text)
         hashes = inclusion(index, octets, signed, hashes_of(reader, signed.size))
-        return proof.encode(proof.Proof(index, hashes, _note(reader, newest)))
+        return proof.encode(proof.Proof(index, hashes, whole))
 
 
 def _newest(reader: Reader) -> Checkpoint:

@@ -48,8 +48,7 @@ class Given(Struct, frozen=True, kw_only=True):
 class Settings(NamedTuple):
     """Where things are. `key` is as DEPLOYTRAIL_KEY has it; None is the file beside the log.
 
-    `witnesses` is a policy that names those who cosign; `file` is where settings were read, None
-    where there was none.
+    `file` is where settings were read, None where there was none.
     """
 
     log: Store
@@ -57,7 +56,6 @@ class Settings(NamedTuple):
     listen: Host
     tls: Tls | None
     behind_proxy: bool
-    witnesses: Path | None
     file: Path | None
 
     def __repr__(self) -> str:
@@ -80,7 +78,6 @@ def settings(given: Given, environment: Mapping[str, str]) -> Settings:
         listen=_listen(given, read),
         tls=_tls(given, read),
         behind_proxy=_first(given.behind_proxy, read.flag("behind_proxy"), default=False),
-        witnesses=read.path("witnesses"),
         file=path,
     )
     if found.tls is None and not found.behind_proxy and not found.listen.is_loopback:
@@ -230,7 +227,6 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "tls_certificate": (str, "the path of a file as text"),
     "tls_key": (str, "the path of a file as text"),
     "behind_proxy": (bool, "true or false, without quotes"),
-    "witnesses": (str, "the path of a policy as text"),
 }
 
 

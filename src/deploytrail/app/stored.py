@@ -5,15 +5,17 @@ What is a directory's or a database's own (its locks, how it is opened and made)
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from deploytrail.app import home as homes
 from deploytrail.app.claimed import Heard, heard
 from deploytrail.app.listing import Listing
+from deploytrail.app.policies import accepted_note, in_force
 from deploytrail.app.reading import Showing, StoredVault, attached, find_event
 from deploytrail.app.recording import Recorded, Recorder, submission
 from deploytrail.app.signed import Signed, inclusion
@@ -22,6 +24,8 @@ from deploytrail.errors import Incomplete, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note, proof
+from deploytrail.log import policy as policy_format
+from deploytrail.log.policy import NO_QUORUM, Policy
 from deploytrail.log.publish import Publisher, refuse_fork
 from deploytrail.log.reading import hashes_of
 from deploytrail.log.store import Checkpoint, Reader, Store
@@ -34,21 +38,27 @@ from deploytrail.vault.keys import Keyring, project_fingerprint_key
 if TYPE_CHECKING:
     from deploytrail.app.indexes import IndexStore
     from deploytrail.app.tokens import Tokens
+    from deploytrail.app.witnesses import Witnesses
     from deploytrail.follow.actor import Bookmarks
     from deploytrail.follow.lease import Lease
+
+_LOOKED_SECONDS: Final = 0.25
+"""How often is looked whether witnesses have answered."""
 
 
 class Stores(NamedTuple):
     """What a trail stands on, open.
 
     `lease` holds the publisher's for a block, and raises Busy where another has it for too long.
-    `states` is the directory of what this user has seen of logs.
+    `states` is the directory of what this user has seen of logs. `hand_out` replaces the policy
+    that stands beside the log, for those who verify it.
     """
 
     store: Store
     keyring: Keyring
     lease: Callable[[], AbstractContextManager[None]]
     states: Path
+    hand_out: Callable[[bytes], None]
 
 
 class StoredTrail(Listing[Reader], ABC):
@@ -63,6 +73,7 @@ class StoredTrail(Listing[Reader], ABC):
         self.keyring = stores.keyring
         self._lease = stores.lease
         self._states = stores.states
+        self._hand_out = stores.hand_out
         self._clock = clock
         with self.store.reading() as reader:
             self._origin = reader.tree().origin
@@ -114,6 +125,26 @@ class StoredTrail(Listing[Reader], ABC):
 
         return Tokens(self.store, self.recorder, self._clock)
 
+    def own_policy(self) -> Policy:
+        """Who vouches for this log as long as nobody else was named."""
+        return homes.own_policy(self._origin, self.keyring.secrets)
+
+    def policy(self) -> Policy:
+        """Who is to vouch for this log."""
+        with self.store.reading() as reader:
+            return in_force(reader, self.own_policy())
+
+    def hand_out_policy(self) -> None:
+        """Put the policy in force beside the log. Stopped before, the next change does it."""
+        self._hand_out(policy_format.encode(self.policy()))
+
+    def witnesses(self) -> Witnesses:
+        """Those who are to cosign this log."""
+        # As above.
+        from deploytrail.app.witnesses import Witnesses
+
+        return Witnesses(self.store, self.recorder, self._clock, self.own_policy())
+
     @abstractmethod
     def index(self) -> IndexStore:
         """Where its search index stands, or is to stand; belongs to who asks for it."""
@@ -125,10 +156,6 @@ class StoredTrail(Listing[Reader], ABC):
     @abstractmethod
     def bookmarks(self) -> Bookmarks:
         """Where its actors stand."""
-
-    @abstractmethod
-    def policy(self) -> bytes:
-        """Whose keys count, as it came with the log."""
 
     @abstractmethod
     def refuse_fenced(self) -> None:
@@ -149,13 +176,36 @@ class StoredTrail(Listing[Reader], ABC):
             self._keep(published, seen)
         return _published(self._origin, published)
 
+    def publish_for_others(self, *, seconds_max: float = 5.0) -> Published:
+        """As `publish`, but with what its policy asks for, where witnesses cosign that in time.
+
+        It may then be newer: they were asked for a later one. Whoever follows the log asks them;
+        here is only waited.
+        """
+        published = self.publish()
+        policy = self.policy()
+        if policy.quorum == NO_QUORUM:
+            return published
+        until, nobody = self._clock.monotonic() + seconds_max, threading.Event()
+        while True:
+            with self.store.reading() as reader:
+                whole = accepted_note(reader, policy, above=published.size - 1)
+            if whole is not None:
+                return _handed_out(whole)
+            if self._clock.monotonic() >= until:
+                return published
+            self._clock.wait(nobody, _LOOKED_SECONDS)
+
     def proof(self, event: EventId | int) -> bytes:
         index, octets = find_event(self.store.reading, event)
         published = self.publish()
-        signed = checkpoints.Checkpoint(self._origin, published.size, bytes.fromhex(published.root))
+        policy = self.policy()
         with self.store.reading() as reader:
+            found = accepted_note(reader, policy, above=index)
+            whole = published.note.encode() if found is None else found
+            signed = checkpoints.decode(note.decode(whole).text)
             hashes = inclusion(index, octets, signed, hashes_of(reader, signed.size))
-        return proof.encode(proof.Proof(index, hashes, published.note.encode()))
+        return proof.encode(proof.Proof(index, hashes, whole))
 
     def disclosures(self, entries: Iterable[bytes]) -> dict[bytes, bytes]:
         """The JSON of what these entries list, by digest, as far as the vault can still open it."""
@@ -209,12 +259,18 @@ class StoredTrail(Listing[Reader], ABC):
         if seen is not None and seen.size >= published.size:
             return
         parsed = checkpoints.decode(note.decode(published.note).text)
-        own = homes.own_policy(self._origin, self.keyring.secrets)
-        kept.replace(self._states, Kept(parsed, published.note, own))
+        kept.replace(self._states, Kept(parsed, published.note, self.policy()))
 
 
 def _found(size: int, size_seen: int) -> str:
     return str(size) if size < size_seen else "no checkpoint of these"
+
+
+def _handed_out(whole: bytes) -> Published:
+    found = checkpoints.decode(note.decode(whole).text)
+    return Published(
+        origin=found.origin, size=found.size, root=found.root.hex(), note=whole.decode()
+    )
 
 
 def _published(origin: str, found: Checkpoint) -> Published:

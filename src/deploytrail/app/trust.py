@@ -30,7 +30,10 @@ class Trust(NamedTuple):
 
 
 class Vouched(NamedTuple):
-    """What signatures are worth: who else cosigned, and when the last did, in POSIX seconds."""
+    """What signatures are worth: who else cosigned, and when, in POSIX seconds.
+
+    `cosigned` is when the last one did; of what is WITNESSED, since when a quorum has.
+    """
 
     anchoring: Anchoring = "UNANCHORED"
     witnesses: tuple[str, ...] = ()
@@ -68,7 +71,6 @@ def trust_in(origin: str, *, given: Path | None, states: Path, own: bytes | None
 
 def vouched(evaluation: Evaluation, trust: Trust, origin: str, *, is_sound: bool) -> Vouched:
     """What signatures that meet the policy say of evidence, which may be unsound all the same."""
-    times = [when for when in evaluation.witnesses.values() if when is not None]
     outside = _outside(evaluation, trust.policy, origin)
     # A policy that came with what it judges says nothing about who else has seen it.
     is_witnessed = (
@@ -79,7 +81,22 @@ def vouched(evaluation: Evaluation, trust: Trust, origin: str, *, is_sound: bool
     )
     names = tuple(name.decode("utf-8", "replace") for name in outside)
     anchoring: Anchoring = "WITNESSED" if is_witnessed else "UNANCHORED"
-    return Vouched(anchoring, names, max(times, default=None))
+    times = [when for when in evaluation.witnesses.values() if when is not None]
+    since = quorum_since(evaluation, trust.policy, origin)
+    return Vouched(anchoring, names, since if is_witnessed else max(times, default=None))
+
+
+def quorum_since(evaluation: Evaluation, policy: Policy, origin: str) -> int | None:
+    """The latest time since which so many others have cosigned that they make the quorum.
+
+    In POSIX seconds; None where they don't, or some of them state no time.
+    """
+    times = {name: evaluation.witnesses[name] for name in _outside(evaluation, policy, origin)}
+    newest_first = sorted(times, key=lambda name: times[name] or 0, reverse=True)
+    for count, name in enumerate(newest_first, 1):
+        if policy.is_met(newest_first[:count]):
+            return times[name]
+    return None
 
 
 def _outside(evaluation: Evaluation, policy: Policy, origin: str) -> list[bytes]:

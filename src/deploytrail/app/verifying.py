@@ -15,10 +15,11 @@ from msgspec import structs
 
 from deploytrail.app import home as homes
 from deploytrail.app import stated
+from deploytrail.app.accepted import Accepted, newest_accepted
 from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
 from deploytrail.app.exported import ExportedEvidence
-from deploytrail.app.handed import leaf_claims
+from deploytrail.app.handed import checkpoint_claim, leaf_claims
 from deploytrail.app.home import Home
 from deploytrail.app.proven import Asked, is_proof, verify_proof
 from deploytrail.app.trust import Trust, Vouched, aged, trust_in, vouched
@@ -40,7 +41,7 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.log import verify as core
 from deploytrail.log.evidence import Claim, LeafClaim, Outcome
-from deploytrail.log.policy import NO_QUORUM, Policy
+from deploytrail.log.policy import NO_QUORUM, Evaluation, Policy
 from deploytrail.log.replay import Finding
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
@@ -58,6 +59,7 @@ def verify(
     policy: Path | None = None,
     state: Path | None = None,
     receipts: Sequence[Path] = (),
+    checkpoints_seen: Sequence[Path] = (),
     entry: Path | None = None,
     max_age_seconds: int | None = None,
     disclosures: bool = False,
@@ -70,6 +72,7 @@ def verify(
     Or a database by its URL, which is a text.
 
     A proof is about an `entry`, a file of its bytes, or about what a receipt names.
+    `checkpoints_seen` are files that others have of this log, such as what a witness cosigned.
     `state` is the directory of kept checkpoints (default: the user's); a success updates it.
     `told` hears (entries done, entries in all). Bad evidence is in the report, with its exit
     code; raises NotFound or Malformed only where there is nothing to verify, or a policy or
@@ -81,6 +84,8 @@ def verify(
     home = Home(Path()) if isinstance(target, str) else homes.find(target, environment)
     states = state_directory(environment) if state is None else state
     if url is None and is_proof(home.directory):
+        if checkpoints_seen:
+            raise Malformed("--checkpoint: expected a log with it, found a proof; leave it out")
         asked = Asked(entry, receipts, policy, states, max_age_seconds)
         return verify_proof(home.directory, asked, clock.now())
     if entry is not None:
@@ -95,6 +100,8 @@ def verify(
         except EvidenceError as error:
             return _unreadable(error)
         claims, leaves = _claims(examination.origin, states, receipts)
+        logs = [log.key for log in trust.policy.logs]
+        claims += [checkpoint_claim(one, examination.origin, logs) for one in checkpoints_seen]
         verification = _Verification(examination, trust, claims, leaves, clock)
         report = verification.run(disclosures, max_age_seconds, told)
         return _kept(verification, report, states) if report.exit_code == EXIT_OK else report
@@ -265,7 +272,7 @@ class _Verification:
             is_asked = self._trust.key_from != "directory" or age_max is not None
             return _Judgement(code or (EXIT_INCOMPLETE if outcome.size or is_asked else EXIT_OK))
         try:
-            evaluation = self._trust.policy.evaluate(notes.decode(self._newest))
+            evaluation = self._accepted(outcome)
         except PolicyUnmet as error:
             return _Judgement(code or EXIT_POLICY_UNMET, why=str(error))
         except DeploytrailError as error:
@@ -278,6 +285,45 @@ class _Verification:
         if age_max is not None and code == EXIT_OK:
             code, why = aged(seen.cosigned, age_max, self._clock.now())
         return _Judgement(code, seen, why)
+
+    def _accepted(self, outcome: Outcome) -> Evaluation:
+        """What the policy makes of the newest checkpoint, or of one shortly before it.
+
+        While a log grows, its newest checkpoint is one that witnesses are still being asked for.
+        Raises PolicyUnmet where none is accepted.
+        """
+        policy, examined = self._trust.policy, self._examination
+        try:
+            return policy.evaluate(notes.decode(self._newest))
+        except PolicyUnmet as error:
+            if policy.quorum == NO_QUORUM:
+                raise
+            before = newest_accepted(examined.evidence.notes(), policy, examined.origin)
+            if before is None or not before.is_fresh(self._clock):
+                raise PolicyUnmet(f"{error}. {self._vouched_for(before, outcome)}") from None
+        ahead = outcome.size_signed - before.evaluation.checkpoint.size
+        if ahead > 0:
+            outcome.not_checked.append(
+                f"{counted(ahead, 'entry')} behind the newest checkpoint that the policy accepts: "
+                "its witnesses have not cosigned them yet"
+            )
+        return before.evaluation
+
+    def _vouched_for(self, before: Accepted | None, outcome: Outcome) -> str:
+        """How far witnesses vouch for a log whose newest checkpoint they do not, and what to do."""
+        whom = "Either they were not asked, or they refused, because they saw another history"
+        ask = (
+            "ask them for the checkpoint that they cosigned last, and hold this log against it: "
+            "deploytrail verify --checkpoint FILE (docs/witness.md)"
+        )
+        if before is None:
+            return f"No quorum of witnesses has vouched for anything in it of late. {whom}: {ask}"
+        size = before.evaluation.checkpoint.size
+        ahead = counted(outcome.size_signed - size, "entry")
+        return (
+            f"Its witnesses vouch for its first {counted(size, 'entry')}, since {before.time}, "
+            f"and for none of the {ahead} behind. {whom}: {ask}"
+        )
 
     def _report(
         self, outcome: Outcome, judgement: _Judgement, seconds: float, disclosures: int | None

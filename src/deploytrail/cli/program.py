@@ -40,7 +40,10 @@ VERBS: Final = (
 SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
     "index": ("rebuild",),
     "token": ("create", "list", "rotate", "revoke"),
-    "witness": ("init", "key", "up", "status"),
+    "witness": (
+        *("init", "key", "up", "status"),
+        *("add", "remove", "quorum", "list", "ask", "log", "policy"),
+    ),
 }
 """What a verb of several words is made of: `token create` is the function `token_create` of the
 verb's file, whose HELP is that of the verb."""

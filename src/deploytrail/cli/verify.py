@@ -77,6 +77,14 @@ _Receipt = Annotated[
         metavar="FILE", readable=False, help="Receipts that the log has to honour; repeatable."
     ),
 ]
+_Checkpoint = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        readable=False,
+        help="Checkpoints that others have of this log, such as a witness; repeatable.",
+    ),
+]
 _Entry = Annotated[
     Path | None,
     typer.Option(metavar="FILE", readable=False, help="With a proof: the entry that it is about."),
@@ -95,6 +103,7 @@ def verify(
     policy: _Policy = None,
     state: _State = None,
     receipt: _Receipt = None,
+    checkpoint: _Checkpoint = None,
     entry: _Entry = None,
     max_age: _MaxAge = None,
     disclosures: _Disclosures = False,
@@ -118,6 +127,7 @@ def verify(
             policy=policy,
             state=state,
             receipts=receipt or (),
+            checkpoints_seen=checkpoint or (),
             entry=entry,
             max_age_seconds=None if max_age is None else _age_seconds(max_age),
             disclosures=disclosures,

@@ -1,6 +1,6 @@
-"""`deploytrail witness init | key | up | status`: a witness of our own, for others' logs.
+"""`deploytrail witness`: a witness of our own, for others' logs.
 
-How a trail asks its witnesses is in `witnesses`.
+How a trail names and asks its witnesses is in `witnesses`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,15 @@ import typer
 
 from deploytrail.cli.opening import JsonOption
 from deploytrail.cli.terminal import say, say_json, say_wrapped, styled, tell
+from deploytrail.cli.witnesses import (
+    witness_add,
+    witness_ask,
+    witness_list,
+    witness_log,
+    witness_policy,
+    witness_quorum,
+    witness_remove,
+)
 from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_TAMPERED, Malformed, Misconfigured
 from deploytrail.printable import printable
 from deploytrail.sentence import counted
@@ -27,6 +36,21 @@ if TYPE_CHECKING:
     from deploytrail.log.note import Signer
     from deploytrail.witness.keeping import Refusal
     from deploytrail.witness.serving import Certificate
+
+__all__ = [
+    "HELP",
+    "witness_add",
+    "witness_ask",
+    "witness_init",
+    "witness_key",
+    "witness_list",
+    "witness_log",
+    "witness_policy",
+    "witness_quorum",
+    "witness_remove",
+    "witness_status",
+    "witness_up",
+]
 
 WitnessHomeOption = Annotated[
     Path | None,

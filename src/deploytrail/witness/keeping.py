@@ -89,6 +89,17 @@ class Witness:
             self._answers[reply.status] += 1
         return reply
 
+    def cosigned(self, origin: str) -> bytes | None:
+        """The newest checkpoint of a known log with the log's signatures and ours; None for none.
+
+        Raises OSError or Tampered where what is stored can't be read or believed.
+        """
+        lock = self._locks.get(origin)
+        if lock is None:
+            return None
+        with lock:
+            return self._holding(origin).note or None
+
     @property
     def is_storing(self) -> bool:
         """Whether the last thing that was to be stored was stored."""

@@ -21,11 +21,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from deploytrail.errors import DeploytrailError
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
 from deploytrail.witness.answer import Reply
 from deploytrail.witness.keeping import Witness
 
+COSIGNED: Final = "/cosigned"
+"""With `?origin=`: the checkpoint of that log which was cosigned last."""
 _STOP_SECONDS_MAX: Final = 5
 
 
@@ -67,6 +70,17 @@ def application(witness: Witness, limits: Limits = LIMITS) -> Starlette:
         origins = "".join(f"{origin}\n" for origin in witness.logs)
         return PlainTextResponse(f"witness\n{keys}\nlogs\n{origins}")
 
+    async def cosigned(request: Request) -> Response:
+        """Not of the specification: what others hold a log against."""
+        origin = request.query_params.get("origin", "")
+        try:
+            found = await run_in_threadpool(witness.cosigned, origin)
+        except (DeploytrailError, OSError):
+            return PlainTextResponse("this witness is broken\n", status_code=500)
+        if found is None:
+            return PlainTextResponse("origin: nothing was cosigned of that log\n", status_code=404)
+        return PlainTextResponse(found)
+
     async def health(_: Request) -> Response:
         if witness.is_storing:
             return PlainTextResponse("ok\n")
@@ -79,6 +93,7 @@ def application(witness: Witness, limits: Limits = LIMITS) -> Starlette:
         routes=[
             Route(witnessing.PATH, add_checkpoint, methods=["POST"]),
             Route("/", index),
+            Route(COSIGNED, cosigned),
             Route("/healthz", health),
             Route("/metrics", metrics),
         ]

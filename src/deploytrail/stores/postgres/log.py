@@ -70,6 +70,11 @@ class PostgresLog:
         link.execute(sql.NEW_TREE, encode(new))
         link.execute(sql.PUT_POLICY, (policy,))
 
+    def put_policy(self, octets: bytes) -> None:
+        """Replace the policy that whoever has no key verifies by, durably on return."""
+        with self._database.writing() as writing:
+            writing.link.execute(sql.PUT_POLICY, (octets,))
+
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         with self._database.writing() as writing:
@@ -95,12 +100,6 @@ class PostgresLog:
 
     def fence(self, reason: str) -> None:
         self._fence.raise_fence(reason)
-
-    def policy(self) -> bytes | None:
-        """The one that came with the log."""
-        with self._database.reading() as link:
-            rows = link.execute(sql.POLICY).fetchall()
-        return rows[0][0] if rows else None
 
     def refuse_fenced(self) -> None:
         """Raise Fenced while any node's fence stands."""

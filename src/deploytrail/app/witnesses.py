@@ -1,0 +1,166 @@
+"""The witnesses of a trail: named, taken off, listed, with an event for each decision."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from deploytrail.actions import OWN_TOOL
+from deploytrail.app import policies
+from deploytrail.app.recording import Recorder, submission
+from deploytrail.clock import Clock, at_microseconds, rfc3339
+from deploytrail.event import Actor, Change, Event, Reason, Source, Target
+from deploytrail.log import checkpoint as checkpoints
+from deploytrail.log import note as notes
+from deploytrail.log import policy as policy_format
+from deploytrail.log.commit import StateChange
+from deploytrail.log.policy import Policy, Witness
+from deploytrail.log.store import Reader, StateRow, Store
+from deploytrail.trail import LOCAL_INSTANCE
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """A witness of the trail, and the newest checkpoint that it cosigned, if it did."""
+
+    name: str
+    vkey: str
+    url: str | None
+    size: int | None
+    time: str | None
+
+
+class Witnesses:
+    """Those of one store. Belongs to the thread of its recorder; `own` is the log's own policy."""
+
+    def __init__(self, store: Store, recorder: Recorder, clock: Clock, own: Policy) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._clock = clock
+        self._own = own
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._current()[1]
+
+    def add(
+        self, vkey: str, url: str, *, name: str | None = None, quorum: str | None, by: Actor
+    ) -> Policy:
+        """The policy with a witness more, durable together with its event.
+
+        Raises Malformed and Conflict for what can't be, and where the policy was changed meanwhile.
+        """
+        new = policies.witness(vkey, url)
+        label = new.key.name if name is None else name
+        stored, before = self._current()
+        after = policies.added(before, label.encode("utf-8", "surrogateescape"), new)
+        change = Change(path=f"witnesses.{label}", op="add", new=_described(new))
+        return self._set(
+            stored, before, after, quorum, "audit.witness.added", label, change, by, None
+        )
+
+    def remove(self, name: str, *, quorum: str | None, by: Actor, reason: str | None) -> Policy:
+        """The policy without a witness; raises NotFound where there is none of that name."""
+        stored, before = self._current()
+        octets = name.encode("utf-8", "surrogateescape")
+        after = policies.removed(before, octets)
+        change = Change(
+            path=f"witnesses.{name}", op="remove", old=_described(before.witnesses[octets])
+        )
+        return self._set(
+            stored, before, after, quorum, "audit.witness.removed", name, change, by, reason
+        )
+
+    def set_quorum(self, quorum: str, *, by: Actor, reason: str | None) -> Policy:
+        """The policy with another quorum."""
+        stored, before = self._current()
+        return self._set(
+            stored, before, before, quorum, "audit.policy.updated", None, None, by, reason
+        )
+
+    def listed(self) -> list[Listed]:
+        """Those of the policy in force, in its order."""
+        with self._store.reading() as reader:
+            there = policies.outside(policies.in_force(reader, self._own))
+            seen = _cosigned(reader, there)
+        return [
+            Listed(
+                name=name.decode("utf-8", "backslashreplace"),
+                vkey=notes.encode_vkey(one.key),
+                url=None if one.url is None else one.url.decode("utf-8", "backslashreplace"),
+                size=seen.get(name, (None, None))[0],
+                time=seen.get(name, (None, None))[1],
+            )
+            for name, one in there.items()
+        ]
+
+    def _set(
+        self,
+        stored: bytes | None,
+        before: Policy,
+        after: Policy,
+        quorum: str | None,
+        action: str,
+        name: str | None,
+        change: Change | None,
+        by: Actor,
+        reason: str | None,
+    ) -> Policy:
+        after = after if quorum is None else policies.with_quorum(after, quorum)
+        numbers = tuple(str(policies.threshold(one)) for one in (before, after))
+        changes: tuple[Change, ...] = () if change is None else (change,)
+        if numbers[0] != numbers[1]:
+            changes += (Change(path="quorum", op="update", old=numbers[0], new=numbers[1]),)
+        if not changes:
+            return before
+        event = Event(
+            id=self._clock.event_id(),
+            action=action,
+            outcome="success",
+            time=self._clock.now(),
+            actor=by,
+            source=Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE),
+            targets=() if name is None else (Target(type="witness", id=name),),
+            changes=changes,
+            reason=Reason(from_="stated", text=reason) if reason else Reason(from_="none"),
+        )
+        state = StateChange(
+            StateRow(policies.KIND, policies.ID, stored),
+            StateRow(policies.KIND, policies.ID, policy_format.encode(after)),
+        )
+        self._recorder.record_with([submission(event)], [state])
+        return after
+
+    def _current(self) -> tuple[bytes | None, Policy]:
+        """What is stored, and what that means."""
+        with self._store.reading() as reader:
+            stored = reader.state(policies.KIND).get(policies.ID)
+            return stored, policies.in_force(reader, self._own)
+
+
+def _described(one: Witness) -> str:
+    """What is kept of a witness in its event, as JSON."""
+    url = None if one.url is None else one.url.decode("utf-8", "backslashreplace")
+    return msgspec.json.encode({"vkey": notes.encode_vkey(one.key), "url": url}).decode()
+
+
+def _cosigned(reader: Reader, there: dict[bytes, Witness]) -> dict[bytes, tuple[int, str | None]]:
+    """The newest size that each witness cosigned and when, among the newest checkpoints."""
+    newest = reader.checkpoint()
+    found: dict[bytes, tuple[int, str | None]] = {}
+    if newest is None or not there:
+        return found
+    names = {one.key: name for name, one in there.items()}
+    for size, octets in policies.newest_first(reader, newest.size):
+        note = notes.decode(octets + b"".join(reader.cosignatures(size)))
+        for one in checkpoints.verified(note, names)[1]:
+            found.setdefault(names[one.key], (size, _time(one.timestamp)))
+        if len(found) == len(there):
+            break
+    return found
+
+
+def _time(seconds: int | None) -> str | None:
+    try:
+        return None if seconds is None else rfc3339(at_microseconds(seconds * 1_000_000))
+    except OverflowError:
+        return None
