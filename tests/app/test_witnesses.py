@@ -16,6 +16,7 @@ from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, Conflict, Malformed, 
 from deploytrail.log import note as notes
 from deploytrail.log import policy as policy_format
 from deploytrail.log.note import COSIGNATURE_V1, ED25519, Signer
+from deploytrail.log.store import StateRow
 from deploytrail.stores import kept
 from tests.app.trails import Place, place
 from tests.app.witnessed import ALICE, Asker, Neighbour, add
@@ -47,12 +48,26 @@ def test_naming_one_is_an_event_of_the_trail(there: Place) -> None:
         shown = trail.show(2)
     assert shown.event["action"] == "audit.witness.added"
     assert shown.event["actor"]["id"] == "github:alice"  # type: ignore[index]
-    assert shown.event["targets"] == [{"type": "witness", "id": "bob"}]
+    told: Any = shown.event["targets"]
+    assert told[0] == {"type": "witness", "id": "bob"}
+    assert (told[1]["type"], told[1]["id"]) == ("policy", "log")
     changes: Any = shown.event["changes"]
     witness, quorum = changes
     assert (witness["path"], witness["op"]) == ("witnesses.bob", "add")
     assert json.loads(witness["new"]) == {"vkey": BOB, "url": URL.rstrip("/")}
     assert (quorum["path"], quorum["old"], quorum["new"]) == ("quorum", "0", "1")
+
+
+def test_a_policy_that_was_written_past_the_log_is_found(there: Place) -> None:
+    with there.opened() as trail:
+        named(trail, name="bob")
+        assert there.verified().exit_code == 0
+        with trail.store.writing() as writer:
+            written = writer.state("policy")["log"].replace(b"bob", b"bop")
+            writer.put_state([StateRow("policy", "log", written)])
+    found = there.verified()
+    assert found.exit_code == 1
+    assert "'policy' 'log'" in found.found[0].what
 
 
 def test_the_first_makes_the_quorum_and_the_last_takes_it_along(there: Place) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from deploytrail.actions import OWN_TOOL
-from deploytrail.app import policies
+from deploytrail.app import policies, vouching
 from deploytrail.app.recording import Recorder, submission
 from deploytrail.clock import Clock, at_microseconds, rfc3339
 from deploytrail.event import Actor, Change, Event, Reason, Source, Target
@@ -112,6 +112,8 @@ class Witnesses:
             changes += (Change(path="quorum", op="update", old=numbers[0], new=numbers[1]),)
         if not changes:
             return before
+        value = policy_format.encode(after)
+        named = () if name is None else (Target(type="witness", id=name),)
         event = Event(
             id=self._clock.event_id(),
             action=action,
@@ -119,13 +121,13 @@ class Witnesses:
             time=self._clock.now(),
             actor=by,
             source=Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE),
-            targets=() if name is None else (Target(type="witness", id=name),),
+            targets=(*named, vouching.target(policies.KIND, policies.ID, value)),
             changes=changes,
             reason=Reason(from_="stated", text=reason) if reason else Reason(from_="none"),
         )
         state = StateChange(
             StateRow(policies.KIND, policies.ID, stored),
-            StateRow(policies.KIND, policies.ID, policy_format.encode(after)),
+            StateRow(policies.KIND, policies.ID, value),
         )
         self._recorder.record_with([submission(event)], [state])
         return after

@@ -75,7 +75,10 @@ class Accounts:
 
     def _name(self, index: int, found: _Account) -> None:
         for target in found.targets:
-            if target.type in self._kinds and found.action.startswith(f"audit.{target.type}."):
+            if target.type not in self._kinds or not found.action.startswith("audit."):
+                continue
+            # Who sets a row tells its digest; of before there was one, the action tells it.
+            if target.digest is not None or found.action.startswith(f"audit.{target.type}."):
                 self.named[target.type, target.id] = Named(index, target.digest)
 
     def erased(self, size_signed: int) -> set[str]:

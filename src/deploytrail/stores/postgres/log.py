@@ -362,6 +362,7 @@ def _columns(rows: Iterable[Sequence[Any]], count: int) -> list[list[Any]]:
 
 
 def _last_entry(addition: Addition) -> bytes:
+    """Empty where it adds none."""
     if addition.tail_count:
         return decode_bundle(addition.tail, width=addition.tail_count)[-1]
-    return decode_bundle(addition.bundles[-1][1], width=WIDTH)[-1]
+    return decode_bundle(addition.bundles[-1][1], width=WIDTH)[-1] if addition.bundles else b""
