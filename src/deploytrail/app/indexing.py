@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
@@ -72,6 +73,10 @@ class _Moving(NamedTuple):
 
 
 def _moving(trail: DirectoryTrail, clock: Clock, opened: ExitStack) -> _Moving:
+    if gc.isenabled():
+        # As the process that follows: entries become many small objects, none of them in cycles.
+        gc.disable()
+        opened.callback(gc.enable)
     store = store_of(trail)
     host = ViewHost(
         store,
