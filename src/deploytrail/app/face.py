@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from deploytrail.stores.files import replace_file
 from deploytrail.stores.sqlite.locks import FileLock
 
 _TOKEN_BYTES: Final = 32
+_TRIES_MAX: Final = 10
+_AGAIN_SECONDS: Final = 0.05
 _BEARER: Final = "Bearer "
 
 
@@ -31,7 +34,7 @@ class Face:
         self._lock_path = directory / "server.lock"
         self._token_path = directory / "server.token"
         self._lock = FileLock(self._lock_path)
-        if not self._lock.try_exclusive():
+        if not self._taken(clock):
             where = self._lock_path.read_text(encoding="utf-8").strip()
             self._lock.close()
             raise Conflict(
@@ -41,6 +44,15 @@ class Face:
         # A server that was killed left its address there, and its token beside it.
         self._tell("")
         self._token = clock.random(_TOKEN_BYTES).hex()
+
+    def _taken(self, clock: Clock) -> bool:
+        # Whoever looks whether a server is there holds the lock for as long as that takes.
+        nobody = threading.Event()
+        for _ in range(_TRIES_MAX):
+            if self._lock.try_exclusive():
+                return True
+            clock.wait(nobody, _AGAIN_SECONDS)
+        return False
 
     def announce(self, url: str) -> None:
         """Says where it listens, and what opens it. Others read the address after the token."""
@@ -71,9 +83,13 @@ class Face:
 def server_of(directory: Path) -> tuple[str, str] | None:
     """The address and the token of the server over a directory; None where none runs."""
     path = directory / "server.lock"
-    if not path.exists():
+    try:
+        # One that was stopped has taken its address away: nobody needs the lock to see that.
+        if not path.read_bytes():
+            return None
+        lock = FileLock(path)
+    except FileNotFoundError:
         return None
-    lock = FileLock(path)
     try:
         if lock.try_exclusive():
             return None
