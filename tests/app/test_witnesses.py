@@ -112,6 +112,8 @@ BAD_WITNESSES: dict[str, tuple[str, str, str | None, str]] = {
     "a URL with a blank": (CAROL, "https://carol.test/a b", None, "without spaces"),
     "a name with a blank": (CAROL, URL, "carol bob", "NAME: expected"),
     "a name of two lines": (CAROL, URL, "carol\nquorum none", "NAME: expected"),
+    "a name that is no text": (CAROL, URL, "caro\udcff", "NAME: expected"),
+    "a name that hides": (CAROL, URL, "caro\x9bl", "NAME: expected"),
     "no name": (CAROL, URL, "", "NAME: expected"),
     "a name that is a comment": (CAROL, URL, "#carol", "NAME: expected"),
 }

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from deploytrail.app.asking import Asking
 from deploytrail.app.stored import StoredTrail
+from deploytrail.app.verifying import verify
 from deploytrail.app.witnessing import Told
 from deploytrail.errors import Unreachable
 from deploytrail.event import Actor
 from deploytrail.kit.answer import Response
 from deploytrail.log import note as notes
+from deploytrail.log import policy as policies
 from deploytrail.log import witnessing
 from deploytrail.log.known_logs import Logs
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Policy
 from deploytrail.stores.cosigned import CosignedFiles
+from deploytrail.trail import Report
 from deploytrail.witness.keeping import Refusal, Witness
+from tests.app.trails import Place
 from tests.fakes import FakeClock
 from tests.follow.hosted import Lines
 
@@ -138,3 +143,34 @@ def add(trail: StoredTrail, *neighbours: Neighbour, quorum: str | None = None) -
     if quorum is not None:
         trail.witnesses().set_quorum(quorum, by=ALICE, reason=None)
     trail.hand_out_policy()
+
+
+def named(there: Place, *neighbours: Neighbour, quorum: str | None = None) -> Path:
+    """Name witnesses, publish that; the policy as Carol has it, in a file of hers."""
+    with there.opened() as trail:
+        add(trail, *neighbours, quorum=quorum)
+        trail.publish()
+        pinned = there.home.parent / "pinned"
+        pinned.write_bytes(policies.encode(trail.policy()))
+    return pinned
+
+
+def events(there: Place, prefix: str = "audit.witness.") -> list[dict[str, Any]]:
+    with there.opened() as trail:
+        found = [dict(shown.event) for shown in trail.entries()]
+    return [one for one in found if str(one["action"]).startswith(prefix)]
+
+
+def told(there: Place) -> list[str]:
+    """What of the witnesses the trail says, but for who was named."""
+    actions = [str(one["action"]).removeprefix("audit.witness.") for one in events(there)]
+    return [one for one in actions if one != "added"]
+
+
+def checked(there: Place, pinned: Path, **given: Any) -> Report:
+    """What Carol finds, who has seen nothing of this log before."""
+    states = there.home.parent / "carol"
+    return verify(
+        there.home, policy=pinned, state=states, environment=there.environment,
+        clock=there.clock, **given,
+    )  # fmt: skip

@@ -29,7 +29,7 @@ WITNESSES_MAX: Final = 16
 _KEY_NAME_CHARACTERS_MAX: Final = 200
 _ALGORITHMS: Final = frozenset({COSIGNATURE_V1, ML_DSA_44})
 _is_url: Final = re.compile(r"https?://[!-~]+").fullmatch
-_is_name: Final = re.compile(rb"[!-\"$-~\x80-\xff][!-~\x80-\xff]{0,199}").fullmatch
+_is_name: Final = re.compile(r"(?!#)[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}").fullmatch
 """What stands in a policy's lines, and begins none of its comments."""
 
 
@@ -82,7 +82,7 @@ def added(policy: Policy, name: bytes, new: Witness) -> Policy:
 
     Raises Malformed for a name that can't be one, Conflict where its name or key is taken.
     """
-    if not _is_name(name):
+    if not _is_name(name.decode("utf-8", "surrogateescape")):
         raise Malformed(
             f"NAME: expected up to 200 letters, digits and marks without spaces, found "
             f"{_shown(name)}; give another by --name"

@@ -70,7 +70,6 @@ def verify(
     """Verify a trail's directory, its `log.db`, an export or a proof; default: the own directory.
 
     Or a database by its URL, which is a text.
-
     A proof is about an `entry`, a file of its bytes, or about what a receipt names.
     `checkpoints_seen` are files that others have of this log, such as what a witness cosigned.
     `state` is the directory of kept checkpoints (default: the user's); a success updates it.
@@ -99,9 +98,8 @@ def verify(
             )
         except EvidenceError as error:
             return _unreadable(error)
-        claims, leaves = _claims(examination.origin, states, receipts)
-        logs = [log.key for log in trust.policy.logs]
-        claims += [checkpoint_claim(one, examination.origin, logs) for one in checkpoints_seen]
+        claims = _claims(examination.origin, states, trust, checkpoints_seen)
+        leaves = [one for path in receipts for one in leaf_claims(path, examination.origin)]
         verification = _Verification(examination, trust, claims, leaves, clock)
         report = verification.run(disclosures, max_age_seconds, told)
         return _kept(verification, report, states) if report.exit_code == EXIT_OK else report
@@ -181,16 +179,15 @@ def _of_database(stack: ExitStack, url: str, environment: Mapping[str, str]) -> 
     return examine_database(stack, url, environment)
 
 
-def _claims(
-    origin: str, states: Path, receipts: Sequence[Path]
-) -> tuple[list[Claim], list[LeafClaim]]:
-    """What others hold of this log: the kept state, and receipts."""
+def _claims(origin: str, states: Path, trust: Trust, seen: Sequence[Path]) -> list[Claim]:
+    """What was seen of this log: by us, in the kept state, and by others."""
     known = kept.load(states, origin)
-    claims = []
+    logs = [log.key for log in trust.policy.logs]
+    claims = [checkpoint_claim(path, origin, logs) for path in seen]
     if known is not None:
         whose = f"the kept state ({states})"
         claims.append(Claim(known.checkpoint.size, known.checkpoint.root, whose))
-    return claims, [leaf for path in receipts for leaf in leaf_claims(path, origin)]
+    return claims
 
 
 class _Judgement(NamedTuple):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app import policies, vouching
@@ -40,7 +42,7 @@ class Witnesses:
 
     def policy(self) -> Policy:
         """The policy in force."""
-        return self._current()[1]
+        return self._current().policy
 
     def add(
         self, vkey: str, url: str, *, name: str | None = None, quorum: str | None, by: Actor
@@ -51,31 +53,24 @@ class Witnesses:
         """
         new = policies.witness(vkey, url)
         label = new.key.name if name is None else name
-        stored, before = self._current()
-        after = policies.added(before, label.encode("utf-8", "surrogateescape"), new)
-        change = Change(path=f"witnesses.{label}", op="add", new=_described(new))
-        return self._set(
-            stored, before, after, quorum, "audit.witness.added", label, change, by, None
-        )
+        was = self._current()
+        after = policies.added(was.policy, _octets(label), new)
+        event = self._event("audit.witness.added", by, _change(label, new=new), name=label)
+        return self._set(was, _with_quorum(after, quorum), event)
 
     def remove(self, name: str, *, quorum: str | None, by: Actor, reason: str | None) -> Policy:
         """The policy without a witness; raises NotFound where there is none of that name."""
-        stored, before = self._current()
-        octets = name.encode("utf-8", "surrogateescape")
-        after = policies.removed(before, octets)
-        change = Change(
-            path=f"witnesses.{name}", op="remove", old=_described(before.witnesses[octets])
-        )
-        return self._set(
-            stored, before, after, quorum, "audit.witness.removed", name, change, by, reason
-        )
+        was = self._current()
+        after = policies.removed(was.policy, _octets(name))
+        change = _change(name, old=was.policy.witnesses[_octets(name)])
+        event = self._event("audit.witness.removed", by, change, name=name, reason=reason)
+        return self._set(was, _with_quorum(after, quorum), event)
 
     def set_quorum(self, quorum: str, *, by: Actor, reason: str | None) -> Policy:
         """The policy with another quorum."""
-        stored, before = self._current()
-        return self._set(
-            stored, before, before, quorum, "audit.policy.updated", None, None, by, reason
-        )
+        was = self._current()
+        event = self._event("audit.policy.updated", by, reason=reason)
+        return self._set(was, _with_quorum(was.policy, quorum), event)
 
     def listed(self) -> list[Listed]:
         """Those of the policy in force, in its order."""
@@ -93,50 +88,74 @@ class Witnesses:
             for name, one in there.items()
         ]
 
-    def _set(
+    def _event(
         self,
-        stored: bytes | None,
-        before: Policy,
-        after: Policy,
-        quorum: str | None,
         action: str,
-        name: str | None,
-        change: Change | None,
         by: Actor,
-        reason: str | None,
-    ) -> Policy:
-        after = after if quorum is None else policies.with_quorum(after, quorum)
-        numbers = tuple(str(policies.threshold(one)) for one in (before, after))
-        changes: tuple[Change, ...] = () if change is None else (change,)
-        if numbers[0] != numbers[1]:
-            changes += (Change(path="quorum", op="update", old=numbers[0], new=numbers[1]),)
-        if not changes:
-            return before
-        value = policy_format.encode(after)
-        named = () if name is None else (Target(type="witness", id=name),)
-        event = Event(
+        *changes: Change,
+        name: str | None = None,
+        reason: str | None = None,
+    ) -> Event:
+        return Event(
             id=self._clock.event_id(),
             action=action,
             outcome="success",
             time=self._clock.now(),
             actor=by,
             source=Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE),
-            targets=(*named, vouching.target(policies.KIND, policies.ID, value)),
+            targets=() if name is None else (Target(type="witness", id=name),),
             changes=changes,
             reason=Reason(from_="stated", text=reason) if reason else Reason(from_="none"),
         )
+
+    def _set(self, was: _Stated, after: Policy, event: Event) -> Policy:
+        """Set it with the event, which also says how the quorum changed; nothing changed, nothing
+        set.
+        """
+        old, new = (str(policies.threshold(one)) for one in (was.policy, after))
+        if old != new:
+            quorum = Change(path="quorum", op="update", old=old, new=new)
+            event = structs.replace(event, changes=(*event.changes, quorum))
+        if not event.changes:
+            return was.policy
+        value = policy_format.encode(after)
+        row = vouching.target(policies.KIND, policies.ID, value)
+        event = structs.replace(event, targets=(*event.targets, row))
         state = StateChange(
-            StateRow(policies.KIND, policies.ID, stored),
+            StateRow(policies.KIND, policies.ID, was.octets),
             StateRow(policies.KIND, policies.ID, value),
         )
         self._recorder.record_with([submission(event)], [state])
         return after
 
-    def _current(self) -> tuple[bytes | None, Policy]:
-        """What is stored, and what that means."""
+    def _current(self) -> _Stated:
         with self._store.reading() as reader:
-            stored = reader.state(policies.KIND).get(policies.ID)
-            return stored, policies.in_force(reader, self._own)
+            octets = reader.state(policies.KIND).get(policies.ID)
+            return _Stated(octets, policies.in_force(reader, self._own))
+
+
+class _Stated(NamedTuple):
+    """What is stored, None for nothing, and what that means."""
+
+    octets: bytes | None
+    policy: Policy
+
+
+def _octets(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _with_quorum(policy: Policy, quorum: str | None) -> Policy:
+    return policy if quorum is None else policies.with_quorum(policy, quorum)
+
+
+def _change(name: str, *, old: Witness | None = None, new: Witness | None = None) -> Change:
+    return Change(
+        path=f"witnesses.{name}",
+        op="remove" if new is None else "add",
+        old=None if old is None else _described(old),
+        new=None if new is None else _described(new),
+    )
 
 
 def _described(one: Witness) -> str:
