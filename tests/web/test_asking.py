@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from contextlib import AsyncExitStack
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from deploytrail.event import Where
 from deploytrail.web.asking import FORM, FORM_BYTES_MAX
 from deploytrail.web.routes.table import TABLE
+from deploytrail.web.routes.tailing import LONG_CLIENTS_MAX
 from tests.events import body
 from tests.web.indexed import indexed
-from tests.web.served import Served
+from tests.web.served import Served, asgi_scope, asked
+from tests.web.test_tailing import listening
 
 ASKED = [route for route in TABLE.routes if route.form is not None]
 LONG = " OR ".join(f"env:nowhere-{number}" for number in range(10_000)) + " OR env:prod"
@@ -100,3 +103,26 @@ def test_an_address_that_is_too_long_says_where_the_question_may_be_put(server: 
     answer = server.get("/v1/events?q=" + "x" * 300_000)
     assert answer.status == 414
     assert "by POST" in answer.detail
+
+
+def test_a_tail_of_a_long_query_is_sent_the_same_and_counted(server: Served) -> None:
+    long = " OR ".join(f"env:nowhere-{number}" for number in range(1_000)) + " OR env:prod"
+    path = f"/v1/tail?first=0&q={quote(long)}"
+    hub = server.assembled.hub
+
+    async def listened() -> tuple[list[list[int]], int, int]:
+        async with AsyncExitStack() as stack:
+            clients = [
+                await stack.enter_async_context(listening(server, path))
+                for _ in range(LONG_CLIENTS_MAX)
+            ]
+            found = [await client.until(len(BODIES)) for client in clients]
+            counted = hub.apart
+            refused = await asked(server.assembled, asgi_scope("GET", path))
+        return found, counted, refused.status
+
+    found, counted, status = server.runner.run(listened())
+    assert found == [list(range(len(BODIES)))] * LONG_CLIENTS_MAX
+    assert (counted, status, hub.apart) == (LONG_CLIENTS_MAX, 429, 0)
+    # They listened apart from the hub, which nobody's long query may hold up.
+    assert hub.clients == set()
