@@ -107,10 +107,11 @@ def _tail(server: Running, last: int | None) -> Iterator[int]:
 
 def child_of(process: int) -> int | None:
     """What follows beside a server."""
-    path = Path(f"/proc/{process}/task/{process}/children")
     with suppress(OSError):
-        children = path.read_text().split()
-        return int(children[0]) if children else None
+        for task in Path(f"/proc/{process}/task").iterdir():
+            children = (task / "children").read_text().split()
+            if children:
+                return int(children[0])
     return None
 
 
@@ -136,6 +137,7 @@ def caught_up(server: Running, load: Load) -> int:
     """The log's size, once the index and the listener have all of it."""
     size = int(server.ask("GET", "/v1/stats").json()["size"])
     deadline = time.monotonic() + CAUGHT_UP_SECONDS
+    found = server.ask("GET", "/v1/stats")
     while time.monotonic() < deadline:
         found = server.ask("GET", f"/v1/events?limit=1&after={size - 1}")
         if found.status == 200 and load.told and load.told[-1] >= size - 1:

@@ -120,6 +120,7 @@ def _serve(found: Settings) -> int:
             key=None if found.tls is None else str(found.tls.key),
             is_behind_proxy=found.behind_proxy,
         )
+        where.refuse_unreadable()
         first = _first_secret(trail)
 
         def started() -> None:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import uvicorn
 import uvloop
 
+from deploytrail.errors import Misconfigured
 from deploytrail.web.application import Application
 from deploytrail.web.assembling import STOP_SECONDS_MAX, Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
@@ -35,6 +36,22 @@ class Listening(NamedTuple):
     @property
     def is_secure(self) -> bool:
         return self.certificate is not None
+
+    def refuse_unreadable(self) -> None:
+        """Raises Misconfigured for a certificate and key that can't be used."""
+        if self.certificate is None:
+            return
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # What is encrypted would ask the terminal for its password.
+            context.load_cert_chain(self.certificate, self.key, password="")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise Misconfigured(
+                f"tls_certificate, tls_key: expected a certificate chain and its key in PEM, not "
+                f"encrypted, found {self.certificate} and {self.key}, which are not ({reason}); "
+                "name the files of both"
+            ) from None
 
     @property
     def hosts(self) -> frozenset[str] | None:
@@ -134,9 +151,9 @@ def _config(application: Application, where: Listening) -> uvicorn.Config:
         log_level="critical",
         access_log=False,
         server_header=False,
-        proxy_headers=where.is_behind_proxy,
-        # A proxy is believed in what it says of its clients; without --behind-proxy nobody is.
-        forwarded_allow_ips="*" if where.is_behind_proxy else None,
+        # Nothing here depends on a client's address or scheme, so nobody is believed about them:
+        # who gets past the proxy could else write whatever he likes.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS_MAX,
         ssl_certfile=where.certificate,

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from deploytrail.app.claimed import Heard
 from deploytrail.app.recording import Recorded
-from deploytrail.errors import DeploytrailError, Fenced, Overloaded, SenderError, Unreachable
+from deploytrail.errors import Busy, DeploytrailError, Fenced, Overloaded, SenderError, Unreachable
 
 WAITING_EVENTS_MAX: Final = 50_000
 GROUP_EVENTS_MAX: Final = 1_000
@@ -122,6 +122,11 @@ class Writer:
         try:
             for answers in trail.record_heard_all(self._batches()):
                 self._settle(self._under_way.popleft(), answers)
+        except Busy as error:
+            # Whoever waited for the lock as long as is allowed does not wait once more. Some may be
+            # stored all the same: whoever sends them again is told so.
+            while self._under_way:
+                self._refuse(self._under_way.popleft(), error)
         except Exception:  # noqa: BLE001 (each request is told by itself what became of it)
             # One of those that were under way failed, and of the others nobody knows.
             while self._under_way:
