@@ -121,15 +121,15 @@ def test_what_is_forwarded_opens_nothing_and_changes_nothing(
     words: tuple[str, ...], tmp_path: Path
 ) -> None:
     with running(tmp_path / "home", *words) as server:
-        nobody = server.ask("GET", "/v1/stats", Authorization="", **FORWARDED)
+        nobody = server.ask("GET", "/v1/stats", None, **FORWARDED | {"Authorization": ""})
         assert nobody.status == 401
-        assert server.ask("GET", "/healthz", **FORWARDED).json() == {"status": "up"}
+        assert server.ask("GET", "/healthz", None, **FORWARDED).json() == {"status": "up"}
         answer = server.ask(
-            "POST", "/v1/events", body(), Content_Type="application/json", **FORWARDED
+            "POST", "/v1/events", body(), **FORWARDED | {"Content_Type": "application/json"}
         )
         assert answer.status == 201
         id = json.loads(answer.body)["receipt"]["id"]
-        shown = server.ask("GET", f"/v1/events/{id}", **FORWARDED)
+        shown = server.ask("GET", f"/v1/events/{id}", None, **FORWARDED)
         assert "evil.example" not in shown.body.decode()
         assert "127.0.0.1" not in shown.body.decode()
         assert not [one for one in shown.headers.values() if "evil" in one or "https" in one]
