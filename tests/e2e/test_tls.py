@@ -58,7 +58,7 @@ def test_a_server_with_a_certificate_speaks_tls_and_nothing_else(
             asked(server, doubting, "/healthz")
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         authority.configure_trust(old)
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises((ssl.SSLError, OSError)):
             asked(server, old, "/healthz")
