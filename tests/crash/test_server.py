@@ -147,6 +147,19 @@ def caught_up(server: Running, load: Load) -> int:
     raise AssertionError(f"of {size} entries, the listener has {load.told[-1:]}: {found.body!r}")
 
 
+def checked(place: Place, load: Load) -> tuple[Tally, int]:
+    """What is wrong with the log and with what the listener was told; and how many entries."""
+    tally, count = Tally(), 0
+    with tally.checking("after all deaths"):
+        count = len(oracle.whole(Home(place.home).log, load.receipts).entries)
+        said = wrong(place, is_deep=True)
+        oracle.expect(not said, f"verify: {said}")
+        oracle.expect(
+            load.told == list(range(len(load.told))), "the tail had a gap, or told one twice"
+        )
+    return tally, count
+
+
 def test_a_killed_server_loses_nothing_that_was_acknowledged(
     tmp_path: Path, figures: Figures
 ) -> None:
@@ -174,14 +187,7 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged(
         load.is_over.set()
         server.process.kill()
         server.process.wait()
-    tally = Tally()
-    with tally.checking("after all deaths"):
-        found = oracle.whole(Home(place.home).log, load.receipts)
-        said = wrong(place, is_deep=True)
-        oracle.expect(not said, f"verify: {said}")
-        oracle.expect(
-            load.told == list(range(len(load.told))), "the tail had a gap, or told one twice"
-        )
+    tally, count = checked(place, load)
     figures.tell(
         "killed servers",
         kills=kills,
@@ -199,5 +205,5 @@ def test_a_killed_server_loses_nothing_that_was_acknowledged(
     assert len(load.told) >= size
     assert load.reconnects > kills
     assert followers >= kills // 2
-    assert len(found.entries) >= len(load.receipts)
+    assert count >= len(load.receipts)
     assert not Home(place.home).fence.exists()
