@@ -15,9 +15,13 @@ import pytest
 
 from deploytrail.app.verifying import verify
 from deploytrail.clock import SystemClock
+from deploytrail.errors import EXIT_UNDECIDED
 from deploytrail.event import Event
 from deploytrail.remote import RemoteTrail
 from deploytrail.sdk import Trail, event
+from deploytrail.stores.postgres.address import Address
+from deploytrail.stores.postgres.fence import Fence
+from deploytrail.stores.postgres.link import Waits
 from deploytrail.trail import Receipt, Report, Shown
 from tests.postgresql import Server
 from tests.postgresql import running as postgresql
@@ -213,6 +217,21 @@ def test_one_of_two_servers_is_killed_and_nothing_acknowledged_is_lost(site: Sit
     report = site.verified()
     assert (report.exit_code, report.found) == (0, ())
     assert report.size_signed == report.size >= len(acknowledged)
+
+
+def test_a_fence_of_any_node_ends_them_all_and_nothing_is_acknowledged(site: Site) -> None:
+    servers = [site.start("one"), site.start("other")]
+    with site.trail(servers[0]) as trail:
+        recorded(trail, "before")
+    Fence(Address(site.url), Waits()).raise_fence("a test wants it")
+    for server in servers:
+        answer = server.ask("GET", "/readyz")
+        assert (answer.status, "a test wants it" in answer.json()["detail"]) == (503, True)
+        answer = server.record(_body("behind it"))
+        assert (answer.status, answer.json()["type"]) == (503, "/problems/fenced")
+        assert server.process.wait(PATIENCE) == EXIT_UNDECIDED
+        assert any(line["what"] == "ended" for line in server.journal())
+    assert site.verified().size == 2
 
 
 @pytest.fixture
