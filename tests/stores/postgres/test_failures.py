@@ -73,5 +73,5 @@ def test_a_fault_of_ours_is_none_of_the_server_s() -> None:
 
 def test_no_message_repeats_a_password() -> None:
     said = own_error(psycopg.OperationalError("no entry for\nalice, s3cret"), ADDRESS)
-    assert "postgresql://alice@db.example.org/trail" in str(said)
+    assert "postgresql://alice:***@db.example.org/trail" in str(said)
     assert "no entry for; alice, …" in str(said)
