@@ -6,6 +6,7 @@ Fakes keep their contract's promises, so what is proven with them holds for the 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ class FakeClock:
     def __init__(self, start: datetime = NOON) -> None:
         self._now = start
         self._uptime_us = 0
-        self._drawn = 0
+        self._draws = itertools.count(1)
 
     def now(self) -> datetime:
         return self._now
@@ -36,8 +37,8 @@ class FakeClock:
         return Uptime("fake-boot", self._uptime_us)
 
     def random(self, length_bytes: int) -> bytes:
-        self._drawn += 1
-        return hashlib.shake_128(self._drawn.to_bytes(8, "big")).digest(length_bytes)
+        # Threads that share a clock never draw the same.
+        return hashlib.shake_128(next(self._draws).to_bytes(8, "big")).digest(length_bytes)
 
     def event_id(self) -> EventId:
         return uuid7(microseconds(self._now) // 1000, self.random(10))

@@ -82,9 +82,13 @@ class Face:
 def server_of(directory: Path) -> tuple[str, str] | None:
     """The address and the token of the server over a directory; None where none runs."""
     path = directory / "server.lock"
-    if not path.exists():
+    try:
+        # One that was stopped has taken its address away: nobody needs the lock to see that.
+        if not path.read_bytes():
+            return None
+        lock = FileLock(path)
+    except FileNotFoundError:
         return None
-    lock = FileLock(path)
     try:
         if lock.try_exclusive():
             return None
