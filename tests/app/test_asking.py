@@ -151,12 +151,12 @@ def test_a_quorum_that_lags_is_told_once_and_so_is_its_recovery(
         for _ in range(3):
             # Each time a process anew, as after a crash.
             asking(bob, carol).tick(80, seconds=1)
-        assert told(there) == ["lagging", "recovered"] * (episode - 1) + ["lagging"]
+        assert told(there) == ["delayed", "recovered"] * (episode - 1) + ["delayed"]
         carol.is_up = True
         for _ in range(2):
             asking(bob, carol).tick(80, seconds=1)
-        assert told(there) == ["lagging", "recovered"] * episode
-    lagging = events(there, "audit.witness.lagging")[0]
+        assert told(there) == ["delayed", "recovered"] * episode
+    lagging = events(there, "audit.witness.delayed")[0]
     assert lagging["outcome"] == "failure"
     assert lagging["actor"] == {"type": "system"}
     assert lagging["error"]["code"] == "quorum-lagging"
@@ -191,7 +191,7 @@ def test_silence_is_cosigned_anew_each_minute_and_missed_when_it_is_not(
     assert checked(there, pinned, max_age_seconds=70).exit_code == EXIT_OK
     bob.is_up = False
     asker.tick(200, seconds=1)
-    assert told(there) == ["lagging"]
+    assert told(there) == ["delayed"]
 
 
 def test_an_idle_tick_writes_nothing(there: Place, bob: Neighbour, asking: Asking) -> None:

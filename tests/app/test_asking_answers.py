@@ -131,7 +131,7 @@ def test_an_old_answer_that_is_given_again_is_not_taken(
     bob.says = lambda _: said[0]
     asker.tick(500, seconds=1)
     assert "behind; set the clock" in asker.asking.standings()[0].reason
-    assert told(there) == ["lagging"]
+    assert told(there) == ["delayed"]
     assert checked(there, pinned, max_age_seconds=120).exit_code == EXIT_STALE
 
 

@@ -79,7 +79,7 @@ def test_it_is_witnessed_lags_and_recovers(base: Base, tmp_path: Path) -> None:
             report = base.verified(pinned)
             assert (report.exit_code, report.anchoring) == (EXIT_OK, "WITNESSED")
     told = [one for one in base.actions() if str(one).startswith("audit.witness.")]
-    assert told == ["audit.witness.added", "audit.witness.lagging", "audit.witness.recovered"]
+    assert told == ["audit.witness.added", "audit.witness.delayed", "audit.witness.recovered"]
 
 
 def test_the_policy_beside_it_is_the_one_in_force(base: Base, tmp_path: Path) -> None:

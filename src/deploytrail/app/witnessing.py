@@ -68,7 +68,7 @@ class Told:
         )
         episodes = self._episodes("lagging")
         if not episodes.is_open:
-            episodes.begin(self._event("audit.witness.lagging", "failure", error=error))
+            episodes.begin(self._event("audit.witness.delayed", "failure", error=error))
 
     def caught_up(self) -> None:
         episodes = self._episodes("lagging")
