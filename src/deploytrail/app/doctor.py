@@ -271,7 +271,7 @@ def verification(target: Path | str, environment: Mapping[str, str]) -> Iterator
             what="anchoring",
             state="note",
             found="UNANCHORED: whoever owns this machine could rewrite the whole log",
-            advice="keep receipts or exports elsewhere; witnesses come with the server",
+            advice="deploytrail witness add: somebody else cosigns it; or keep exports elsewhere",
         )
 
 
