@@ -102,11 +102,15 @@ def stored(home: Path | None, url: str | None, *, why: str) -> Place | None:
     return found
 
 
-def remote(server: Server) -> RemoteTrail:
-    """A trail behind a server, opened by the token of the environment."""
+def remote(server: Server, *, patience_seconds: float = 5) -> RemoteTrail:
+    """A trail behind a server, opened by the token of the environment.
+
+    Whoever asks sits before the screen: they are told after some seconds that nobody answers.
+    """
     from deploytrail.remote import RemoteTrail
 
-    return RemoteTrail(server.url, token=os.environ.get("DEPLOYTRAIL_TOKEN") or None)
+    token = os.environ.get("DEPLOYTRAIL_TOKEN") or None
+    return RemoteTrail(server.url, token=token, patience_seconds=patience_seconds)
 
 
 @contextmanager
@@ -236,7 +240,7 @@ def _to_append(place: Address | None) -> tuple[TrailProducer, Path]:
     from deploytrail.xdg import aside_directory
 
     if isinstance(place, Server):
-        return remote(place), aside_directory(os.environ, place.url)
+        return remote(place, patience_seconds=30), aside_directory(os.environ, place.url)
     from deploytrail.app.opening import open_trail
 
     if isinstance(place, Database):
