@@ -12,7 +12,7 @@ from deploytrail.app.changes import changes_something
 from deploytrail.app.cursors import decode
 from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.searching import Limits, Searching, stats
-from deploytrail.errors import Behind, Malformed, NotFound, TooSlow
+from deploytrail.errors import Behind, Malformed, TooSlow
 from deploytrail.event import Event, Reason, Where
 from deploytrail.query.fields import BY_NAME
 from deploytrail.query.tree import Is
@@ -228,7 +228,7 @@ def test_an_action_changes_something_or_only_looks(action: str, is_change: bool)
 
 def test_without_an_index_there_is_nothing_to_search(searched: Searched) -> None:
     searched.record(at(1))
-    with pytest.raises(NotFound, match="index: expected one to search in"):
+    with pytest.raises(Behind, match="index: expected one to search in"):
         searched.searching.search()
 
 

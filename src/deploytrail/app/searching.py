@@ -17,7 +17,7 @@ from deploytrail.app.asked_event import asked_event
 from deploytrail.app.changes import CHANGES
 from deploytrail.app.cursors import Cursor, decode, encode
 from deploytrail.clock import Clock, at_microseconds, microseconds, rfc3339
-from deploytrail.errors import Malformed, NotFound, TooSlow
+from deploytrail.errors import Behind, Malformed, TooSlow
 from deploytrail.follow.lag import wait_until
 from deploytrail.index.contract import Bins, Index, Match, Position, Searcher, Tally
 from deploytrail.query.fields import BY_NAME, Field
@@ -246,9 +246,9 @@ class Searching:
     def _searcher(self, tick: _Tick) -> Iterator[Searcher]:
         index = self._indexes.current()
         if index is None:
-            raise NotFound(
-                "index: expected one to search in, found none of this version; "
-                "'deploytrail index rebuild' makes one, and so does a running server"
+            raise Behind(
+                "index: expected one to search in, found none of this version yet; a server makes "
+                "one when it starts, and so does 'deploytrail index rebuild'; then ask again"
             )
         with index.searching(tick) as searcher:
             yield searcher
