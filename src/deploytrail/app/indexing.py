@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
@@ -66,6 +67,10 @@ class _Moving(NamedTuple):
 
 
 def _moving(trail: StoredTrail, clock: Clock, opened: ExitStack) -> _Moving:
+    if gc.isenabled():
+        # As the process that follows: entries become many small objects, none of them in cycles.
+        gc.disable()
+        opened.callback(gc.enable)
     store = trail.index()
     opened.callback(store.close)
     lease = trail.lease(store.name)
