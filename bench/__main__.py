@@ -129,7 +129,8 @@ def _appended(wanted: Wanted, directory: Path) -> Iterator[Figure]:
 
 def _searched(wanted: Wanted, arguments: argparse.Namespace) -> Iterator[Figure]:
     """The smaller ones are ours alone, warm: what is promised is promised of the largest."""
-    for events in sorted({*_SIZES, arguments.events}):
+    is_asked = any(name.startswith("search.10m.") for name in filter(wanted, TARGETS))
+    for events in sorted({*(_SIZES if is_asked else ()), arguments.events}):
         data = DataSet(arguments.data, events)
         print(f"  {events:,} events in {data.directory}", flush=True)
         is_small = events != arguments.events

@@ -39,11 +39,14 @@ class _Watching:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
+        self.end()
         self._client.close()
         if self._fault is not None:
             raise self._fault
+
+    def end(self) -> None:
+        self._ending.set()
+        self._thread.join()
 
     def _run(self) -> None:
         try:
