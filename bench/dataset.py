@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import synthetic
-from bench.peers import DuckDb, Peer, Postgres
+from bench.peers import DuckDb, Peer, Postgres, Sink
 from bench.synthetic import ROUND, Replay
 from deploytrail.index.engine import SegmentedIndex
 from deploytrail.index.sqlite.shelf import SqliteShelf
@@ -48,7 +48,7 @@ class DataSet:
     def fill(self, *, is_alone: bool) -> None:
         """Make what is missing. `is_alone`: without peers."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        sinks: list[Peer] = [_Index(self.index)]
+        sinks: list[Sink] = [_Index(self.index)]
         try:
             if not is_alone:
                 sinks += [
@@ -59,7 +59,7 @@ class DataSet:
             for sink in sinks:
                 sink.close()
 
-    def _fill(self, sinks: Sequence[Peer]) -> None:
+    def _fill(self, sinks: Sequence[Sink]) -> None:
         cursors = [sink.cursor() for sink in sinks]
         first = min(cursors, default=self.events) // ROUND
         rounds = range(first, -(-self.events // ROUND))
@@ -111,15 +111,6 @@ class _Index:
 
     def is_finished(self) -> bool:
         return (self._directory / "finished").exists()
-
-    def bytes_stored(self) -> int:
-        return sum(path.stat().st_size for path in self._directory.iterdir())
-
-    def ask(self, question: str, values: object) -> int:
-        raise NotImplementedError
-
-    def forget(self) -> None:
-        raise NotImplementedError
 
     def close(self) -> None:
         self._index.close()

@@ -36,10 +36,10 @@ _POSTGRES: Final = _statements("peer_postgres.sql")
 _DUCKDB: Final = _statements("peer_duckdb.sql")
 
 
-class Peer(Protocol):
-    """Keeps events beside us. `cursor` is how many it has; `take` goes on from there, durably.
+class Sink(Protocol):
+    """Takes events in. `cursor` is how many it has; `take` goes on from there, durably.
 
-    `finish` once it has all. `ask` gives as many rows as were found; None where that took a minute.
+    `finish` once it has all.
     """
 
     @property
@@ -48,13 +48,17 @@ class Peer(Protocol):
     def take(self, replay: Replay) -> None: ...
     def finish(self) -> None: ...
     def is_finished(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Peer(Sink, Protocol):
+    """Is asked beside us. `ask` gives how many rows were found; None where that took a minute."""
+
     def bytes_stored(self) -> int: ...
     def ask(self, question: str, values: Mapping[str, Any]) -> int | None: ...
     def forget(self) -> None:
         """Leave nothing in memory, neither its own nor the system's."""
         ...
-
-    def close(self) -> None: ...
 
 
 class Postgres:

@@ -1,6 +1,4 @@
-"""What is seen of a server from outside, while it is under load: how far everybody is, and how soon
-an event is found.
-"""
+"""What is seen of a server from outside: how far everybody is, how soon an event is found."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ _BEHIND_US_SECONDS: Final = 5
 """How long ago a probe happened: no clock need agree with ours."""
 
 
-class _Watching:
+class _Watching(ABC):
     """Something that is done again and again in a thread, until the block ends."""
 
     seconds = 0.05
@@ -56,8 +55,8 @@ class _Watching:
         except Exception as error:  # noqa: BLE001 (raised where the block ends)
             self._fault = error
 
-    def _look(self, client: Client) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _look(self, client: Client) -> None: ...
 
 
 class Standings(_Watching):
