@@ -65,7 +65,8 @@ def replace(directory: Path, kept: Kept) -> None:
     try:
         if not directory.exists():
             make_directory(directory)
-        with closing(FileLock(directory)) as lock, lock.held(seconds_max=_LOCK_SECONDS_MAX):
+        one = FileLock(directory, is_directory=True)
+        with closing(one), one.held(seconds_max=_LOCK_SECONDS_MAX):
             known = load(directory, origin)
             if known is None or known.checkpoint.size <= kept.checkpoint.size:
                 replace_file(kept_file(directory, origin), octets)

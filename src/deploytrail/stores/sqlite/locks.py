@@ -17,13 +17,13 @@ from deploytrail.errors import Busy
 
 
 class FileLock:
-    """A lock file, or a directory, held by one exclusive holder at most or by many shared ones."""
+    """One lock file, held by at most one exclusive holder or by many shared ones."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_directory: bool = False) -> None:
+        """Made where there is none, but for a directory, which is there."""
         self._path = path
-        self._flags = os.O_CLOEXEC | (os.O_RDONLY if path.is_dir() else os.O_RDWR)
-        create = 0 if path.is_dir() else os.O_CREAT
-        self._file = os.open(path, self._flags | create, 0o600)
+        self._flags = os.O_CLOEXEC | (os.O_RDONLY | os.O_DIRECTORY if is_directory else os.O_RDWR)
+        self._file = os.open(path, self._flags | (0 if is_directory else os.O_CREAT), 0o600)
 
     def try_exclusive(self) -> bool:
         """Take it, or turn a shared hold into an exclusive one, if nobody else holds it."""
