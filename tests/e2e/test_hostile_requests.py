@@ -273,6 +273,22 @@ def test_framing_without_a_body_is_cut_off(server: Running) -> None:
     assert_alive(server)
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_large_bodies_come_one_behind_the_other(server: Running, *, is_chunked: bool) -> None:
+    """What came before on a connection is not held against what comes now."""
+    connection = server.connect()
+    headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
+    large = b"[" + b" " * 3_000_000 + body() + b"]"
+    try:
+        for _ in range(4):
+            sent = iter([large[:1_000_000], large[1_000_000:]]) if is_chunked else large
+            connection.request("POST", "/v1/events", sent, headers, encode_chunked=is_chunked)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()[:9]) == (200, b'{"items":')
+    finally:
+        connection.close()
+
+
 def test_floods_of_headers_are_cut_off(server: Running) -> None:
     flood = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"X-A: " + b"a" * 250_000
     with ExitStack() as stack:

@@ -36,6 +36,8 @@ class GuardedProtocol(HttpToolsProtocol):
     _header_bytes = 0
     _drained_bytes = 0
     _body_bytes = 0
+    _body_bytes_now = 0
+    """Of what is being read; another request may have begun with it."""
     _framing_bytes = 0
     """Of what came behind the header and is no body: lengths of chunks, trailers."""
     _is_in_header = False
@@ -63,13 +65,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        body_bytes = self._body_bytes
+        self._body_bytes_now = 0
         if self._is_in_header:
             self._count_header(len(data))
         elif not self._is_whole:
             self._framing_bytes += len(data)
         super().data_received(data)
-        self._framing_bytes -= min(self._framing_bytes, self._body_bytes - body_bytes)
+        self._framing_bytes -= min(self._framing_bytes, self._body_bytes_now)
         if self.transport.is_closing():
             return
         if self._is_in_header:
@@ -135,6 +137,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._body_bytes_now += len(body)
         if self.cycle.response_complete:
             self._drained_bytes += len(body)
             if self._drained_bytes > DRAINED_BYTES_MAX:
