@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -67,9 +68,10 @@ class Server:
         """Their numbers, by what they do; the other one is there a moment later."""
         found = {"serve": self._pid}
         for thread in Path(f"/proc/{self._pid}/task").iterdir():
-            children = thread / "children"
-            for child in children.read_text(encoding="ascii").split():
-                found["follow"] = int(child)
+            # A thread may have ended since it was listed.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                for child in (thread / "children").read_text(encoding="ascii").split():
+                    found["follow"] = int(child)
         return found
 
     def rss_mb(self) -> dict[str, float]:
