@@ -68,6 +68,9 @@ class Postgres:
         self._directory = directory.resolve()
         is_new = not (directory / "PG_VERSION").exists()
         self._server: PostgresServer = get_server(self._directory, cleanup_mode=None)
+        if not (self._directory / ".s.PGSQL.5432").exists():
+            # One that was stopped by us is not started again by its wheel.
+            self._start()
         self._connection = self._connected()
         if is_new:
             for setting in ("fsync = off", "max_wal_size = '4GB'", "maintenance_work_mem = '1GB'"):
@@ -118,8 +121,7 @@ class Postgres:
         self._connection.close()
         self._control("-m", "fast", "-w", "stop")
         forget_files(self._directory.rglob("*"))
-        options = f'-h "" -k {self._directory}'
-        self._control("-w", "-o", options, "-l", str(self._directory / "log"), "start")
+        self._start()
         self._connection = self._connected()
 
     def close(self) -> None:
@@ -132,6 +134,10 @@ class Postgres:
         if self.is_finished():
             connection.execute(f"SET statement_timeout = '{_SECONDS_MAX}s'".encode())
         return connection
+
+    def _start(self) -> None:
+        options = f'-h "" -k {self._directory}'
+        self._control("-w", "-o", options, "-l", str(self._directory / "log"), "start")
 
     def _control(self, *words: str) -> None:
         binaries, user = self._server.bin_path, self._server.system_user
