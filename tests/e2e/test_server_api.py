@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 from typing import Any, Final
 
 import pytest
@@ -12,6 +13,7 @@ from schemathesis import GenerationMode, checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 
+from deploytrail.clock import SystemClock
 from deploytrail.web import openapi
 from deploytrail.web.routes.table import TABLE
 from tests.searching import examples
@@ -55,7 +57,17 @@ TAKING = [
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(tmp_path_factory.mktemp("api") / "home") as found:
+        until_searched(found)
         yield found
+
+
+def until_searched(server: Running) -> None:
+    """A server that has just started says 503 until its index stands."""
+    clock, nobody = SystemClock(), Event()
+    end = clock.monotonic() + 60
+    while server.ask("GET", "/v1/events?limit=1").status != 200:
+        assert clock.monotonic() < end
+        clock.wait(nobody, 0.1)
 
 
 def check(server: Running, label: str, mode: GenerationMode) -> None:
