@@ -21,7 +21,7 @@ from deploytrail.clock import at_microseconds, microseconds, rfc3339
 from deploytrail.index.contract import Match, Position, Searcher
 from deploytrail.index.engine import SegmentedIndex
 from deploytrail.query.fields import BY_NAME
-from deploytrail.query.tree import EVERYTHING, And, Between, Filter, Is, StartsWith, Words
+from deploytrail.query.tree import EVERYTHING, And, Between, Filter, Is, Order, StartsWith, Words
 
 Values = Mapping[str, Any]
 PAGE: Final = 50
@@ -35,8 +35,8 @@ _ENVIRONMENTS: Final = ("prod", "staging", "dev")
 def _search(
     searcher: Searcher, filter: Filter, *, after: Position | None = None, is_oldest: bool = False
 ) -> list[Match]:
-    order = "oldest" if is_oldest else "newest"
-    return searcher.search(filter, order=order, after=after, limit=PAGE)  # type: ignore[arg-type]
+    order: Order = "oldest" if is_oldest else "newest"
+    return searcher.search(filter, order=order, after=after, limit=PAGE)
 
 
 def _is(field: str, value: str) -> Is:

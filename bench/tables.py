@@ -16,7 +16,7 @@ from bench.figure import QUESTIONS, TARGETS, Figure
 
 _PAGE: Final = Path("docs/performance.md")
 _PLOT: Final = Path("docs/performance-growth.svg")
-_TABLE: Final = "<!-- figures: {name} -->\n(.*?)<!-- end -->"
+_TABLE: Final = "<!-- figures: {name} -->\n.*?<!-- end -->"
 _QUESTION: Final = re.compile(r"search\.(?P<size>[0-9.]+)m\.(?P<question>\w+)\.p95_ms")
 _SERVER: Final = ("http.", "search.fresh", "tail.fresh", "checkpoint.fresh", "server.")
 
@@ -30,7 +30,7 @@ def write(found: Iterable[Figure]) -> None:
         if rows:
             pattern = re.compile(_TABLE.format(name=re.escape(name)), re.DOTALL)
             made = f"<!-- figures: {name} -->\n" + "\n".join(rows) + "\n<!-- end -->"
-            text = pattern.sub(lambda _, made=made: made, text)  # type: ignore[misc]
+            text = made.join(pattern.split(text))
     _PAGE.write_text(text, encoding="utf-8")
     growth = _grown(figures)
     if len(_sizes(growth)) > 1:

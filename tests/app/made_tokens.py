@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from deploytrail.access.principal import Principal
 from deploytrail.access.token import ROLES
@@ -25,14 +26,14 @@ def over(trail: DirectoryTrail, clock: Clock) -> Tokens:
     return Tokens(trail.store, trail.recorder, clock)
 
 
-def create(tokens: Tokens, name: str = "ci", **differing: object) -> Created:
-    plain = {
+def create(tokens: Tokens, name: str = "ci", **differing: Any) -> Created:
+    plain: dict[str, Any] = {
         "owner": "github:bob",
         "permissions": ROLES["recorder"],
         "expires": LATER,
         "by": ALICE,
     }
-    return tokens.create(name, **(plain | differing))  # type: ignore[arg-type]
+    return tokens.create(name, **(plain | differing))
 
 
 def came_with(tokens: Tokens | KnownTokens, secret: str) -> Principal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ def tell(there: Place, *steps: str, kind: str = "lagging") -> list[bool]:
 
 def told(there: Place) -> list[str]:
     with there.opened() as trail:
-        sources = [shown.event["source"] for shown in trail.entries()]
-    return [one["delivery"].removeprefix("actor/test/1/") for one in sources]  # type: ignore[index]
+        sources: list[Any] = [shown.event["source"] for shown in trail.entries()]
+    return [one["delivery"].removeprefix("actor/test/1/") for one in sources]
 
 
 def test_each_is_told_once_by_however_many_processes(there: Place) -> None:
@@ -85,5 +86,5 @@ def test_an_event_says_whose_episode_it_is(there: Place) -> None:
         Episodes(
             trail.store.reading, appending(trail.recorder), actor="test", version=1, kind="k"
         ).begin(event)
-        source = trail.show(0).event["source"]
-    assert (source["tool"], source["delivery"]) == ("deploytrail", "actor/test/1/k/1/began")  # type: ignore[index]
+        source: Any = trail.show(0).event["source"]
+    assert (source["tool"], source["delivery"]) == ("deploytrail", "actor/test/1/k/1/began")

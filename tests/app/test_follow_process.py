@@ -183,8 +183,7 @@ def test_killed_again_and_again_the_view_is_right(site: Site, tmp_path: Path) ->
 
 def _fresh(site: Site, directory: Path) -> object:
     with open_directory(site.home, environment=site.environment) as trail:
-        log = Log(trail.store)
-        log.disclose = lambda entries: trail.disclosures(entries)  # type: ignore[method-assign]
+        log = Log(trail.store, trail.disclosures)
         followed = Followed(log, directory, FakeClock(), origin=site.origin)
         followed.go_on(200)
         followed.close()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -308,6 +309,6 @@ def test_an_actor_acts_once_for_each_entry_also_over_several_runs(there: Place) 
             run.until_at(expected)
         there.record(2)
     with there.opened() as trail:
-        deliveries = [shown.event["source"] for shown in trail.entries(until=10)]
-    own = [one["delivery"] for one in deliveries if one["tool"] == "deploytrail"]  # type: ignore[index]
+        deliveries: list[Any] = [shown.event["source"] for shown in trail.entries(until=10)]
+    own = [one["delivery"] for one in deliveries if one["tool"] == "deploytrail"]
     assert own == [f"actor/repeater/1/{index}" for index in (0, 1, 2, 6, 7)]

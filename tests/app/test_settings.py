@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,10 +33,10 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path)}
 
 
-def read(text: str, folder: Path, environment: dict[str, str], **given: object) -> Settings:
+def read(text: str, folder: Path, environment: dict[str, str], **given: Any) -> Settings:
     file = folder / "deploytrail.toml"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
-    return settings(Given(config=file, **given), environment)  # type: ignore[arg-type]
+    return settings(Given(config=file, **given), environment)
 
 
 def test_a_file_says_where_everything_is(tmp_path: Path, home: dict[str, str]) -> None:

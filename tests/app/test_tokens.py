@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_name_is_never_used_again(trail: DirectoryTrail, tokens: Tokens) -> No
     assert trail.size() == 2
 
 
-UNSOUND: dict[str, dict[str, object]] = {
+UNSOUND: dict[str, dict[str, Any]] = {
     "a name with a blank": {"name": "a b"},
     "no owner": {"owner": ""},
     "a scope of persons": {"scope_text": "actor:alice"},
@@ -107,7 +108,7 @@ def test_of_an_unsound_token_nothing_is_kept(
     reason: str, trail: DirectoryTrail, tokens: Tokens
 ) -> None:
     with pytest.raises(Malformed):
-        create(tokens, **UNSOUND[reason])  # type: ignore[arg-type]
+        create(tokens, **UNSOUND[reason])
     assert (tokens.list(), trail.size()) == ([], 0)
 
 

@@ -13,6 +13,7 @@ from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.exporting import export
 from deploytrail.app.verifying import verify
 from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, Conflict, Malformed, NotFound
+from deploytrail.event import EventId
 from deploytrail.log import note as notes
 from deploytrail.log import policy as policy_format
 from deploytrail.log.note import COSIGNATURE_V1, ED25519, Signer
@@ -47,7 +48,8 @@ def test_naming_one_is_an_event_of_the_trail(there: Place) -> None:
         named(trail, name="bob")
         shown = trail.show(2)
     assert shown.event["action"] == "audit.witness.added"
-    assert shown.event["actor"]["id"] == "github:alice"  # type: ignore[index]
+    actor: Any = shown.event["actor"]
+    assert actor["id"] == "github:alice"
     told: Any = shown.event["targets"]
     assert told[0] == {"type": "witness", "id": "bob"}
     assert (told[1]["type"], told[1]["id"]) == ("policy", "log")
@@ -192,7 +194,7 @@ def test_of_two_changes_at_once_one_is_refused(there: Place) -> None:
 
         is_first = True
 
-        def event_id(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def event_id(self) -> EventId:
             if Hasty.is_first:
                 Hasty.is_first = False
                 with there.opened() as other:

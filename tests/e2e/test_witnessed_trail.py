@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -208,6 +209,10 @@ def until(is_so: Callable[[], bool], what: Callable[[], object] = lambda: None) 
         time.sleep(0.1)
 
 
+def _is_told(server: Running, what: str) -> bool:
+    return what in server.told.read_text()
+
+
 def test_what_a_server_publishes_is_witnessed_on_the_disk_and_in_an_export(any_site: Site) -> None:
     site = any_site
     site.up()
@@ -290,7 +295,7 @@ def test_a_trail_that_was_set_back_is_refused_and_found(any_site: Site) -> None:
     for _ in range(2):
         # Whoever does so and starts it again is told of once.
         server = site.up()
-        until(lambda server=server: "witness refused" in server.told.read_text())  # type: ignore[misc]
+        until(partial(_is_told, server, "witness refused"))
         until(lambda: len(site.told("audit.witness.refused")) == 1)
         site.down()
     (refused,) = site.told("audit.witness.refused")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from deploytrail import canonical, entry
@@ -14,15 +14,20 @@ from deploytrail.log.plan import Prepared
 from deploytrail.log.store import Store
 from tests.log.entries import Told
 
+Disclose = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
 ACTIONS: Final = ("build.started", "deployment.started", "deployment.succeeded")
 SUBJECTS: Final = ("alice", "bob", "carol")
 
 
 class Log:
-    """Appends to a store; `texts` is its vault: what subjects said, until they are erased."""
+    """Appends to a store; `texts` is its vault: what subjects said, until they are erased.
 
-    def __init__(self, store: Store) -> None:
+    A trail's own log has another, which is asked through `disclosing`.
+    """
+
+    def __init__(self, store: Store, disclosing: Disclose | None = None) -> None:
         self.store = store
+        self._disclosing = disclosing
         self.texts: dict[bytes, tuple[str, str]] = {}
         self.asked = 0
 
@@ -45,6 +50,8 @@ class Log:
 
     def disclose(self, entries: Sequence[bytes]) -> Mapping[bytes, bytes]:
         self.asked += 1
+        if self._disclosing is not None:
+            return self._disclosing(entries)
         listed = (text for octets in entries for text in entry.fields(octets).get("_sd", ()))
         digests = (unbase64url(text) for text in listed)
         return {one: self.texts[one][1].encode() for one in digests if one in self.texts}

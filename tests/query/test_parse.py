@@ -41,8 +41,9 @@ def read(text: str) -> Filter:
     return parse(text, now=NOON)
 
 
-def at(*parts: int) -> int:
-    return microseconds(datetime(*parts, tzinfo=UTC))  # type: ignore[misc,arg-type] # parts of a time
+def at(year: int, month: int, day: int, *time: int) -> int:
+    hour, minute, second, microsecond = (*time, 0, 0, 0, 0)[:4]
+    return microseconds(datetime(year, month, day, hour, minute, second, microsecond, UTC))
 
 
 def refusal(text: str) -> Unreadable | None:

@@ -14,6 +14,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import GenericAlias
 from typing import IO, Final, TypeVar
 
 import msgspec
@@ -290,7 +291,8 @@ class BackupFile:
 def decoded_rows(octets: bytes, kind: type[Row], *, whose: str) -> list[Row]:
     """Rows as `put_rows` encodes them; raises Malformed."""
     try:
-        return msgspec.msgpack.decode(octets, type=list[kind])  # type: ignore[valid-type]
+        rows: list[Row] = msgspec.msgpack.decode(octets, type=GenericAlias(list, (kind,)))
+        return rows
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"{whose}: expected rows of a known kind; {error}") from None
 

@@ -18,7 +18,7 @@ from deploytrail.app.episodes import Episodes
 from deploytrail.app.recording import Recorder
 from deploytrail.clock import Clock
 from deploytrail.errors import Fenced
-from deploytrail.event import Actor, Error, Event, Source, Target
+from deploytrail.event import Actor, Error, Event, Outcome, Source, Target
 from deploytrail.follow.lease import Lease
 from deploytrail.follow.retry import Retry
 from deploytrail.follow.told import Standing, Tell
@@ -95,12 +95,12 @@ class Told:
         return known
 
     def _event(
-        self, action: str, outcome: str, witness: str | None = None, error: Error | None = None
+        self, action: str, outcome: Outcome, witness: str | None = None, error: Error | None = None
     ) -> Event:
         return Event(
             id=self._clock.event_id(),
             action=action,
-            outcome=outcome,  # type: ignore[arg-type]
+            outcome=outcome,
             time=self._clock.now(),
             actor=Actor(type="system"),
             source=Source(tool="deploytrail", instance=LOCAL_INSTANCE),

@@ -44,14 +44,15 @@ def search(
     words and "phrases". Prints as 'deploytrail log' does.
     """
     refuse_export(home)
-    text, order = query_of(query), "oldest" if oldest else "newest"
+    text = query_of(query)
+    order: Order = "oldest" if oldest else "newest"
     limit = _ALL if all else count or _COUNT
     with asking(home, url) as trail:
         # What this person recorded a moment ago is to be found.
         size = trail.size()
         after = size - 1 if size else None
-        first = trail.search(text, limit=min(limit, _PAGE), order=order, after=after)  # type: ignore[arg-type]
-        following = pages(trail, text, first, order=order)  # type: ignore[arg-type]
+        first = trail.search(text, limit=min(limit, _PAGE), order=order, after=after)
+        following = pages(trail, text, first, order=order)
         say_pages(trail, first, following, limit=limit, is_json=json)
     return EXIT_OK
 

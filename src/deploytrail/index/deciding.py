@@ -18,6 +18,7 @@ from deploytrail.query.fields import Field, Kind
 from deploytrail.query.tree import (
     And,
     Between,
+    Branch,
     Exists,
     Filter,
     Is,
@@ -54,35 +55,35 @@ class Question:
 
     def decided(self, part: Part) -> Decided:
         """Which of a segment's entries match."""
-        stack = [_Frame(self._filter, self, part)] if _is_branch(self._filter) else []
-        if not stack:
-            return self._leaf(self._filter, part)  # type: ignore[arg-type]
+        if not isinstance(self._filter, Not | And | Or):
+            return self._leaf(self._filter, part)
+        stack = [_Frame(self._filter, self, part)]
         while True:
             frame = stack[-1]
             child = next(frame.children, None)
-            if child is not None and _is_branch(child):
+            if isinstance(child, Not | And | Or):
                 stack.append(_Frame(child, self, part))
                 continue
             if child is not None:
-                frame.take(self._leaf(child, part))  # type: ignore[arg-type]
+                frame.take(self._leaf(child, part))
                 continue
             stack.pop()
             if not stack:
                 return frame.result()
             stack[-1].take(frame.result())
 
-    def order(self, branch: Filter) -> list[Filter]:
+    def order(self, branch: Branch) -> list[Filter]:
         """The parts of a branch in the order in which they are decided.
 
         Leaves first, since one that matches nothing spares the rest. Of a deep tree, what holds
         more sets at a time goes first, so that few of them are held at once (Sethi and Ullman).
         """
-        below = list(parts(branch))  # type: ignore[arg-type]
+        below = list(parts(branch))
         is_deep = self._needs.get(id(branch), 1) > _DEEP
         return sorted(below, key=lambda one: self._need(one), reverse=is_deep)
 
     def _need(self, filter: Filter) -> int:
-        return self._needs[id(filter)] if _is_branch(filter) else 0
+        return self._needs[id(filter)] if isinstance(filter, Not | And | Or) else 0
 
     def any_of(self, leaves: list[Is], part: Part) -> int:
         """The entries that have any of these clear words."""
@@ -124,7 +125,7 @@ class Question:
 class _Frame:
     """A branch on its way: what its parts said so far."""
 
-    def __init__(self, branch: Filter, question: Question, part: Part) -> None:
+    def __init__(self, branch: Branch, question: Question, part: Part) -> None:
         self._branch = branch
         self._everything = part.everything
         self._so_far: Decided | None = None
@@ -185,22 +186,18 @@ def _either(one: Decided, two: Decided) -> Decided:
     return Decided(one.certain | two.certain, possible)
 
 
-def _is_branch(filter: Filter) -> bool:
-    return isinstance(filter, Not | And | Or)
-
-
 def _needs(filter: Filter) -> dict[int, int]:
     """How many sets must be held at once to decide each branch, by its identity."""
     found: dict[int, int] = {}
-    order: list[Filter] = []
+    order: list[Branch] = []
     pending = [filter]
     while pending:
         node = pending.pop()
-        if _is_branch(node):
+        if isinstance(node, Not | And | Or):
             order.append(node)
-            pending.extend(parts(node))  # type: ignore[arg-type]
+            pending.extend(parts(node))
     for node in reversed(order):
-        below = sorted((found.get(id(one), 1) for one in parts(node)), reverse=True)  # type: ignore[arg-type]
+        below = sorted((found.get(id(one), 1) for one in parts(node)), reverse=True)
         found[id(node)] = max((need + (at > 0) for at, need in enumerate(below)), default=1)
     return found
 

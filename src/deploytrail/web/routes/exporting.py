@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -17,8 +17,8 @@ from deploytrail.access.principal import Permission
 from deploytrail.app.asked_event import asked_event
 from deploytrail.app.exporting import export as export_proofs
 from deploytrail.errors import Behind, Malformed, NotFound, Overloaded, TooSlow
-from deploytrail.query.tree import EVERYTHING
-from deploytrail.trail import Shown
+from deploytrail.query.tree import EVERYTHING, Filter
+from deploytrail.trail import Page, Shown
 from deploytrail.web import csv
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
@@ -100,11 +100,7 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
     if not is_part and (query or call.principal.scope != EVERYTHING):
         cursor: str | None = None
         while True:
-            page = await call.server.readers.ask(
-                lambda served, at=cursor: served.searching.search(  # type: ignore[misc]
-                    query, limit=PAGE, cursor=at, order="oldest", scope=call.principal.scope
-                )
-            )
+            page = await call.server.readers.ask(_searched(query, cursor, call.principal.scope))
             yield list(page.items)
             cursor = page.next
             if cursor is None:
@@ -114,12 +110,18 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
     end = size if wanted.until is None else min(size, wanted.until)
     for first in range(wanted.first or 0, end, PAGE):
         until = min(end, first + PAGE)
-        found = await call.server.readers.ask(
-            lambda served, first=first, until=until: list(  # type: ignore[misc]
-                served.trail.entries(first=first, until=until)
-            )
-        )
+        found = await call.server.readers.ask(_entries(first, until))
         yield [one for one in found if matches(asked_event(one))]
+
+
+def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[ServedTrail], Page]:
+    return lambda served: served.searching.search(
+        query, limit=PAGE, cursor=cursor, order="oldest", scope=scope
+    )
+
+
+def _entries(first: int, until: int) -> Callable[[ServedTrail], list[Shown]]:
+    return lambda served: list(served.trail.entries(first=first, until=until))
 
 
 async def proofs(call: Call) -> Response:
