@@ -15,7 +15,7 @@ import apsw
 from bench import postgres, typical
 from bench.figure import Figure, interleaved
 from bench.typical import Deliveries
-from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.trails.directory import DirectoryTrail, open_directory
 
 _BATCH = 1_000
 _BATCHES_PER_ROUND = 10

@@ -22,7 +22,7 @@ print(time.process_time() - start)
 _OPEN = """
 import sys, time
 from pathlib import Path
-from deploytrail.app.directory import open_directory
+from deploytrail.app.trails.directory import open_directory
 start = time.perf_counter()
 trail = open_directory(Path(sys.argv[1]), create=False, environment={"XDG_STATE_HOME": sys.argv[2]})
 size = trail.size()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.app.directory import DirectoryTrail, open_directory
+from deploytrail.app.trails.directory import DirectoryTrail, open_directory
 from tests.fakes import FakeClock
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from deploytrail.access.principal import Principal
 from deploytrail.access.token import ROLES
-from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.known_tokens import KnownTokens
-from deploytrail.app.tokens import Created, Tokens
+from deploytrail.app.access.known_tokens import KnownTokens
+from deploytrail.app.access.tokens import Created, Tokens
+from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.clock import Clock
 from deploytrail.event import Actor, Auth
 from tests.fakes import NOON

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.disclosing import Disclosing
-from deploytrail.app.indexes import CurrentIndex
-from deploytrail.app.searching import LIMITS, Limits, Searching
+from deploytrail.app.followers.disclosing import Disclosing
+from deploytrail.app.questions.indexes import CurrentIndex
+from deploytrail.app.questions.searching import LIMITS, Limits, Searching
+from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.clock import Clock
 from deploytrail.event import Event
 from deploytrail.follow.reading import piece, steps

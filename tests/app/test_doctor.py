@@ -7,13 +7,13 @@ from pathlib import Path
 import apsw
 import pytest
 
-from deploytrail.app.continuing import continue_after, successor
+from deploytrail.app.backups.continuing import continue_after, successor
 from deploytrail.app.doctor import accept_clock, clear_fence, examine
 from deploytrail.errors import EXIT_POLICY_UNMET, ClockSuspect, Conflict, Fenced, Malformed
 from deploytrail.event import Actor
 from deploytrail.log import policy
 from deploytrail.log.note import Signer
-from tests.app.trails import Place, place
+from tests.app.places import Place, place
 from tests.app.witnessed import Neighbour, add
 
 BOB = Actor(type="user", id="os:bob@host")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.app.directory import DirectoryTrail
 from deploytrail.app.exporting import export, export_events
+from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.app.verifying import verify
 from deploytrail.errors import DeploytrailError, Malformed
 from deploytrail.trail import Report, Shown
-from tests.app.trails import Place, recorded
+from tests.app.places import Place, recorded
 
 Told = Callable[[int, int], None]
 

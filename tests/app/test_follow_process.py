@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from deploytrail.app.directory import open_directory
+from deploytrail.app.trails.directory import open_directory
 from deploytrail.clock import SystemClock
 from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, EXIT_USAGE
 from deploytrail.event import Actor, Event, Source
 from deploytrail.follow.lag import wait_until
 from deploytrail.follow.view import Cursors
 from deploytrail.stores.sqlite.place import raise_fence
-from tests.app.trails import Place
+from tests.app.places import Place
 from tests.conftest import ROOT
 from tests.fakes import FakeClock
 from tests.follow.counting import CountingStore

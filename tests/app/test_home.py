@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app import home as homes
-from deploytrail.app.directory import open_directory
 from deploytrail.app.home import Home
+from deploytrail.app.trails.directory import open_directory
 from deploytrail.errors import (
     Conflict,
     DeploytrailError,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploytrail.app.directory import DirectoryTrail
-from deploytrail.app.indexes import CurrentIndex
+from deploytrail.app.followers.leases import FileLease
 from deploytrail.app.indexing import catch_up, rebuild_index
-from deploytrail.app.leases import FileLease
-from deploytrail.app.searching import Searching
+from deploytrail.app.questions.indexes import CurrentIndex
+from deploytrail.app.questions.searching import Searching
+from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.errors import Misconfigured
 from deploytrail.follow.view import Cursors
 from tests.events import event

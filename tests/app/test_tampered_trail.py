@@ -15,7 +15,7 @@ from deploytrail.log.tiles import WIDTH, decode_bundle, encode_bundle
 from deploytrail.trail import Attachment
 from deploytrail.zstd import zstd
 from tests.app.doctored import doctored
-from tests.app.trails import Place, place, recorded
+from tests.app.places import Place, place, recorded
 
 COUNT = 300
 

@@ -18,7 +18,7 @@ from deploytrail.log import note, policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Witness
 from deploytrail.zstd import zstd
-from tests.app.trails import Place, place, recorded
+from tests.app.places import Place, place, recorded
 
 COUNT = 600
 """Two full bundles and a tail of 88."""

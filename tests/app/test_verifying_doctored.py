@@ -24,7 +24,7 @@ from deploytrail.log.policy import Witness
 from deploytrail.log.reading import entry_at
 from deploytrail.trail import Attachment, Report
 from tests.app.doctored import append, doctored, forged, set_tree, tree
-from tests.app.trails import Place, place, recorded
+from tests.app.places import Place, place, recorded
 
 COUNT = 300
 

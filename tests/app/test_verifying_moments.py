@@ -12,11 +12,11 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from deploytrail.app.evidence import StoredEvidence
 from deploytrail.app.home import Home
+from deploytrail.app.proofs.evidence import StoredEvidence
 from deploytrail.app.verifying import verify
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined
-from tests.app.trails import place, recorded
+from tests.app.places import place, recorded
 
 COUNT: Final = 600
 

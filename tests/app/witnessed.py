@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploytrail.app.asking import Asking
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.cosigning.asking import Asking
+from deploytrail.app.cosigning.witnessing import Told
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.app.verifying import verify
-from deploytrail.app.witnessing import Told
 from deploytrail.errors import Unreachable
 from deploytrail.event import Actor
 from deploytrail.kit.answer import Response
@@ -22,7 +22,7 @@ from deploytrail.log.policy import Policy
 from deploytrail.stores.cosigned import CosignedFiles
 from deploytrail.trail import Report
 from deploytrail.witness.keeping import Refusal, Witness
-from tests.app.trails import Place
+from tests.app.places import Place
 from tests.fakes import FakeClock
 from tests.follow.hosted import Lines
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from deploytrail.actions import CATALOGUE
-from deploytrail.app import accepted, asked, asking, lagging
+from deploytrail.app.cosigning import asked, asking, lagging
+from deploytrail.app.proofs import accepted
 from tests.cli.program import Program
 from tests.conftest import ROOT
 

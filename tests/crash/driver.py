@@ -24,13 +24,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from deploytrail.app import home as homes
-from deploytrail.app.backing_up import backup, source_of
+from deploytrail.app.backups.backing_up import backup, source_of
+from deploytrail.app.backups.restoring import restore
 from deploytrail.app.doctor import clear_fence
+from deploytrail.app.events.recording import Recorder
 from deploytrail.app.exporting import export
 from deploytrail.app.home import Home
 from deploytrail.app.indexing import catch_up
-from deploytrail.app.recording import Recorder
-from deploytrail.app.restoring import restore
 from deploytrail.clock import SystemClock
 from deploytrail.errors import DeploytrailError, Fenced
 from deploytrail.event import Actor

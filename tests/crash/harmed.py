@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import apsw
 
-from deploytrail.app.examining import readable_rows
+from deploytrail.app.proofs.examining import readable_rows
 from deploytrail.app.verifying import verify
 from deploytrail.errors import DeploytrailError
 from deploytrail.stores.sqlite.examined import ExaminedLog, examined

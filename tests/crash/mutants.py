@@ -43,7 +43,7 @@ OF_NAMES: Final = {
         "    return origin\n",
     ),
     "no sync behind the renames of a restored trail": Mutant(
-        "app/restoring.py",
+        "app/backups/restoring.py",
         "    home.new_log.rename(home.log)\n    sync_directory(home.directory)\n",
         "    home.new_log.rename(home.log)\n",
     ),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from deploytrail.app.opening import open_trail
+from deploytrail.app.trails.opening import open_trail
 from deploytrail.clock import microseconds, uuid7
 from deploytrail.errors import Busy, CommitUnknown, Unreachable
 from deploytrail.event import Actor, Event, Source

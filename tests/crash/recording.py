@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import apsw
 
 from deploytrail.app import home as homes
+from deploytrail.app.events.recording import Recorder
 from deploytrail.app.home import Home
-from deploytrail.app.recording import Recorder
 from deploytrail.clock import SystemClock
 from deploytrail.log.publish import Publisher
 from deploytrail.stores.sqlite.database import Guard

@@ -13,8 +13,8 @@ import apsw
 import pytest
 
 from deploytrail.app import home as homes
+from deploytrail.app.events.recording import Recorder
 from deploytrail.app.home import Home
-from deploytrail.app.recording import Recorder
 from deploytrail.clock import SystemClock
 from deploytrail.errors import DiskFull
 from deploytrail.stores.sqlite.database import Guard

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from deploytrail.app.database import open_database
+from deploytrail.app.trails.database import open_database
 from deploytrail.app.verifying import verify
 from deploytrail.clock import SystemClock
 from deploytrail.entry import fields

@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from deploytrail.app.backing_up import keys_beside
-from deploytrail.app.restoring import restore
+from deploytrail.app.backups.backing_up import keys_beside
+from deploytrail.app.backups.restoring import restore
 from deploytrail.app.verifying import verify
 from tests.crash import oracle
 from tests.crash.form import IS_LONG

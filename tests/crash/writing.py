@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from deploytrail.app.backing_up import backup, source_of
-from deploytrail.app.directory import DirectoryTrail, open_directory
-from deploytrail.app.recording import Recorder, submission
+from deploytrail.app.backups.backing_up import backup, source_of
+from deploytrail.app.events.recording import Recorder, submission
+from deploytrail.app.trails.directory import DirectoryTrail, open_directory
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import SenderError
 from deploytrail.event import Actor, Event, Source, Target

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from deploytrail import entry
-from deploytrail.app.directory import open_directory
+from deploytrail.app.trails.directory import open_directory
 from deploytrail.event import Actor, Change, Client, Event, Reason, Source, Target, Where
 from deploytrail.trail import Attachment
 from deploytrail.vault.conceal import Concealed, Concealer, identities

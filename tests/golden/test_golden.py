@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from deploytrail import entry
-from deploytrail.app.directory import open_directory
+from deploytrail.app.trails.directory import open_directory
 from deploytrail.event import Event
 from deploytrail.trail import Receipt
 from deploytrail.vault import disclosure

@@ -16,8 +16,8 @@ from deploytrail.query.fields import FIELDS, Kind
 from deploytrail.query.parse import parse
 from deploytrail.query.predicate import predicate
 from deploytrail.query.terms import IN, NO_FIELDS
+from tests.app.places import place
 from tests.app.searched import Searched
-from tests.app.trails import place
 from tests.fakes import NOON
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/query.md").read_text(encoding="utf-8")

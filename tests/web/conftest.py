@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.trails import Place, place
+from tests.app.places import Place, place
 from tests.web.served import Served, served
 
 

@@ -14,8 +14,8 @@ from deploytrail.app.local import Asking
 from deploytrail.errors import Unknown
 from deploytrail.web.matching import compiler
 from deploytrail.web.reading import ServedTrail
+from tests.app.places import Place, place
 from tests.app.searched import Searched
-from tests.app.trails import Place, place
 from tests.web.served import ASKS, Served, served
 
 NARROW = "scoped to "

@@ -17,7 +17,7 @@ from deploytrail.web.hosts import LOOPBACK
 from deploytrail.web.journal import Journal
 from deploytrail.web.matching import Matches
 from deploytrail.web.reading import ServedTrail
-from tests.app.trails import Place
+from tests.app.places import Place
 
 ADMIN = Principal("token:admin", "alice", ALL)
 ASKS = {

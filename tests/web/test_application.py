@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploytrail.errors import Tampered
-from tests.app.trails import Place
+from tests.app.places import Place
 from tests.web.served import Served, served
 
 

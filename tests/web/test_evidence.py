@@ -10,7 +10,7 @@ import pytest
 from deploytrail import attachment_line
 from deploytrail.event import EventId
 from deploytrail.trail import Attachment
-from tests.app.trails import Place
+from tests.app.places import Place
 from tests.events import body, new_id
 from tests.web.served import Answer, Served
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploytrail.zstd import zstd
-from tests.app.trails import Place, place
+from tests.app.places import Place, place
 from tests.events import body, events
 from tests.quickly import quickly
 from tests.searching import examples

@@ -12,7 +12,7 @@ import pytest
 from deploytrail.access.principal import Principal
 from deploytrail.errors import Unknown, Unreachable
 from deploytrail.web.knowing import Knowing
-from tests.app.trails import Place
+from tests.app.places import Place
 from tests.web.served import ADMIN, served
 
 BOB = Principal("token:bob", "bob", frozenset())

@@ -11,7 +11,7 @@ import pytest
 
 from deploytrail.event import Source
 from deploytrail.zstd import zstd
-from tests.app.trails import Place
+from tests.app.places import Place
 from tests.events import body, event
 from tests.web.served import Served
 

@@ -16,8 +16,8 @@ from deploytrail.event import Event
 from deploytrail.query.tree import Filter, Within, below
 from deploytrail.query.written import canonical
 from deploytrail.trail import Receipt
-from tests.app.backups import erase
-from tests.app.trails import Place, place
+from tests.app.backed_up import erase
+from tests.app.places import Place, place
 from tests.query.filters import filters, happenings
 from tests.searching import USUAL, examples
 from tests.web.indexed import follow, lines, over

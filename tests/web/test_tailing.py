@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploytrail.app.claimed import Heard
+from deploytrail.app.events.claimed import Heard
 from deploytrail.web.writer import Wanted
 from tests.events import body
 from tests.web.served import Served, asgi_scope

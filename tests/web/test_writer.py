@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from deploytrail.app.claimed import Heard
-from deploytrail.app.recording import Recorded
+from deploytrail.app.events.claimed import Heard
+from deploytrail.app.events.recording import Recorded
 from deploytrail.errors import (
     Busy,
     CommitUnknown,

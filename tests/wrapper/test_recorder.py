@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.app.directory import open_directory
+from deploytrail.app.trails.directory import open_directory
 from deploytrail.event import Event, Source
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.trail import Patience, Trail

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 
 from deploytrail.app import home as homes
-from deploytrail.app.database import key_home, open_database
 from deploytrail.app.doctor import (
     Check,
     accept_clock_of,
@@ -15,6 +14,7 @@ from deploytrail.app.doctor import (
     unrecorded,
     verification,
 )
+from deploytrail.app.trails.database import key_home, open_database
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import DeploytrailError, NotFound
 from deploytrail.event import Actor

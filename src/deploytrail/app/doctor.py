@@ -15,9 +15,9 @@ from msgspec import Struct
 
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app import home as homes
-from deploytrail.app.directory import open_directory
 from deploytrail.app.home import Home
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.trails.directory import open_directory
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.app.verifying import verify
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import (

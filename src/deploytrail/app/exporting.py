@@ -17,8 +17,8 @@ from typing import IO, Final
 
 import msgspec
 
-from deploytrail.app.exported import FORMAT, FORMAT_CONCEALED, ExportedEvidence
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.proofs.exported import FORMAT, FORMAT_CONCEALED, ExportedEvidence
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.entry import base64url
 from deploytrail.errors import Tampered
 from deploytrail.log import policy

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Protocol
 
-from deploytrail.app.acting import appending
-from deploytrail.app.board import FileBoard, NoBoard
-from deploytrail.app.disclosing import Disclosing
-from deploytrail.app.following import Followed, Following, Parts
-from deploytrail.app.lines import Lines, Stream
-from deploytrail.app.opening import Place, open_trail
-from deploytrail.app.recording import Recorder
-from deploytrail.app.stored import StoredTrail
-from deploytrail.app.witnessing import Witnessing
+from deploytrail.app.cosigning.witnessing import Witnessing
+from deploytrail.app.events.recording import Recorder
+from deploytrail.app.followers.acting import appending
+from deploytrail.app.followers.board import FileBoard, NoBoard
+from deploytrail.app.followers.disclosing import Disclosing
+from deploytrail.app.followers.following import Followed, Following, Parts
+from deploytrail.app.followers.lines import Lines, Stream
+from deploytrail.app.trails.opening import Place, open_trail
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock
 from deploytrail.errors import EXIT_OK, EXIT_OUR_FAULT, DeploytrailError
 from deploytrail.follow.actor import Actor

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
-from deploytrail.app.disclosing import Disclosing
-from deploytrail.app.indexes import IndexStore
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.followers.disclosing import Disclosing
+from deploytrail.app.questions.indexes import IndexStore
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock
 from deploytrail.follow.hosting import ViewHost
 from deploytrail.follow.rebuild import rebuild

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploytrail.app.board import load_board
-from deploytrail.app.indexes import CurrentIndex
+from deploytrail.app.followers.board import load_board
 from deploytrail.app.indexing import Progress, catch_up, rebuild_index
-from deploytrail.app.opening import Place, open_trail
 from deploytrail.app.published import size_signed
-from deploytrail.app.searching import Searching, stats
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.questions.indexes import CurrentIndex
+from deploytrail.app.questions.searching import Searching, stats
+from deploytrail.app.trails.opening import Place, open_trail
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.index.contract import NAME
 from deploytrail.index.part import Memory

@@ -5,8 +5,8 @@ Nothing is signed or written here: whoever publishes does that, and this reads w
 
 from __future__ import annotations
 
-from deploytrail.app.policies import accepted_note, stated
-from deploytrail.app.signed import inclusion
+from deploytrail.app.cosigning.policies import accepted_note, stated
+from deploytrail.app.events.signed import inclusion
 from deploytrail.errors import NotFound
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note, proof

@@ -14,15 +14,15 @@ from typing import Final, Literal, NamedTuple
 from msgspec import structs
 
 from deploytrail.app import home as homes
-from deploytrail.app import stated
-from deploytrail.app.accepted import Accepted, newest_accepted
-from deploytrail.app.evidence import StoredEvidence
-from deploytrail.app.examining import Examination, deep_of_export, deep_of_log
-from deploytrail.app.exported import ExportedEvidence
-from deploytrail.app.handed import checkpoint_claim, leaf_claims
 from deploytrail.app.home import Home
-from deploytrail.app.proven import Asked, is_proof, verify_proof
-from deploytrail.app.trust import Trust, Vouched, aged, trust_in, vouched
+from deploytrail.app.proofs import stated
+from deploytrail.app.proofs.accepted import Accepted, newest_accepted
+from deploytrail.app.proofs.evidence import StoredEvidence
+from deploytrail.app.proofs.examining import Examination, deep_of_export, deep_of_log
+from deploytrail.app.proofs.exported import ExportedEvidence
+from deploytrail.app.proofs.handed import checkpoint_claim, leaf_claims
+from deploytrail.app.proofs.proven import Asked, is_proof, verify_proof
+from deploytrail.app.proofs.trust import Trust, Vouched, aged, trust_in, vouched
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import (
     EXIT_INCOMPLETE,
@@ -174,7 +174,7 @@ def _examination(
 
 def _of_database(stack: ExitStack, url: str, environment: Mapping[str, str]) -> Examination:
     # Only here: whoever verifies a directory needs no driver of a database.
-    from deploytrail.app.database import examine_database
+    from deploytrail.app.trails.database import examine_database
 
     return examine_database(stack, url, environment)
 

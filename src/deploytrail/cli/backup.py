@@ -12,7 +12,7 @@ from deploytrail.cli.terminal import say_json, tell
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.backing_up import Backup
+    from deploytrail.app.backups.backing_up import Backup
 
 _File = Annotated[
     Path,
@@ -32,8 +32,8 @@ def backup(
     without it they open nothing. Keep FILE.keys for thirty days at most: whoever was erased
     since is still in it.
     """
-    from deploytrail.app.backing_up import backup as back_up
-    from deploytrail.app.backing_up import source_of
+    from deploytrail.app.backups.backing_up import backup as back_up
+    from deploytrail.app.backups.backing_up import source_of
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from deploytrail.address import Address
     from deploytrail.app.doctor import Check
-    from deploytrail.app.opening import Place
+    from deploytrail.app.trails.opening import Place
     from deploytrail.trail import Receipt
 
 _MARKS: Final = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "red")}

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from deploytrail.actions import OWN_TOOL, check_outcome, outcome
-from deploytrail.app.claimed import claimed
+from deploytrail.app.events.claimed import claimed
 from deploytrail.cli.redacted_event import redacted
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed

@@ -15,7 +15,7 @@ from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.stored import StoredTrail
+    from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.cli.progress import Progress
     from deploytrail.remote import RemoteTrail
     from deploytrail.trail import Shown
@@ -112,6 +112,6 @@ def _line(origin: str, shown: Shown) -> bytes:
     """An event as `log --json` says it."""
     import msgspec
 
-    from deploytrail.app.document import document
+    from deploytrail.app.events.document import document
 
     return msgspec.json.encode(document(shown, origin))

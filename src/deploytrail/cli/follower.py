@@ -20,7 +20,7 @@ from deploytrail.address import Database, Directory, database
 from deploytrail.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from deploytrail.app.opening import Place
+    from deploytrail.app.trails.opening import Place
 
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_SECONDS_MAX: Final = 30.0

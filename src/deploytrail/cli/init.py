@@ -110,10 +110,10 @@ def init(
 
 
 def _init_database(url: str, origin: str | None, *, is_continued: bool, is_json: bool) -> None:
-    from deploytrail.app.opening import refuse_without_driver
+    from deploytrail.app.trails.opening import refuse_without_driver
 
     refuse_without_driver()
-    from deploytrail.app.database import create_database, key_home, shown
+    from deploytrail.app.trails.database import create_database, key_home, shown
     from deploytrail.clock import SystemClock
     from deploytrail.errors import Conflict
 
@@ -169,7 +169,7 @@ def _created(place: Home, origin: str | None, old: Path | None, reason: str | No
 
     if old is None:
         return create(place, clock=SystemClock(), environment=os.environ, origin=origin)
-    from deploytrail.app.continuing import continue_after
+    from deploytrail.app.backups.continuing import continue_after
     from deploytrail.redact import mask
     from deploytrail.wrapper.account import account
     from deploytrail.wrapper.ci import ci_context

@@ -160,7 +160,7 @@ def _say_begin() -> None:
 
 def say_events(events: Iterator[Shown], *, origin: str, is_json: bool) -> int:
     """Prints them; returns how many there were."""
-    from deploytrail.app.document import document
+    from deploytrail.app.events.document import document
     from deploytrail.cli import log_table
 
     said = 0

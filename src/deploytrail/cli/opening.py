@@ -20,8 +20,8 @@ from deploytrail.sentence import counted
 if TYPE_CHECKING:
     from deploytrail.address import Address, Database, Server
     from deploytrail.app.home import Home
-    from deploytrail.app.opening import Place
-    from deploytrail.app.stored import StoredTrail
+    from deploytrail.app.trails.opening import Place
+    from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.remote import RemoteTrail
     from deploytrail.trail import TrailProducer, TrailReader
 
@@ -146,10 +146,10 @@ def is_there(place: Home) -> bool:
 
 
 def _of_database(place: Database) -> tuple[TrailReader, Sequence[str]]:
-    from deploytrail.app.opening import refuse_without_driver
+    from deploytrail.app.trails.opening import refuse_without_driver
 
     refuse_without_driver()
-    from deploytrail.app.database import open_to_read
+    from deploytrail.app.trails.database import open_to_read
 
     return open_to_read(place.url, os.environ)
 
@@ -180,7 +180,7 @@ def _opened(home: Path | None) -> tuple[TrailReader, Sequence[str]]:
             # Where there is a log, what is not there is its key.
             if not place.exists:
                 raise
-    from deploytrail.app.examined_trail import open_examined, open_export
+    from deploytrail.app.proofs.examined_trail import open_examined, open_export
 
     trail = (
         open_export(place.directory, os.environ) if is_export else open_examined(place, os.environ)
@@ -197,7 +197,7 @@ def _may_be_written(place: Home) -> bool:
 @contextmanager
 def opened(place: Place | None) -> Iterator[StoredTrail]:
     """A trail that is there, as its owner opens it."""
-    from deploytrail.app.opening import open_trail
+    from deploytrail.app.trails.opening import open_trail
 
     with open_trail(place, create=False) as trail:
         yield trail
@@ -241,7 +241,7 @@ def _to_append(place: Address | None) -> tuple[TrailProducer, Path]:
 
     if isinstance(place, Server):
         return remote(place, patience_seconds=30), aside_directory(os.environ, place.url)
-    from deploytrail.app.opening import open_trail
+    from deploytrail.app.trails.opening import open_trail
 
     if isinstance(place, Database):
         return open_trail(place), aside_directory(os.environ, place.url)

@@ -36,7 +36,7 @@ def proof(
     Prints a c2sp.org/tlog-proof under the newest checkpoint, and publishes one where needed.
     'deploytrail verify PROOF --entry ENTRY --policy POLICY' checks it anywhere, without the log.
     """
-    from deploytrail.app.document import receipt_of
+    from deploytrail.app.events.document import receipt_of
     from deploytrail.cli.finding import asked, find
 
     wanted = asked(id, index)

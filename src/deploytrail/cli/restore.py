@@ -14,8 +14,8 @@ from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.refilling import Refilled
-    from deploytrail.app.restoring import Restored
+    from deploytrail.app.backups.refilling import Refilled
+    from deploytrail.app.backups.restoring import Restored
 
 _File = Annotated[
     Path,
@@ -53,7 +53,7 @@ def restore(
     a newer state of this log was seen here.
     """
     from deploytrail.address import Database
-    from deploytrail.app.restoring import restore as make_again
+    from deploytrail.app.backups.restoring import restore as make_again
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 

@@ -275,7 +275,7 @@ def _elsewhere(url: str, patience: Patience) -> TrailProducer:
         token = os.environ.get("DEPLOYTRAIL_TOKEN") or None
         seconds = float(patience.writer)
         return RemoteTrail(found.url, token=token, patience_seconds=seconds, answer_seconds=seconds)
-    from deploytrail.app.opening import open_trail
+    from deploytrail.app.trails.opening import open_trail
 
     return open_trail(found, patience=patience)
 

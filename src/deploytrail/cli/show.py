@@ -67,7 +67,7 @@ def show(
 
     With its receipt, and with what of it was erased or is missing.
     """
-    from deploytrail.app.document import document, receipt_of
+    from deploytrail.app.events.document import document, receipt_of
     from deploytrail.cli.finding import asked, find
 
     wanted = asked(id, index)

@@ -27,7 +27,7 @@ def tail(
 
     None is left out and none comes twice, also where the server is stopped and started meanwhile.
     """
-    from deploytrail.app.document import document
+    from deploytrail.app.events.document import document
     from deploytrail.cli import log_table
 
     refuse_export(home)

@@ -20,8 +20,8 @@ from deploytrail.printable import printable
 
 if TYPE_CHECKING:
     from deploytrail.access.token import Token
-    from deploytrail.app.opening import Place
-    from deploytrail.app.tokens import Created, Tokens
+    from deploytrail.app.access.tokens import Created, Tokens
+    from deploytrail.app.trails.opening import Place
     from deploytrail.clock import Clock
     from deploytrail.event import Actor
 
@@ -219,7 +219,7 @@ def _place(home: Path | None, url: str | None) -> Place | None:
 @contextmanager
 def _tokens(place: Place | None, clock: Clock, *, is_writing: bool = True) -> Iterator[Tokens]:
     """Those of a trail that is there; what was set is published when the block has ended."""
-    from deploytrail.app.opening import open_trail
+    from deploytrail.app.trails.opening import open_trail
 
     with open_trail(place, create=False, clock=clock) as trail:
         yield trail.tokens()

@@ -15,9 +15,9 @@ from deploytrail.cli.terminal import say, tell
 from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, Malformed, Misconfigured
 
 if TYPE_CHECKING:
-    from deploytrail.app.opening import Place
     from deploytrail.app.settings import Settings
-    from deploytrail.app.stored import StoredTrail
+    from deploytrail.app.trails.opening import Place
+    from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.clock import Clock
 
 UpUrlOption = Annotated[

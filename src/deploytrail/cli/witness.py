@@ -31,7 +31,7 @@ from deploytrail.sentence import counted
 if TYPE_CHECKING:
     import socket
 
-    from deploytrail.app.cosigned import Cosigned
+    from deploytrail.app.cosigning.cosigned import Cosigned
     from deploytrail.clock import Clock
     from deploytrail.log.note import Signer
     from deploytrail.witness.keeping import Refusal
@@ -93,7 +93,7 @@ def witness_init(
 
     Where there is one already, only the latter.
     """
-    from deploytrail.app import own_witness
+    from deploytrail.app.cosigning import own_witness
     from deploytrail.clock import SystemClock
 
     place = own_witness.find(home, os.environ)
@@ -116,7 +116,7 @@ def witness_init(
 
 def witness_key(home: WitnessHomeOption = None) -> None:
     """Print the key by which everybody checks what this witness has cosigned."""
-    from deploytrail.app import own_witness
+    from deploytrail.app.cosigning import own_witness
 
     say(_vkey(own_witness.signer(own_witness.find(home, os.environ))))
 
@@ -145,7 +145,7 @@ def witness_up(
     Requests and answers are signed and secret from nobody, so it may well listen without TLS.
     Refusals are told on standard error, a line of JSON each.
     """
-    from deploytrail.app import own_witness
+    from deploytrail.app.cosigning import own_witness
     from deploytrail.clock import SystemClock
     from deploytrail.witness import serving
     from deploytrail.witness.keeping import Witness
@@ -247,8 +247,8 @@ def witness_status(
     Exit codes: 0 where nothing is wrong, 1 where a log has signed two histories, 3 where something
     that was cosigned can't be read.
     """
-    from deploytrail.app import own_witness
-    from deploytrail.app.cosigned import cosigned
+    from deploytrail.app.cosigning import own_witness
+    from deploytrail.app.cosigning.cosigned import cosigned
 
     place = own_witness.find(home, os.environ)
     own = own_witness.signer(place)

@@ -15,9 +15,9 @@ from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.opening import Place
-    from deploytrail.app.stored import StoredTrail
-    from deploytrail.app.witnesses import Listed
+    from deploytrail.app.cosigning.witnesses import Listed
+    from deploytrail.app.trails.opening import Place
+    from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.event import Actor
     from deploytrail.follow.told import Standing
     from deploytrail.log.policy import Policy
@@ -115,7 +115,7 @@ def witness_ask(
 
     Exit codes: 0 where as many cosigned as the policy asks for, else 4.
     """
-    from deploytrail.app.witnessing import ask_once
+    from deploytrail.app.cosigning.witnessing import ask_once
     from deploytrail.clock import SystemClock
 
     with opened(_place(home, url)) as trail:
@@ -172,7 +172,7 @@ def _account() -> Actor:
 
 
 def _said(policy: Policy) -> str:
-    from deploytrail.app.policies import outside, threshold
+    from deploytrail.app.cosigning.policies import outside, threshold
 
     there, number = len(outside(policy)), threshold(policy)
     names = "1 witness" if there == 1 else f"{there} witnesses"

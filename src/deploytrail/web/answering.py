@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deploytrail.actions import summary
-from deploytrail.app.document import receipt_of
+from deploytrail.app.events.document import receipt_of
 from deploytrail.trail import Shown
 from deploytrail.web.replies import EventShown
 from deploytrail.web.route import JSON

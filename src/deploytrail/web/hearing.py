@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from deploytrail import attachment_line
-from deploytrail.app.claimed import Heard
+from deploytrail.app.events.claimed import Heard
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Event

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from deploytrail.app.asked_event import asked_event
+from deploytrail.app.events.asked_event import asked_event
 from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from deploytrail.app.published import size_signed
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.errors import NotFound
 from deploytrail.event import EventId
 from deploytrail.query.tree import Filter, Order

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from deploytrail.access.principal import ALL, Principal
-from deploytrail.app.directory import DirectoryTrail
+from deploytrail.app.access.known_tokens import KnownTokens
 from deploytrail.app.face import Face
-from deploytrail.app.known_tokens import KnownTokens
 from deploytrail.app.local import Asking
-from deploytrail.app.opening import Place, open_trail
-from deploytrail.app.stored import StoredTrail
+from deploytrail.app.trails.directory import DirectoryTrail
+from deploytrail.app.trails.opening import Place, open_trail
+from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock
 from deploytrail.index.part import Memory
 from deploytrail.log.store import Reader

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from deploytrail.app.claimed import Heard
-from deploytrail.app.recording import Recorded
+from deploytrail.app.events.claimed import Heard
+from deploytrail.app.events.recording import Recorded
 from deploytrail.errors import Busy, DeploytrailError, Fenced, Overloaded, SenderError, Unreachable
 
 WAITING_EVENTS_MAX: Final = 50_000

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
 from deploytrail.app import published
-from deploytrail.app.asked_event import asked_event
+from deploytrail.app.events.asked_event import asked_event
 from deploytrail.errors import NotFound
 from deploytrail.trail import Shown
 from deploytrail.web.answering import json, shown

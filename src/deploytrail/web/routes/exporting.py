@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from deploytrail.access.principal import Permission
-from deploytrail.app.asked_event import asked_event
+from deploytrail.app.events.asked_event import asked_event
 from deploytrail.app.exporting import export as export_proofs
 from deploytrail.errors import Behind, Malformed, NotFound, Overloaded, TooSlow
 from deploytrail.query.tree import EVERYTHING, Filter

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from deploytrail.access.principal import Permission
 from deploytrail.access.scope import refuse_outside
 from deploytrail.app import published
-from deploytrail.app.claimed import Heard
-from deploytrail.app.recording import Recorded as Logged
+from deploytrail.app.events.claimed import Heard
+from deploytrail.app.events.recording import Recorded as Logged
 from deploytrail.entry import base64url
 from deploytrail.errors import (
     Busy,

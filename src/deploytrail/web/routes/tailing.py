@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from deploytrail.access.principal import Permission
-from deploytrail.app.asked_event import asked_event
+from deploytrail.app.events.asked_event import asked_event
 from deploytrail.errors import Malformed, Overloaded
 from deploytrail.trail import Shown
 from deploytrail.web import sse

@@ -1,0 +1,1 @@
+"""Tokens, and which of them the log vouches for."""

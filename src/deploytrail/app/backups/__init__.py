@@ -1,0 +1,1 @@
+"""A trail put away, put back, and gone on with."""

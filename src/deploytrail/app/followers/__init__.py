@@ -1,0 +1,1 @@
+"""What reads along behind the log, and what it appends of its own."""

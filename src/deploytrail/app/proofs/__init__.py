@@ -1,0 +1,1 @@
+"""What a verifier reads, and whose signatures it believes."""

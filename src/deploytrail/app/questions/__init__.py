@@ -1,0 +1,1 @@
+"""Questions to a trail: searched, counted, paged."""

@@ -1,0 +1,363 @@
+"""Questions to a trail: a query becomes a filter, the index says which entries, the log shows them.
+
+What the index can't know (whether words stand one behind the other) is decided by the predicate
+over the event itself, as the log and the vault give it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from deploytrail.app.events.asked_event import asked_event
+from deploytrail.app.questions import bars as widths
+from deploytrail.app.questions.changes import CHANGES
+from deploytrail.app.questions.cursors import Cursor, decode, encode
+from deploytrail.clock import Clock, at_microseconds, microseconds, rfc3339
+from deploytrail.errors import Behind, Malformed, TooSlow
+from deploytrail.follow.lag import wait_until
+from deploytrail.index.contract import Bins, Index, Match, Position, Searcher, Tally
+from deploytrail.query.fields import BY_NAME, Field
+from deploytrail.query.parse import parse
+from deploytrail.query.predicate import predicate
+from deploytrail.query.terms import near_names
+from deploytrail.query.tree import EVERYTHING, And, Filter, Order
+from deploytrail.trail import Bar, Counted, Facet, Histogram, Page, Shown, Stats
+
+LIMIT_MAX: Final = 1_000
+SECONDS_MAX: Final = 10.0
+WAIT_SECONDS_MAX: Final = 10.0
+_TAIL_SECONDS: Final = 0.2
+_TAIL_ENTRIES: Final = 1_024
+_AT_ONCE_MAX: Final = 4_096
+_Tick = Callable[[], None]
+_Resolve = Callable[[Sequence[int]], Collection[int]]
+"""Which of some entries match, by the events themselves."""
+
+
+class Entries(Protocol):
+    """The log as its readers see it: `app.listing.Listing`."""
+
+    @property
+    def origin(self) -> str: ...
+    def size(self) -> int: ...
+    def at(self, indexes: Sequence[int]) -> list[Shown]: ...
+    def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]: ...
+
+
+class Indexes(Protocol):
+    """Where the index stands."""
+
+    def current(self) -> Index | None:
+        """The one to ask now; it belongs to this thread, and stays open."""
+        ...
+
+    def cursor(self) -> int | None:
+        """How far it is, durably."""
+        ...
+
+
+class Limits(NamedTuple):
+    """How long an answer may take, and how long an entry is waited for."""
+
+    seconds: float = SECONDS_MAX
+    wait_seconds: float = WAIT_SECONDS_MAX
+
+
+LIMITS: Final = Limits()
+
+
+class _Asked(NamedTuple):
+    """A query with its scope: what it means, and how an event is asked."""
+
+    filter: Filter
+    matches: Callable[[Any], bool]
+
+
+class Searching:
+    """The half of `trail.TrailSearcher` that is asked, with a scope for each question.
+
+    What is out of scope looks absent. Belongs to one thread.
+    """
+
+    def __init__(
+        self, log: Entries, indexes: Indexes, clock: Clock, limits: Limits = LIMITS
+    ) -> None:
+        self._log = log
+        self._indexes = indexes
+        self._clock = clock
+        self._limits = limits
+
+    def search(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        order: Order = "newest",
+        after: int | None = None,
+        scope: Filter = EVERYTHING,
+    ) -> Page:
+        """See `trail.TrailSearcher.search`."""
+        return self._page(query, EVERYTHING, "search", limit, cursor, order, after, scope)
+
+    def changes(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        scope: Filter = EVERYTHING,
+    ) -> Page:
+        """See `trail.TrailSearcher.changes`."""
+        return self._page(query, CHANGES, "changes", limit, cursor, "newest", None, scope)
+
+    def facets(
+        self,
+        query: str,
+        fields: Sequence[str],
+        *,
+        limit: int = 20,
+        after: int | None = None,
+        scope: Filter = EVERYTHING,
+    ) -> list[Facet]:
+        """See `trail.TrailSearcher.facets`."""
+        wanted = [_field(name) for name in fields]
+        _check_limit(limit)
+        tick = self._ticking(after)
+        asked = self._asked(query, scope, self._clock.now())
+        with self._searcher(tick) as searcher:
+            resolve = self._resolving(asked, tick)
+            tallies = searcher.facets(asked.filter, wanted, limit=limit, resolve=resolve)
+        return [_facet(field, tally, limit) for field, tally in zip(wanted, tallies, strict=True)]
+
+    def histogram(
+        self,
+        query: str,
+        *,
+        bars: int = 60,
+        after: int | None = None,
+        scope: Filter = EVERYTHING,
+    ) -> Histogram:
+        """See `trail.TrailSearcher.histogram`."""
+        if not 0 < bars <= widths.BARS_MAX:
+            raise Malformed(f"bars: expected 1 to {widths.BARS_MAX}, found {bars}; ask for fewer")
+        tick = self._ticking(after)
+        asked = self._asked(query, scope, self._clock.now())
+        low, high = widths.bounds(asked.filter)
+
+        def edges(first: int, last: int) -> Sequence[int]:
+            first = first if low is None else low
+            return widths.edges(first, max(first, last if high is None else high - 1), bars)
+
+        with self._searcher(tick) as searcher:
+            bins = searcher.histogram(asked.filter, edges, resolve=self._resolving(asked, tick))
+        if not bins.edges and low is not None and high is not None and low < high:
+            chosen = edges(low, low)
+            none: dict[str, int] = {}
+            count = len(chosen) - 1
+            bins = Bins(tuple(chosen), (0,) * count, (none,) * count, bins.is_exact)
+        return _histogram(bins)
+
+    def suggest(
+        self, field: str, beginning: str, *, limit: int = 20, scope: Filter = EVERYTHING
+    ) -> list[str]:
+        """See `trail.TrailSearcher.suggest`."""
+        _check_limit(limit)
+        tick = self._ticking(None)
+        asked = _Asked(scope, predicate(scope))
+        with self._searcher(tick) as searcher:
+            resolve = self._resolving(asked, tick)
+            return searcher.suggest(
+                _field(field), beginning, scope=scope, limit=limit, resolve=resolve
+            )
+
+    def tail(
+        self, query: str = "", *, after: int | None = None, scope: Filter = EVERYTHING
+    ) -> Iterator[Shown]:
+        """See `trail.TrailSearcher.tail`: the log is looked at again and again."""
+        asked = self._asked(query, scope, self._clock.now())
+        nobody = threading.Event()
+        at = self._log.size() if after is None else after + 1
+        while True:
+            until = min(self._log.size(), at + _TAIL_ENTRIES)
+            for shown in self._log.entries(first=at, until=until):
+                if asked.matches(asked_event(shown)):
+                    yield shown
+            if until > at:
+                at = until
+            else:
+                self._clock.wait(nobody, _TAIL_SECONDS)
+
+    def _page(
+        self,
+        query: str,
+        besides: Filter,
+        kind: str,
+        limit: int,
+        cursor: str | None,
+        order: Order,
+        after: int | None,
+        scope: Filter,
+    ) -> Page:
+        _check_limit(limit)
+        if order not in ("newest", "oldest"):
+            raise Malformed(f"order: expected newest or oldest, found {order!r}; choose one")
+        now = self._clock.now()
+        bound = f"{kind}\0{order}\0{self._log.origin}\0{scope!r}\0{query}"
+        start: Position | None = None
+        if cursor is not None:
+            found = decode(cursor, bound)
+            start, now = found.position, at_microseconds(found.now)
+        tick = self._ticking(after)
+        asked = self._asked(query, _both(scope, besides), now)
+        resolve = self._resolving(asked, tick)
+        with self._searcher(tick) as searcher:
+            matched = _matching(searcher, asked.filter, resolve, order, start, limit + 1)
+            indexed = searcher.cursor
+        items = self._log.at([one.at for one in matched[:limit]])
+        last = matched[limit - 1] if len(matched) > limit else None
+        return Page(
+            items=tuple(items),
+            next=None if last is None else encode(Cursor(last, microseconds(now)), bound),
+            indexed=indexed,
+            size=self._log.size(),
+        )
+
+    def _resolving(self, asked: _Asked, tick: _Tick) -> _Resolve:
+        def resolve(indexes: Sequence[int]) -> Collection[int]:
+            found = []
+            for at in range(0, len(indexes), 64):
+                tick()
+                shown = self._log.at(indexes[at : at + 64])
+                found += [one.index for one in shown if asked.matches(asked_event(one))]
+            return found
+
+        return resolve
+
+    def _asked(self, query: str, scope: Filter, now: datetime) -> _Asked:
+        filter = _both(scope, parse(query, now=now))
+        return _Asked(filter, predicate(filter))
+
+    @contextmanager
+    def _searcher(self, tick: _Tick) -> Iterator[Searcher]:
+        index = self._indexes.current()
+        if index is None:
+            raise Behind(
+                "index: expected one to search in, found none of this version yet; a server makes "
+                "one when it starts, and so does 'deploytrail index rebuild'; then ask again"
+            )
+        with index.searching(tick) as searcher:
+            yield searcher
+
+    def _wait(self, after: int) -> None:
+        size = self._log.size()
+        if not 0 <= after < size:
+            raise Malformed(
+                f"after: expected the index of an entry, below {size}, found {after}; "
+                "take that of a receipt"
+            )
+        wait_until(
+            lambda: self._indexes.cursor() or 0,
+            after,
+            seconds_max=self._limits.wait_seconds,
+            clock=self._clock,
+        )
+
+    def _ticking(self, after: int | None) -> _Tick:
+        """Raises TooSlow from a time on; it counts from when the entry is there that is waited for.
+
+        One for all that a question does: what is read and what is looked at is one answer.
+        """
+        if after is not None:
+            self._wait(after)
+        clock, seconds = self._clock, self._limits.seconds
+        until = clock.monotonic() + seconds
+
+        def tick() -> None:
+            if clock.monotonic() > until:
+                raise TooSlow(
+                    f"query: expected an answer within {seconds:g} s, found none yet; narrow it by "
+                    "since:, env: or project:, or write longer beginnings before a star"
+                )
+
+        return tick
+
+
+def _matching(
+    searcher: Searcher,
+    filter: Filter,
+    resolve: _Resolve,
+    order: Order,
+    start: Position | None,
+    count: int,
+) -> list[Position]:
+    """The next that match, `count` at least where there are as many; what only may is looked at."""
+    found: list[Position] = []
+    wanted = count
+    while len(found) < count:
+        some = searcher.search(filter, order=order, after=start, limit=wanted)
+        found += _settled(some, resolve)
+        if len(some) < wanted:
+            break
+        start = some[-1].position
+        # Where few of those match that may, more are looked at for each time that is asked.
+        wanted = min(2 * wanted, max(count, _AT_ONCE_MAX))
+    return found
+
+
+def _settled(some: Sequence[Match], resolve: _Resolve) -> list[Position]:
+    matching = set(resolve([one.position.at for one in some if not one.is_certain]))
+    return [one.position for one in some if one.is_certain or one.position.at in matching]
+
+
+def stats(log: Entries, *, size_signed: int, followers: dict[str, int]) -> Stats:
+    """How far a log goes, and what follows it."""
+    size = log.size()
+    newest = log.at([size - 1]) if size else []
+    logged = str(newest[0].event["logged"]) if newest else None
+    return Stats(
+        origin=log.origin, size=size, size_signed=size_signed, logged=logged, followers=followers
+    )
+
+
+def _both(one: Filter, other: Filter) -> Filter:
+    parts = [part for part in (one, other) if part != EVERYTHING]
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _field(name: str) -> Field:
+    found = BY_NAME.get(name)
+    if found is None:
+        near = " or ".join(near_names(name, BY_NAME))
+        advice = f"did you mean {near}?" if near else "docs/query.md lists them"
+        raise Malformed(f"field: expected one such as env or actor, found {name[:60]!r}; {advice}")
+    return found
+
+
+def _check_limit(limit: int) -> None:
+    if not 0 < limit <= LIMIT_MAX:
+        raise Malformed(f"limit: expected 1 to {LIMIT_MAX}, found {limit}; ask for pages of fewer")
+
+
+def _facet(field: Field, tally: Tally, limit: int) -> Facet:
+    counts = [Counted(value=value, count=count) for value, count in tally.counts]
+    if tally.absent:
+        counts.append(Counted(value=None, count=tally.absent))
+        counts.sort(key=lambda one: -one.count)
+    return Facet(field=field.name, counts=tuple(counts[:limit]), is_exact=tally.is_exact)
+
+
+def _histogram(bins: Bins) -> Histogram:
+    times = [rfc3339(at_microseconds(edge)) for edge in bins.edges]
+    found = zip(times, times[1:], bins.counts, bins.outcomes, strict=False)
+    return Histogram(
+        bars=tuple(
+            Bar(since=since, until=until, count=count, outcomes=outcomes)
+            for since, until, count, outcomes in found
+        ),
+        is_exact=bins.is_exact,
+    )

@@ -1,0 +1,1 @@
+"""Trails over their stores: the only room that constructs a concrete one."""
