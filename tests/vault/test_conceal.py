@@ -14,7 +14,7 @@ from deploytrail.entry import ENTRY_BYTES_MAX, base64url, unbase64url
 from deploytrail.errors import Malformed, Tampered, TooLarge
 from deploytrail.event import Actor, Change, Client, Event, Reason, Source, Target
 from deploytrail.vault import disclosure
-from deploytrail.vault.conceal import Concealed, Concealer, identities, reveal
+from deploytrail.vault.conceal import Concealed, Concealer, identities, reveal, unconcealed
 from tests.events import ALICE, BOB, MARK, event, events
 from tests.searching import examples
 from tests.vault.subjects import made, subjects
@@ -50,6 +50,14 @@ def test_revealing_what_was_concealed_gives_the_event_again(event: Event) -> Non
     heard = event.observed or msgspec.convert(OBSERVED, type(event.time))
     source = structs.replace(event.source, body=again.source.body)
     assert again == structs.replace(event, observed=heard, source=source)
+
+
+@examples(60)
+@given(events())
+def test_what_was_concealed_is_known_without_revealing_it(event: Event) -> None:
+    concealed = conceal(event)
+    found = unconcealed(event, body=concealed.body, observed=OBSERVED, logged=entry.UNSTAMPED)
+    assert found == revealed(concealed)
 
 
 @examples(60)

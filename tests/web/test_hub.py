@@ -7,14 +7,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deploytrail import entry
+from deploytrail.app.events.recording import Recorded, Said
 from deploytrail.errors import Busy
+from deploytrail.event import EventId
 from deploytrail.query.tree import EVERYTHING
-from deploytrail.trail import Shown
+from deploytrail.trail import Receipt, Shown
 from deploytrail.web import hub as hubs
 from deploytrail.web.hub import Client, Hub
 from deploytrail.web.matching import READ_AT_ONCE_CHARACTERS_MAX, Matching, everything
+from tests.events import event
 
 SECONDS = 20
+ID = EventId("00000000-0000-7000-8000-000000000000")
 
 
 class FakeLog:
@@ -55,6 +60,20 @@ def odd(event: Mapping[str, Any]) -> bool:
     return bool(event["parity"])
 
 
+def even(event: Mapping[str, Any]) -> bool:
+    return not event["parity"]
+
+
+def odd_index(event: Mapping[str, Any]) -> bool:
+    return bool(event["index"] % 2)
+
+
+def logged(index: int) -> Recorded:
+    """As the writer says that an entry is new."""
+    given = Receipt(origin="o", id=ID, index=index, leaf="", size=index + 1, logged=entry.UNSTAMPED)
+    return Recorded(given, True, Said(b"{}", event(), b"b" * 32, entry.UNSTAMPED))
+
+
 async def joined(hub: Hub, log: FakeLog, client: Client) -> list[int]:
     """What a client reads by itself until the hub takes over."""
     found: list[int] = []
@@ -71,14 +90,20 @@ async def joined(hub: Hub, log: FakeLog, client: Client) -> list[int]:
     return found
 
 
-async def taken(client: Client, until: int) -> list[int]:
-    """What the hub gives until the client was offered everything below an index."""
+async def taken(hub: Hub, client: Client, until: int) -> list[int]:
+    """What the hub gives until the client has everything below an index, or lags."""
     found: list[int] = []
     async with asyncio.timeout(SECONDS):
         while client.at < until and not client.is_lagging:
-            await client.news(seconds_max=0.01)
-            found += [int(each) for chunk in client.taken() for each in chunk.split()]
-    return found + [int(each) for chunk in client.taken() for each in chunk.split()]
+            octets = hub.taken(client)
+            found += [int(each) for each in octets.split()]
+            if not octets:
+                await client.news(seconds_max=0.01)
+    return found
+
+
+async def ended(hub: Hub) -> None:
+    await asyncio.get_running_loop().run_in_executor(None, hub.end)
 
 
 def test_whoever_joins_gets_everything_from_there_on_and_once() -> None:
@@ -92,9 +117,9 @@ def test_whoever_joins_gets_everything_from_there_on_and_once() -> None:
         growing.start()
         found = await joined(hub, log, client)
         growing.join()
-        hub.wake()
-        found += await taken(client, 4000)
-        await asyncio.get_running_loop().run_in_executor(None, hub.end)
+        hub.hear([])
+        found += await taken(hub, client, 4000)
+        await ended(hub)
         return found
 
     assert asyncio.run(listened()) == list(range(10, 4000))
@@ -109,9 +134,9 @@ def test_whoever_is_ahead_waits_until_the_log_is_there() -> None:
         client = Client(everything, 8)
         await joined(hub, log, client)
         log.grow(6)
-        hub.wake()
-        found = await taken(client, 11)
-        await asyncio.get_running_loop().run_in_executor(None, hub.end)
+        hub.hear([])
+        found = await taken(hub, client, 11)
+        await ended(hub)
         return found
 
     assert asyncio.run(listened()) == [8, 9, 10]
@@ -127,9 +152,9 @@ def test_only_what_matches_is_given() -> None:
         await joined(hub, log, all_of_them)
         await joined(hub, log, some)
         log.grow(6)
-        hub.wake()
-        found = await taken(all_of_them, 6), await taken(some, 6)
-        await asyncio.get_running_loop().run_in_executor(None, hub.end)
+        hub.hear([])
+        found = await taken(hub, all_of_them, 6), await taken(hub, some, 6)
+        await ended(hub)
         return found
 
     assert asyncio.run(listened()) == (list(range(6)), [1, 3, 5])
@@ -137,32 +162,89 @@ def test_only_what_matches_is_given() -> None:
 
 def test_who_does_not_read_is_left_behind_and_nobody_else() -> None:
     log = FakeLog()
-    wide = b"x" * 4096
+    wide = hubs.KEPT_BYTES_MAX // 1000
 
-    async def listened() -> tuple[Client, int, list[int]]:
-        hub = Hub(lambda: log, lambda one: b"%d%s " % (one.index, wide))
+    async def listened() -> tuple[Client, list[int]]:
+        hub = Hub(lambda: log, lambda one: b"%d".ljust(wide) % one.index)
         hub.start()
         asleep, awake = Client(everything, 0), Client(everything, 0)
         await joined(hub, log, asleep)
         await joined(hub, log, awake)
-        count = 1000
         seen: list[int] = []
-        log.grow(count)
-        async with asyncio.timeout(SECONDS):
-            while len(seen) < count:
-                hub.wake()
-                await awake.news(seconds_max=0.01)
-                seen += [int(one[: -len(wide)]) for chunk in awake.taken() for one in chunk.split()]
-        held = sum(map(len, asleep.taken()))
-        await asyncio.get_running_loop().run_in_executor(None, hub.end)
-        return asleep, held, seen
+        for until in range(100, 2001, 100):
+            log.grow(100)
+            seen += await taken(hub, awake, until)
+        assert hub.taken(asleep) == b""
+        await ended(hub)
+        return asleep, seen
 
-    asleep, held, seen = asyncio.run(listened())
-    assert seen == list(range(1000))
-    assert asleep.is_lagging
-    # A run that was offered to an empty queue may be longer than the queue.
-    assert held <= hubs.QUEUED_BYTES_MAX + hubs.RUN_ENTRIES_MAX * 5000
-    assert asleep.at < 1000
+    asleep, seen = asyncio.run(listened())
+    assert seen == list(range(2000))
+    assert (asleep.is_lagging, asleep.at) == (True, 0)
+
+
+def test_who_reads_late_is_given_what_is_kept() -> None:
+    log = FakeLog()
+
+    async def listened() -> list[list[int]]:
+        hub = Hub(lambda: log, sent)
+        hub.start()
+        late, awake = Client(odd, 0), Client(everything, 0)
+        await joined(hub, log, late)
+        await joined(hub, log, awake)
+        log.grow(1000)
+        await taken(hub, awake, 1000)
+        found = await taken(hub, late, 1000)
+        # Whoever left comes back; nobody knows yet what a newcomer asks for.
+        back, stranger = Client(everything, 900), Client(even, 900)
+        before = log.reads
+        assert hub.join(back)
+        assert not hub.join(stranger)
+        found += await taken(hub, back, 1000)
+        await ended(hub)
+        return [found, [log.reads - before]]
+
+    assert asyncio.run(listened()) == [[*range(1, 1000, 2), *range(900, 1000)], [0]]
+
+
+def test_what_the_writer_says_is_not_read_again() -> None:
+    log = FakeLog()
+
+    async def listened() -> tuple[list[int], int]:
+        hub = Hub(lambda: log, sent)
+        hub.start()
+        client = Client(odd_index, 0)
+        await joined(hub, log, client)
+        before = log.reads
+        for first in range(0, 500, 5):
+            log.grow(5)
+            hub.hear([logged(index) for index in range(first, first + 5)])
+        found = await taken(hub, client, 500)
+        await ended(hub)
+        return found, log.reads - before
+
+    found, reads = asyncio.run(listened())
+    assert found == list(range(1, 500, 2))
+    # At most the first, should it be found before it was heard.
+    assert reads <= 2
+
+
+def test_what_others_logged_between_is_read() -> None:
+    log = FakeLog()
+
+    async def listened() -> list[int]:
+        hub = Hub(lambda: log, sent)
+        hub.start()
+        client = Client(everything, 0)
+        await joined(hub, log, client)
+        for first in range(0, 500, 10):
+            log.grow(10)
+            hub.hear([logged(index) for index in range(first + 3, first + 7)])
+        found = await taken(hub, client, 500)
+        await ended(hub)
+        return found
+
+    assert asyncio.run(listened()) == list(range(500))
 
 
 def test_the_log_is_read_once_for_all_who_listen() -> None:
@@ -176,10 +258,10 @@ def test_the_log_is_read_once_for_all_who_listen() -> None:
             await joined(hub, log, client)
         before = log.reads
         log.grow(1)
-        hub.wake()
+        hub.hear([])
         for client in clients:
-            assert await taken(client, 1) == [0]
-        await asyncio.get_running_loop().run_in_executor(None, hub.end)
+            assert await taken(hub, client, 1) == [0]
+        await ended(hub)
         return log.reads - before
 
     assert asyncio.run(listened()) == 1
@@ -196,9 +278,9 @@ def test_a_log_that_can_not_be_read_for_a_while_loses_nothing() -> None:
         await joined(hub, log, client)
         log.grow(2)
         log.fault = Busy("somebody holds it")
-        hub.wake()
-        found = await taken(client, 2)
-        await asyncio.get_running_loop().run_in_executor(None, hub.end)
+        hub.hear([])
+        found = await taken(hub, client, 2)
+        await ended(hub)
         return found
 
     assert asyncio.run(listened()) == [0, 1]

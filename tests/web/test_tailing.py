@@ -12,7 +12,8 @@ import pytest
 
 from deploytrail.app.events.claimed import Heard
 from deploytrail.web.writer import Wanted
-from tests.events import body
+from tests.events import ALICE, BOB, body
+from tests.fakes import NOON
 from tests.web.served import Served, asgi_scope
 
 SECONDS = 20
@@ -37,9 +38,11 @@ class Listening:
         self.text += message.get("body", b"")
         self.came.set()
 
+    def said(self) -> list[dict[str, Any]]:
+        return [json.loads(line[6:]) for line in self.text.splitlines() if line[:6] == b"data: "]
+
     def indexes(self) -> list[int]:
-        found = [json.loads(line[6:]) for line in self.text.splitlines() if line[:6] == b"data: "]
-        return [each["index"] for each in found]
+        return [each["index"] for each in self.said()]
 
     async def until(self, count: int) -> list[int]:
         async with asyncio.timeout(SECONDS):
@@ -86,6 +89,23 @@ def test_what_is_recorded_from_now_on_comes(server: Served) -> None:
             return await client.until(5)
 
     assert server.runner.run(listened()) == [1, 2, 3, 4, 5]
+
+
+def test_what_comes_is_what_is_found_in_the_log_later(server: Served) -> None:
+    bodies = [body(), body(actor=BOB, on_behalf_of=ALICE), body(observed=NOON, reason=None)]
+
+    async def listened() -> list[dict[str, Any]]:
+        async with listening(server, "/v1/tail") as client:
+            await asyncio.sleep(0.1)
+            await recorded(server, bodies)
+            await client.until(len(bodies))
+        return client.said()
+
+    heard = server.runner.run(listened())
+    assert [each["index"] for each in heard] == [0, 1, 2]
+    for each in heard:
+        later = server.get(f"/v1/events/{each['id']}").json()
+        assert each == {name: later[name] for name in each}
 
 
 @pytest.mark.parametrize(

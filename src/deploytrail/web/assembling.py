@@ -21,7 +21,7 @@ from deploytrail.web.readers import Readers
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.routes import tailing
 from deploytrail.web.routes.table import TABLE
-from deploytrail.web.writer import Recording, Writer
+from deploytrail.web.writer import Answers, Recording, Writer
 
 STOP_SECONDS_MAX: Final = 5
 
@@ -91,9 +91,9 @@ class Assembled:
         self._parts.journal.end()
         return is_answered and self.writer.fault is None and not self.has_failed
 
-    def _committed(self, events: int) -> None:
-        self._metrics.commit_events.observe(events)
-        self.hub.wake()
+    def _committed(self, answers: Answers) -> None:
+        self._metrics.commit_events.observe(len(answers))
+        self.hub.hear(answers)
 
     def _unread(self, error: Exception) -> None:
         """Nobody who listens hears anything until it is mended."""

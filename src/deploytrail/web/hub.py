@@ -1,37 +1,38 @@
-"""The tail's fan-out: one thread reads the log for all clients, each has a bounded queue.
+"""The tail's fan-out: one thread finds what is new for all clients; the newest is kept for them.
 
+What this process logged it hears from its writer; what others logged, it reads from the log.
 Deliveries happen on the event loop, each a run of indexes without a gap; whoever joins at an index
-gets everything from there on, once.
+gets everything from there on, once. A client is a place in what is kept, and costs no room; one
+that falls behind it reads the log itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, Final, Protocol
 
 from deploytrail.app.events.asked_event import asked_event
+from deploytrail.app.events.fresh import fresh
+from deploytrail.app.events.recording import Recorded
+from deploytrail.errors import SenderError
 from deploytrail.trail import Shown
-from deploytrail.web.matching import Matches
+from deploytrail.web.matching import Matches, everything
+from deploytrail.web.overheard import Overheard
 
-QUEUED_BYTES_MAX: Final = 1024 * 1024
+KEPT_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Of events as they are sent, for all who listen together."""
 CLIENTS_MAX: Final = 500
 IDLE_RUNS_MAX: Final = 100
 """After so many looks for nobody, it looks no more until somebody comes."""
 POLL_SECONDS: Final = 0.1
 FAILED_SECONDS: Final = 1
 RUN_ENTRIES_MAX: Final = 64
-"""Several runs fit into a queue, so that who reads is not behind before it was its turn."""
-
-
-class Tailed(NamedTuple):
-    """An event of a run: as it is sent, and what decides who wants it."""
-
-    entry_index: int
-    sent: bytes
-    event: Mapping[str, Any]
+UNDER_WAY_MAX: Final = 4
+"""So many runs may wait for the event loop, which has other things to do."""
 
 
 class Following(Protocol):
@@ -42,70 +43,80 @@ class Following(Protocol):
     def close(self) -> None: ...
 
 
-class Run(NamedTuple):
-    """Entries from index `first` up to, not including, `until`, as far as they match."""
+class Run:
+    """Entries from index `first` up to, not including, `until`, as they are sent."""
 
-    first: int
-    until: int
-    matching: list[Tailed]
-    sent: bytes
+    def __init__(self, first: int, shown: Sequence[Shown], sent: Callable[[Shown], bytes]) -> None:
+        self.first = first
+        self.until = first + len(shown)
+        pieces = [sent(one) for one in shown]
+        self._ends = list(accumulate(map(len, pieces), initial=0))
+        self._whole = b"".join(pieces)
+        self._shown = shown
+        self._events: list[dict[str, Any]] | None = None
+        self._wanted: dict[Matches, Sequence[int]] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self._whole)
+
+    def decide(self, matches: Matches) -> None:
+        """Find what is wanted. Many listen for the same: it is found once."""
+        if matches is everything or matches in self._wanted:
+            return
+        if self._events is None:
+            self._events = [asked_event(one) for one in self._shown]
+        pairs = enumerate(self._events, self.first)
+        self._wanted[matches] = [index for index, one in pairs if matches(one)]
+
+    def settle(self) -> None:
+        """Nothing more is decided: let go of what takes the most room."""
+        self._shown, self._events = (), None
+
+    def is_decided(self, matches: Matches) -> bool:
+        return matches is everything or matches in self._wanted
+
+    def wanted(self, matches: Matches) -> Sequence[int]:
+        """The indexes of what is wanted; it is decided."""
+        return range(self.first, self.until) if matches is everything else self._wanted[matches]
+
+    def sent(self, matches: Matches, at: int) -> bytes:
+        """What is wanted from that index on."""
+        if matches is everything:
+            return self._whole[self._ends[max(0, at - self.first)] :]
+        places = (index - self.first for index in self.wanted(matches) if index >= at)
+        return b"".join(self._whole[self._ends[it] : self._ends[it + 1]] for it in places)
 
 
 class Client:
     """One who listens. Belongs to the event loop.
 
-    `at` is the index of the next entry that it has not been offered. A client whose queue is full
-    is `is_lagging`: it gets nothing more, and goes on from `at` by reading the log itself.
+    `at` is the index of the next entry that it has not been given. One that `is_lagging` gets
+    nothing more, and goes on from `at` by reading the log itself.
     """
 
     def __init__(self, matches: Matches, at: int) -> None:
         self.matches = matches
         self.at = at
         self.is_lagging = False
-        self._queue: deque[bytes] = deque()
-        self._bytes = 0
         self._news = asyncio.Event()
-
-    def offer(self, run: Run) -> None:
-        """A run that begins at `at`, or before it: then without what came already."""
-        if run.until <= self.at:
-            return
-        sent = run.sent
-        if run.first < self.at:
-            sent = b"".join(one.sent for one in run.matching if one.entry_index >= self.at)
-        if self._queue and self._bytes + len(sent) > QUEUED_BYTES_MAX:
-            self.is_lagging = True
-            self._news.set()
-            return
-        self.at = run.until
-        if sent:
-            self._queue.append(sent)
-            self._bytes += len(sent)
-            self._news.set()
-
-    def taken(self) -> list[bytes]:
-        """What is queued, which then is not any more."""
-        found = list(self._queue)
-        self._queue.clear()
-        self._bytes = 0
-        self._news.clear()
-        return found
 
     def rouse(self) -> None:
         self._news.set()
 
     async def news(self, *, seconds_max: float) -> bool:
-        """Waits until there is something to take, or it lags; whether there is."""
+        """Waits until there may be something new, or it lags; whether there is."""
         try:
             async with asyncio.timeout(seconds_max):
                 await self._news.wait()
         except TimeoutError:
             return False
+        self._news.clear()
         return True
 
 
 class Hub:
-    """One reader for all who listen. Its methods belong to the event loop, except `wake`.
+    """One reader for all who listen. Its methods belong to the event loop, except `hear`.
 
     `at` is the index of the next entry that will be delivered; None while nobody listens.
     """
@@ -124,33 +135,72 @@ class Hub:
         self._wake = threading.Event()
         self._is_ending = False
         self._wanted = threading.Event()
+        self._overheard = Overheard()
+        self._under_way = threading.Semaphore(UNDER_WAY_MAX)
+        self._asked: Iterable[Matches] = ()
+        """What the clients listen for; another one whenever that changes."""
         self.clients: set[Client] = set()
         self.apart = 0
         """How many more listen, each reading for itself."""
         self.at: int | None = None
         self._idle_runs = 0
+        self._kept: list[Run] = []
+        self._kept_bytes = 0
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def wake(self) -> None:
-        """There may be something new; from any thread."""
-        self._wake.set()
+    def hear(self, answers: Iterable[Recorded | SenderError]) -> None:
+        """What became of a commit; from the writer's thread, in the order of the commits."""
+        if self._wanted.is_set():
+            self._overheard.hear(answers)
+            self._wake.set()
 
     def join(self, client: Client) -> bool:
         """Whether the client gets everything from its `at` on from here; else it is behind."""
-        if self.at is None or client.at < self.at:
-            self._wanted.set()
-            return False
-        self.clients.add(client)
         self._wanted.set()
         self._wake.set()
+        if self.at is None or client.at < self._oldest(self.at, client.matches):
+            return False
+        client.is_lagging = False
+        self.clients.add(client)
+        self._note_asked()
         return True
+
+    def taken(self, client: Client) -> bytes:
+        """What comes next for a client that joined, and is counted as given; nothing where there is
+        nothing, or where it lags.
+        """
+        if self.at is None or client.at >= self.at:
+            return b""
+        if not self._kept or client.at < self._kept[0].first:
+            client.is_lagging = True
+            client.rouse()
+            return b""
+        place = bisect_right(self._kept, client.at, key=lambda run: run.until)
+        for run in self._kept[place:]:
+            octets = run.sent(client.matches, client.at)
+            client.at = run.until
+            if octets:
+                return octets
+        return b""
+
+    def _oldest(self, at: int, matches: Matches) -> int:
+        """From which index on it is decided what is wanted."""
+        for run in reversed(self._kept):
+            if not run.is_decided(matches):
+                break
+            at = run.first
+        return at
 
     def leave(self, client: Client) -> None:
         self.clients.discard(client)
+        self._note_asked()
+
+    def _note_asked(self) -> None:
+        self._asked = frozenset(client.matches for client in self.clients)
 
     def rouse(self) -> None:
         """Everybody who waits for news looks whether the server is being stopped."""
@@ -188,64 +238,80 @@ class Hub:
 
     def _step(self, trail: Following, at: int) -> int:
         """Deliver what is new from `at` on; below 0, begin where the log ends now."""
+        if at >= 0:
+            heard = self._overheard.next(at, RUN_ENTRIES_MAX)
+            if heard:
+                return self._deliver(at, [fresh(one.receipt, one.said) for one in heard])
         size = trail.size()
         if at < 0:
-            self._deliver(size, size, [])
-            return size
+            return self._deliver(size, [])
         if at >= size:
             self._pause()
             # So that whoever left last lets us rest.
-            self._deliver(at, at, [])
-            return at
+            return self._deliver(at, [])
         until = min(size, at + RUN_ENTRIES_MAX)
-        run = [
-            Tailed(one.index, self._sent(one), asked_event(one))
-            for one in trail.entries(first=at, until=until)
-        ]
-        self._deliver(at, until, run)
-        return until
+        first_heard = self._overheard.first()
+        if first_heard is not None and first_heard > at:
+            until = min(until, first_heard)
+        return self._deliver(at, list(trail.entries(first=at, until=until)))
 
     def _pause(self) -> None:
         self._wake.wait(POLL_SECONDS)
         self._wake.clear()
 
-    def _deliver(self, first: int, until: int, run: list[Tailed]) -> None:
-        """Hands a run over to the event loop, and waits until it is there: no run piles up."""
-        done = threading.Event()
+    def _deliver(self, first: int, shown: Sequence[Shown]) -> int:
+        """Hands a run over to the event loop, soon; few may wait there. The index behind it."""
+        run = Run(first, shown, self._sent)
+        for matches in self._asked if shown else ():
+            # Here it holds up nobody.
+            run.decide(matches)
+        while not self._under_way.acquire(timeout=1):
+            if self._is_ending:
+                return run.until
         assert self._loop is not None
         try:
-            self._loop.call_soon_threadsafe(self._offer, first, until, run, done)
+            self._loop.call_soon_threadsafe(self._offer, run)
         except RuntimeError:
             # The loop is closed: we are being stopped.
             self._is_ending = True
-            return
-        while not done.wait(1):
-            if self._is_ending:
-                return
+        return run.until
 
-    def _offer(self, first: int, until: int, run: list[Tailed], done: threading.Event) -> None:
-        done.set()
+    def _offer(self, run: Run) -> None:
+        self._under_way.release()
         if not self._wanted.is_set():
             # We said that we rest, and the thread had not heard it yet.
             return
-        self.at = until
+        if self.at is not None and run.first != self.at:
+            # It rested, and begins elsewhere: whoever came meanwhile reads what lies between.
+            self._forget()
+            self.rouse()
+        self.at = run.until
         self._idle_runs = 0 if self.clients else self._idle_runs + 1
         if self._idle_runs > IDLE_RUNS_MAX:
             self._wanted.clear()
+            self._overheard.forget()
+            self._forget()
             self.at, self._idle_runs = None, 0
-        if not run:
-            return
-        runs: dict[Matches, Run] = {}
-        for client in list(self.clients):
-            found = runs.get(client.matches)
-            if found is None:
-                # Many listen for the same: what each wants is found, and joined, once.
-                matching = [one for one in run if client.matches(one.event)]
-                sent = b"".join(one.sent for one in matching)
-                found = runs[client.matches] = Run(first, until, matching, sent)
-            client.offer(found)
-            if client.is_lagging:
-                self.clients.discard(client)
+        elif run.until > run.first:
+            self._keep(run)
+
+    def _keep(self, run: Run) -> None:
+        self._kept.append(run)
+        self._kept_bytes += run.size_bytes
+        while self._kept_bytes > KEPT_BYTES_MAX and len(self._kept) > 1:
+            self._kept_bytes -= self._kept.pop(0).size_bytes
+        for client in self.clients:
+            run.decide(client.matches)
+            if run.wanted(client.matches):
+                client.rouse()
+            elif client.at >= run.first:
+                # Of what it has seen until now, nothing waits.
+                client.at = max(client.at, run.until)
+        run.settle()
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._kept_bytes = 0
 
 
 def _close(trail: Following | None) -> None:

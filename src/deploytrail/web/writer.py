@@ -51,13 +51,16 @@ _Group = list[Wanted]
 
 
 class Writer:
-    """One thread with a trail of its own. `offer` may be called from any thread."""
+    """One thread with a trail of its own. `offer` may be called from any thread.
+
+    `committed` is called in the writer's thread, and must not wait.
+    """
 
     def __init__(
         self,
         opened: Callable[[], Recording],
         *,
-        committed: Callable[[int], None] = lambda _: None,
+        committed: Callable[[Answers], None] = lambda _: None,
         waiting_max: int = WAITING_EVENTS_MAX,
     ) -> None:
         self._opened = opened
@@ -170,7 +173,7 @@ class Writer:
             return
         self._commits += 1
         self._events += len(answers)
-        self._committed(len(answers))
+        self._committed(answers)
         at = 0
         for wanted in group:
             until = at + len(wanted.events)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
@@ -43,11 +44,23 @@ class Submission(NamedTuple):
     attachments: Sequence[Attachment] = ()
 
 
+class Said(NamedTuple):
+    """What a new entry conceals: its event, with what `vault.conceal.unconcealed` needs beside."""
+
+    entry: bytes
+    event: Event
+    body: bytes
+    observed: str
+
+
 class Recorded(NamedTuple):
-    """Where an event stands; `is_first` is False for a delivery that came before."""
+    """Where an event stands; `is_first` is False for a delivery that came before, which has no
+    `said`.
+    """
 
     receipt: Receipt
     is_first: bool
+    said: Said | None = None
 
 
 class _Batch(NamedTuple):
@@ -57,8 +70,9 @@ class _Batch(NamedTuple):
     """
 
     epoch: int
+    observed: str
     refused: list[SenderError | None]
-    ids: list[EventId]
+    events: list[Event]
     entries: list[Prepared]
 
 
@@ -191,15 +205,16 @@ class Recorder:
         subjects = self._keyring.subjects(wanted)
         nonces = self._clock.random(NONCE_BYTES * len(checked))
         observed = rfc3339(now)
-        batch = _Batch(self._epoch, [], [], [])
+        batch = _Batch(self._epoch, observed, [], [], [])
         rows: dict[bytes, VaultRow] = {}
         for at, one in enumerate(checked):
             refused = one if isinstance(one, SenderError) else None
             if not isinstance(one, SenderError):
                 nonce = nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES]
                 try:
-                    batch.entries.append(self._conceal(one, observed, nonce, subjects, rows))
-                    batch.ids.append(one.event.id)
+                    event, made = self._conceal(one, observed, nonce, subjects, rows)
+                    batch.entries.append(made)
+                    batch.events.append(event)
                 except SenderError as error:
                     refused = error
             batch.refused.append(refused)
@@ -212,7 +227,7 @@ class Recorder:
         nonce: bytes,
         subjects: Mapping[str, Subject],
         rows: dict[bytes, VaultRow],
-    ) -> Prepared:
+    ) -> tuple[Event, Prepared]:
         """`rows` are the batch's disclosures that are not known to be stored, each sealed once."""
         event = one.event
         attached: tuple[AttachmentRow, ...] = ()
@@ -229,7 +244,7 @@ class Recorder:
                     sealed = disclosure.seal(subject, made, origin=self.origin)
                     rows[key] = VaultRow(key, sealed)
                 vault.append(rows[key])
-        return prepared(concealed, tuple(vault), attached)
+        return event, prepared(concealed, tuple(vault), attached)
 
     def _attach(
         self, one: Submission, subjects: Mapping[str, Subject]
@@ -257,18 +272,21 @@ class Recorder:
                 self._stored.update([row.key for row in one.vault])
 
     def _merged(self, batch: _Batch, placed: list[Answer]) -> list[Recorded | SenderError]:
-        appended = map(self._answer, batch.ids, placed)
+        appended = map(self._answer, batch.events, batch.entries, placed, repeat(batch.observed))
         return [next(appended) if refused is None else refused for refused in batch.refused]
 
-    def _answer(self, id: EventId, found: Answer) -> Recorded | SenderError:
+    def _answer(
+        self, event: Event, made: Prepared, found: Answer, observed: str
+    ) -> Recorded | SenderError:
         if found.entry is None:
             return Conflict(
                 f"source.delivery: expected the same event as entry {found.entry_index}, which "
                 "came under this id before, found another body; send it under an id of its own"
             )
-        known = id if found.is_first else None
-        given = receipt(self.origin, found.entry_index, found.entry, found.leaf, id=known)
-        return Recorded(given, found.is_first)
+        if not found.is_first:
+            return Recorded(receipt(self.origin, found.entry_index, found.entry, found.leaf), False)
+        given = receipt(self.origin, found.entry_index, found.entry, found.leaf, id=event.id)
+        return Recorded(given, True, Said(found.entry, event, made.body, observed))
 
 
 def _receipts(answers: Iterable[Recorded | SenderError]) -> list[Receipt | SenderError]:

@@ -90,19 +90,20 @@ def _after(call: Call) -> int | None:
 
 async def _stream(call: Call, client: Client) -> AsyncIterator[bytes]:
     yield sse.beginning()
-    ending = call.server.ending
+    hub, ending = call.server.hub, call.server.ending
     while not ending.is_set():
-        if not call.server.hub.join(client):
+        if not hub.join(client):
             yield await _behind(call, client, _BEHIND_ENTRIES_MAX)
             continue
         try:
             while not (client.is_lagging or ending.is_set()):
-                has_news = await client.news(seconds_max=HEARTBEAT_SECONDS)
-                yield b"".join(client.taken()) if has_news else sse.heartbeat(client.at)
+                octets = hub.taken(client)
+                if octets:
+                    yield octets
+                elif not await client.news(seconds_max=HEARTBEAT_SECONDS):
+                    yield sse.heartbeat(client.at)
         finally:
-            call.server.hub.leave(client)
-        yield b"".join(client.taken())
-        client.is_lagging = False
+            hub.leave(client)
 
 
 async def _apart(call: Call, client: Client) -> AsyncIterator[bytes]:
