@@ -97,11 +97,28 @@ def test_a_backup_of_a_database_is_restored_into_a_directory(
     file, there = tmp_path / "trail.backup", tmp_path / "there"
     assert verbs("backup", file).returncode == 0
     refused = verbs("restore", file)
-    assert (refused.returncode, "expected a directory" in refused.stderr) == (2, True)
+    assert (refused.returncode, "expected no trail, found one; name an" in refused.stderr) == (
+        2,
+        True,
+    )
     restored = verbs("restore", file, "--key", verbs.program.home / "key", "--home", there)
     assert restored.returncode == 0, restored.stderr
     assert "by hand" in verbs("show", receipt["id"], "--home", there).stdout
     assert verbs("verify", there, "--disclosures").returncode == 0
+
+
+def test_a_backup_of_a_directory_is_restored_into_a_database(
+    verbs: OnDatabase, tmp_path: Path
+) -> None:
+    there, file = tmp_path / "there", tmp_path / "trail.backup"
+    receipt = verbs.json("record", "deployment.succeeded", "--reason", "by hand", "--home", there)
+    assert verbs("backup", file, "--home", there).returncode == 0
+    restored = verbs("restore", file, "--key", there / "key")
+    assert restored.returncode == 0, restored.stderr
+    assert PASSWORD not in restored.stdout
+    assert "by hand" in verbs("show", receipt["id"]).stdout
+    assert verbs("record", "deployment.succeeded").returncode == 0
+    assert verbs("verify", "--disclosures").returncode == 0
 
 
 @pytest.mark.parametrize("url", ["sqlite:///srv?x", "mysql://db/x", "sqlite:srv"])

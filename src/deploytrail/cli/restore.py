@@ -9,7 +9,7 @@ import typer
 
 from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, stored
 from deploytrail.cli.terminal import say, say_json, warn
-from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, Malformed
+from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK
 from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
@@ -33,7 +33,7 @@ _Key = Annotated[
         "--key",
         metavar="FILE",
         readable=False,
-        help="A copy of the trail's own key, to be put into the directory; default: "
+        help="A copy of the trail's own key, to be put where the trail looks for it; default: "
         "DEPLOYTRAIL_KEY, or the key that is there.",
     ),
 ]
@@ -47,29 +47,36 @@ def restore(
     home: HomeOption = None,
     url: StoredUrlOption = None,
 ) -> int:
-    """Make a trail of a backup, in a directory that has none, and verify it.
+    """Make a trail of a backup, in a directory or database that has none, and verify it.
 
     Whoever a signed entry says was erased stays erased. Exit codes: those of verify; 3 also where
     a newer state of this log was seen here.
     """
     from deploytrail.address import Database
-    from deploytrail.app.backups.restoring import restore as make_again
     from deploytrail.cli.progress import Progress
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
     place = stored(home, url, why="it goes on with the trail that it has")
-    if isinstance(place, Database):
-        raise Malformed(
-            f"--url: expected a directory, found {place}: a backup is restored into a directory, "
-            "which verifies it; of a database, restore what pg_dump or pg_basebackup wrote "
-            "(docs/postgres.md)"
-        )
-    directory = None if place is None else place.path
     with Progress("restoring", clock) as told, Progress("verifying", clock) as verifying:
-        done = make_again(
-            file, directory, keys_file=keys, key=key, clock=clock, told=told, verifying=verifying
-        )
+        if isinstance(place, Database):
+            from deploytrail.app.trails.opening import refuse_without_driver
+
+            refuse_without_driver()
+            from deploytrail.app.backups.restoring_database import restore_database
+
+            done = restore_database(
+                file, place.url, keys_file=keys, key=key, clock=clock,
+                told=told, verifying=verifying,
+            )  # fmt: skip
+        else:
+            from deploytrail.app.backups.restoring import restore as restore_directory
+
+            directory = None if place is None else place.path
+            done = restore_directory(
+                file, directory, keys_file=keys, key=key, clock=clock,
+                told=told, verifying=verifying,
+            )  # fmt: skip
     if json:
         say_json(done)
     else:

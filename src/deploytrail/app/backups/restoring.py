@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -36,7 +37,8 @@ Told = Callable[[int, int], None]
 class Restored(Struct, frozen=True, kw_only=True):
     """What was put back, and what verifying it said.
 
-    `older` is why nobody may go on with it, where a newer state of it was seen here; else empty.
+    `home` is the directory, or the database's URL without what is secret in it. `older` is why
+    nobody may go on with it, where a newer state of it was seen here; else empty.
     """
 
     home: str
@@ -68,13 +70,9 @@ def restore(
     clock = SystemClock() if clock is None else clock
     home = homes.find(directory, environment)
     _refuse_trail(home)
+    given = Given(file, keys_file, key)
     with ExitStack() as stack:
-        log = stack.enter_context(open_log(file))
-        secret = keys_beside(file) if keys_file is None else keys_file
-        if not secret.exists():
-            raise _without_keys(secret)
-        wrapping = _wrapping_key(home, key, environment, patience)
-        backup = opened(log, stack.enter_context(open_keys(secret)), wrapping)
+        backup, wrapping = stack.enter_context(sound(given, home, environment, patience))
         make_directory(home.directory)
         refuse_network(home.directory, mounts=mounts)
         lock = FileLock(home.directory / "log.lock")
@@ -82,13 +80,43 @@ def restore(
         stack.enter_context(lock.held(seconds_max=patience.writer))
         _clear(home)
         refilled = _made(home, backup, wrapping, clock, told)
-        own = None if key is None or environment.get("DEPLOYTRAIL_KEY") else wrapping
-        _named(home, backup.policy, own)
+        _named(home, backup.policy, own_key(given, environment, wrapping))
     report = verify(
         home.directory, disclosures=True, environment=environment, clock=clock, told=verifying
     )
-    older = _older(home, environment, clock)
+    older = why_older(
+        lambda: open_directory(
+            home.directory, create=False, clock=clock, environment=environment
+        ).close()
+    )
     return Restored(home=str(home.directory), refilled=refilled, report=report, older=older)
+
+
+class Given(NamedTuple):
+    """A backup, its keys, and the copy of the trail's key, as far as they were named."""
+
+    file: Path
+    keys_file: Path | None
+    key: Path | None
+
+
+@contextmanager
+def sound(
+    given: Given, home: Home, environment: Mapping[str, str], patience: Patience
+) -> Iterator[tuple[Opened, bytes]]:
+    """A backup whose seals are good, and the key that wraps its keys."""
+    with open_log(given.file) as log:
+        secret = keys_beside(given.file) if given.keys_file is None else given.keys_file
+        if not secret.exists():
+            raise _without_keys(secret)
+        wrapping = _wrapping_key(home, given.key, environment, patience)
+        with open_keys(secret) as keys:
+            yield opened(log, keys, wrapping), wrapping
+
+
+def own_key(given: Given, environment: Mapping[str, str], wrapping: bytes) -> bytes | None:
+    """The key, where the trail is to have it in a file of its own from now on."""
+    return None if given.key is None or environment.get("DEPLOYTRAIL_KEY") else wrapping
 
 
 def _wrapping_key(
@@ -180,7 +208,7 @@ def _named(home: Home, policy: bytes, key: bytes | None) -> None:
     """Give everything its name; the log is last, since a directory with one has a trail."""
     folder = home.restoring
     if key is not None:
-        replace_file(home.key, key.hex().encode() + b"\n")
+        put_key(home, key)
     replace_file(home.policy, policy)
     folder.log.rename(home.new_log)
     # Stopped before the next line, the log is a leftover; behind it, both files are whole, and
@@ -191,10 +219,14 @@ def _named(home: Home, policy: bytes, key: bytes | None) -> None:
     shutil.rmtree(folder.directory)
 
 
-def _older(home: Home, environment: Mapping[str, str], clock: Clock) -> str:
+def put_key(home: Home, key: bytes) -> None:
+    replace_file(home.key, key.hex().encode() + b"\n")
+
+
+def why_older(open_once: Callable[[], None]) -> str:
     """Why this trail can't be opened, if a newer state of it was seen here before."""
     try:
-        open_directory(home.directory, create=False, clock=clock, environment=environment).close()
+        open_once()
     except EvidenceError as error:
         return str(error)
     return ""

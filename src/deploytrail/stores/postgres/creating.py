@@ -16,11 +16,14 @@ from deploytrail.stores.postgres.keys import SHAPE as KEYS
 from deploytrail.stores.postgres.keys import PostgresKeyring
 from deploytrail.stores.postgres.link import Link, Waits, connect
 from deploytrail.stores.postgres.log import PostgresLog
+from deploytrail.stores.postgres.log_sql import RESTORING
 from deploytrail.stores.postgres.log_sql import SHAPE as LOG
 from deploytrail.vault.keys import Secrets
 
 # Two that make a trail at once: the second finds what the first has made.
 _ALONE: Final = "SELECT pg_advisory_xact_lock(7235700101)"
+_IS_RESTORING: Final = "SELECT to_regclass('deploytrail_log.restoring') IS NOT NULL"
+_RESTORED: Final = "DROP TABLE deploytrail_log.restoring"
 _MAY_WRITE: Final = (
     "SELECT has_table_privilege('deploytrail_log.tree', 'UPDATE') AND NOT pg_is_in_recovery()"
 )
@@ -76,5 +79,38 @@ def create_trail(
                 f"{address}: expected the schema {LOG.schema} beside {KEYS.schema}, found none: "
                 "the log was removed. Restore it from a backup, or name another database"
             )
-        PostgresKeyring.create(link, new.secrets, clock, wrapping_key=wrapping_key)
-        PostgresLog.create(link, new.origin, new.policy)
+        _create(link, new, clock, wrapping_key)
+
+
+def create_unready(
+    address: Address, waits: Waits, new: NewTrail, clock: Clock, wrapping_key: bytes
+) -> None:
+    """As `create_trail`; nobody but `restore` can open it before `make_ready`.
+
+    What an earlier call left that was stopped is made anew: it has promised nothing yet.
+    """
+    with creating(address, waits) as link:
+        if LOG.exists(link) and link.execute(_IS_RESTORING).fetchone() != (True,):
+            raise Conflict(
+                f"{address}: expected no trail, found one; name an empty database with --url"
+            )
+        if KEYS.exists(link) and not LOG.exists(link):
+            raise Conflict(
+                f"{address}: expected no trail, found {KEYS.schema}, the keys of one whose log was "
+                "removed; keep a copy of them (pg_dump), or name another database"
+            )
+        for shape in (LOG, KEYS):
+            link.execute(f"DROP SCHEMA IF EXISTS {shape.schema} CASCADE")
+        _create(link, new, clock, wrapping_key)
+        link.execute(LOG.made(RESTORING))
+
+
+def make_ready(address: Address, waits: Waits) -> None:
+    """Let everybody open what was restored; durable on return."""
+    with creating(address, waits) as link:
+        link.execute(_RESTORED)
+
+
+def _create(link: Link, new: NewTrail, clock: Clock, wrapping_key: bytes) -> None:
+    PostgresKeyring.create(link, new.secrets, clock, wrapping_key=wrapping_key)
+    PostgresLog.create(link, new.origin, new.policy)

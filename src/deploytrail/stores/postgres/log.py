@@ -31,6 +31,7 @@ from deploytrail.stores.postgres.database import Database, Rows, Writing
 from deploytrail.stores.postgres.fence import REASONS, Fence
 from deploytrail.stores.postgres.link import Link, Waits
 from deploytrail.stores.postgres.rewriting import rewrite
+from deploytrail.stores.postgres.shape import Shape
 from deploytrail.stores.tree_row import Highest, TreeRow, decode, encode
 
 Now = Callable[[Writing], int]
@@ -51,14 +52,21 @@ class PostgresLog:
     """
 
     def __init__(
-        self, address: Address, fence: Fence, clock: Clock, waits: Waits, now: Now = server_clock
+        self,
+        address: Address,
+        fence: Fence,
+        clock: Clock,
+        waits: Waits,
+        now: Now = server_clock,
+        *,
+        shape: Shape = sql.SHAPE,
     ) -> None:
         self._address = address
         self._fence = fence
         self._waits = waits
         self._clock = clock
         self._now = now
-        self._database = Database(address, sql.SHAPE, fence, lock=sql.LOCK_TREE, waits=waits)
+        self._database = Database(address, shape, fence, lock=sql.LOCK_TREE, waits=waits)
         self._highest = Highest()
         self._memory = _Memory()
 

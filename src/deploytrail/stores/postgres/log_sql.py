@@ -6,6 +6,7 @@ The tables are those of LOG.md, "Tables", and as on SQLite; beside them `fence`,
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from deploytrail.stores.postgres.fence import TABLE as FENCE_TABLE
@@ -49,7 +50,21 @@ _TUNED: Final = (
 _ABSENT: Final = (
     "a trail, found none; 'deploytrail init' makes one, and --url or DEPLOYTRAIL_URL says where"
 )
-SHAPE: Final = Shape(SCHEMA, VERSION, _TABLES, tuned=_TUNED, absent=_ABSENT)
+RESTORING: Final = "restoring(since timestamp with time zone NOT NULL)"
+_RESTORING_TOLD: Final = (
+    "expected a trail, found one that is not whole: a backup is being restored into it. Wait until "
+    "'deploytrail restore' has ended; where it was stopped, call it again"
+)
+SHAPE: Final = Shape(
+    SCHEMA,
+    VERSION,
+    _TABLES,
+    tuned=_TUNED,
+    absent=_ABSENT,
+    passing=MappingProxyType({RESTORING: _RESTORING_TOLD}),
+)
+SHAPE_RESTORING: Final = SHAPE._replace(tables=(*_TABLES, RESTORING))
+"""As only `restore` opens it: nobody else does before that table is gone."""
 
 _TREE_COLUMNS: Final = (
     "origin, size, root, frontier, last_logged, epoch, clock, boot, uptime, behind, digest"

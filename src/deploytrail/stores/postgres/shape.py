@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from deploytrail.errors import Misconfigured, NotFound, Tampered
+from deploytrail.errors import Busy, Misconfigured, NotFound, Tampered
 from deploytrail.sentence import counted
 from deploytrail.stores.postgres.link import Link
 
@@ -68,7 +68,8 @@ class Shape(NamedTuple):
     `tables` make the oldest version that was ever shipped, each as `_FOUND` tells it; `steps` has
     by version those that it adds to the one before. A new schema goes through all of them, too.
     `tuned` are statements that change no text of a table, `absent` says what is expected, found
-    and to be done where there is no such schema.
+    and to be done where there is no such schema. `passing` are tables that stand there for a while,
+    and what is said to whoever comes meanwhile.
     """
 
     schema: str
@@ -77,6 +78,7 @@ class Shape(NamedTuple):
     steps: Mapping[int, tuple[str, ...]] = MappingProxyType({})
     tuned: tuple[str, ...] = ()
     absent: str = "a schema that is not there"
+    passing: Mapping[str, str] = MappingProxyType({})
 
     @property
     def oldest(self) -> int:
@@ -109,8 +111,9 @@ _VERSION_TABLE: Final = "version(number integer NOT NULL)"
 def refuse_foreign(link: Link, shape: Shape, where: str) -> int:
     """The version that it has.
 
-    Raises NotFound where there is no such schema, Misconfigured for a newer version, Tampered for
-    its tables. A table, trigger, policy or index that is not ours could drop or invent rows unseen.
+    Raises NotFound where there is no such schema, Busy while it is not ready, Misconfigured for a
+    newer version, Tampered for its tables. A table, trigger, policy or index that is not ours could
+    drop or invent rows unseen.
     """
     if not shape.exists(link):
         raise NotFound(f"{where}: expected {shape.absent}")
@@ -143,6 +146,9 @@ def _found(link: Link, shape: Shape) -> set[tuple[Any, ...]]:
 def _hold_against(found: set[tuple[Any, ...]], shape: Shape, version: int, where: str) -> None:
     tables = shape.tables_of(version)
     expected = {("table", _name(table), table) for table in tables}
+    for table, told in shape.passing.items():
+        if ("table", _name(table), table) in found - expected:
+            raise Busy(f"{where}: {told}")
     for kind, name, _ in sorted(found - expected):
         raise Tampered(
             f"{where}: expected our tables in {shape.schema} and nothing else, found the {kind} "
