@@ -29,6 +29,7 @@ class FakeLog:
         self._size = size
         self.fault: Exception | None = None
         self.reads = 0
+        self.erased_at: int | None = None
 
     def grow(self, count: int) -> None:
         self._size += count
@@ -46,7 +47,11 @@ class FakeLog:
     def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
         self.reads += 1
         for at in range(first, self._size if until is None else until):
-            yield Shown(index=at, leaf="", entry=b"{}", event={"parity": at % 2})
+            yield Shown(index=at, leaf="", entry=b"{}", event=self.event(at))
+
+    def event(self, index: int) -> dict[str, object]:
+        action = "audit.subject.erased" if index == self.erased_at else "deployment.started"
+        return {"action": action, "parity": index % 2}
 
     def close(self) -> None:
         """Nothing is open."""
@@ -245,6 +250,34 @@ def test_what_others_logged_between_is_read() -> None:
         return found
 
     assert asyncio.run(listened()) == list(range(500))
+
+
+def test_what_names_somebody_who_was_erased_is_kept_no_longer() -> None:
+    log = FakeLog()
+
+    async def listened() -> tuple[bool, bool, list[int]]:
+        hub = Hub(lambda: log, sent)
+        hub.start()
+        awake, asleep = Client(everything, 0), Client(everything, 0)
+        await joined(hub, log, awake)
+        await joined(hub, log, asleep)
+        log.grow(100)
+        await taken(hub, awake, 100)
+        was_kept = hub.join(Client(everything, 50))
+        log.erased_at = 120
+        log.grow(100)
+        await taken(hub, awake, 200)
+        # It lags now, reads the log, and comes back.
+        found = await joined(hub, log, awake)
+        is_kept = hub.join(Client(everything, 50))
+        assert hub.taken(asleep) == b""
+        assert asleep.is_lagging
+        await ended(hub)
+        return was_kept, is_kept, found
+
+    was_kept, is_kept, found = asyncio.run(listened())
+    assert (was_kept, is_kept) == (True, False)
+    assert 120 in found
 
 
 def test_the_log_is_read_once_for_all_who_listen() -> None:

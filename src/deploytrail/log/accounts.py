@@ -18,7 +18,7 @@ from deploytrail.log import strict
 IN_BUNDLE: Final = b'"action":"audit.'
 """Stands in every entry of this kind, and seldom elsewhere."""
 
-_ERASED: Final = "audit.subject.erased"
+ERASED: Final = "audit.subject.erased"
 _PRUNED: Final = "audit.retention.executed"
 
 
@@ -62,7 +62,7 @@ class Accounts:
                 found = _account.decode(octets)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue
-            if found.action == _ERASED:
+            if found.action == ERASED:
                 for target in found.targets:
                     self._erased.setdefault(target.id, index)
             elif found.action == _PRUNED:

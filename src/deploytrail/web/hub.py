@@ -19,6 +19,7 @@ from deploytrail.app.events.asked_event import asked_event
 from deploytrail.app.events.fresh import fresh
 from deploytrail.app.events.recording import Recorded
 from deploytrail.errors import SenderError
+from deploytrail.log.accounts import ERASED
 from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches, everything
 from deploytrail.web.overheard import Overheard
@@ -52,6 +53,8 @@ class Run:
         pieces = [sent(one) for one in shown]
         self._ends = list(accumulate(map(len, pieces), initial=0))
         self._whole = b"".join(pieces)
+        self.is_erasing = any(one.event.get("action") == ERASED for one in shown)
+        """Whether it says that somebody was erased."""
         self._shown = shown
         self._events: list[dict[str, Any]] | None = None
         self._wanted: dict[Matches, Sequence[int]] = {}
@@ -285,6 +288,10 @@ class Hub:
             # It rested, and begins elsewhere: whoever came meanwhile reads what lies between.
             self._forget()
             self.rouse()
+        if run.is_erasing:
+            # What is kept still names whom it speaks of; whoever wants it is shown what is left.
+            self._forget()
+            self.rouse()
         self.at = run.until
         self._idle_runs = 0 if self.clients else self._idle_runs + 1
         if self._idle_runs > IDLE_RUNS_MAX:
@@ -292,7 +299,7 @@ class Hub:
             self._overheard.forget()
             self._forget()
             self.at, self._idle_runs = None, 0
-        elif run.until > run.first:
+        elif run.until > run.first and not run.is_erasing:
             self._keep(run)
 
     def _keep(self, run: Run) -> None:

@@ -11,11 +11,12 @@ from typing import Final
 
 from deploytrail import entry
 from deploytrail.app.events.signed import Signed
+from deploytrail.log.accounts import ERASED
 from deploytrail.log.reading import bundle_entries
 from deploytrail.log.store import BUNDLES_A_MOMENT, LogReader, Reading
 from deploytrail.log.tiles import WIDTH
 
-_ERASED: Final = b'"action":"audit.subject.erased"'
+_ERASED: Final = b'"action":"%s"' % ERASED.encode()
 
 
 class Erasures:
