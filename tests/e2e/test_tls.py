@@ -70,10 +70,22 @@ def test_a_server_with_a_certificate_speaks_tls_and_nothing_else(
         assert server.stop() == 0
 
 
+def test_a_port_that_somebody_has_is_no_fault_of_ours(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ran = subprocess.run(
+            [*PROGRAM, "up", "--listen", f"127.0.0.1:{other.getsockname()[1]}"], timeout=60,
+            capture_output=True, text=True, check=False,
+            env={**os.environ, "DEPLOYTRAIL_HOME": str(tmp_path / "home")},
+        )  # fmt: skip
+    assert ran.returncode == EXIT_USAGE, ran.stderr
+    assert "expected to listen" in ran.stderr
+    assert ran.stdout == "", "the first secret is shown once, and by a server that is there"
+
+
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
-    "all addresses": (("--listen", "0.0.0.0:0"), "tls_certificate"),
-    "all addresses of both kinds": (("--listen", "[::]:0"), "tls_certificate"),
-    "another machine's name": (("--listen", "trail.example:8420"), "behind_proxy"),
+    "all addresses": (("--listen", "0.0.0.0:0"), "--tls-certificate"),
+    "all addresses of both kinds": (("--listen", "[::]:0"), "--tls-certificate"),
+    "another machine's name": (("--listen", "trail.example:8420"), "--behind-proxy"),
     "a certificate without its key": (("--tls-certificate", "/nowhere.pem"), "tls_key"),
 }
 

@@ -135,7 +135,7 @@ BAD_STARTS = {
     "what is no vkey": (("--log", "x"), "vkey"),
     "a list that is none": (("--logs", "{home}/key"), "logs/v0"),
     "a list that is not there": (("--logs", "{home}/none"), "none that can be read"),
-    "no port": (("--log", LOG_VKEY, "--listen", "127.0.0.1"), "an address and a port"),
+    "no port": (("--log", LOG_VKEY, "--listen", "127.0.0.1"), "expected HOST:PORT"),
     "an address of others": (("--log", LOG_VKEY, "--listen", "192.0.2.1:1"), "expected to listen"),
     "half a certificate": (("--log", LOG_VKEY, "--tls-key", "x"), "together"),
 }

@@ -91,7 +91,7 @@ def _named(home: Path | None, url: str | None) -> str | None:
 
 def _serve(found: Settings) -> int:
     try:
-        from deploytrail.web.serving import Listening, listening, serve
+        from deploytrail.web.serving import Listening, serve
     except ModuleNotFoundError as error:
         raise Misconfigured(
             f"up: expected the server's libraries, found no {error.name}; install them with "
@@ -103,6 +103,7 @@ def _serve(found: Settings) -> int:
     from deploytrail.app.face import Face
     from deploytrail.cli.follower import Follower
     from deploytrail.clock import SystemClock
+    from deploytrail.kit.listening import listening
     from deploytrail.web.served import Served
 
     clock, environment = SystemClock(), _environment(found)
@@ -115,7 +116,7 @@ def _serve(found: Settings) -> int:
         if face is not None:
             stack.callback(face.close)
         where = Listening(
-            listening(found.listen.name, found.listen.port),
+            listening(found.listen, option="--listen"),
             certificate=None if found.tls is None else str(found.tls.certificate),
             key=None if found.tls is None else str(found.tls.key),
             is_behind_proxy=found.behind_proxy,

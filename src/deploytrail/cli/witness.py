@@ -24,13 +24,11 @@ from deploytrail.cli.witnesses import (
     witness_quorum,
     witness_remove,
 )
-from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_TAMPERED, Malformed, Misconfigured
+from deploytrail.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_TAMPERED, Malformed
 from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    import socket
-
     from deploytrail.app.cosigning.cosigned import Cosigned
     from deploytrail.clock import Clock
     from deploytrail.log.note import Signer
@@ -145,12 +143,15 @@ def witness_up(
     Requests and answers are signed and secret from nobody, so it may well listen without TLS.
     Refusals are told on standard error, a line of JSON each.
     """
+    from deploytrail.address import host
     from deploytrail.app.cosigning import own_witness
     from deploytrail.clock import SystemClock
+    from deploytrail.kit.listening import listening, url_of
     from deploytrail.witness import serving
     from deploytrail.witness.keeping import Witness
 
     tls = _tls(certificate, certificate_key)
+    where = host(listen, what="--listen")
     clock = SystemClock()
     place = own_witness.find(home, os.environ)
     known = own_witness.logs_of(place, log or (), logs or ())
@@ -165,9 +166,9 @@ def witness_up(
     with ExitStack() as stack:
         kept = own_witness.open_cosigned(place, stack)
         witness = Witness(logs=known, signers=(own,), kept=kept, clock=clock, told=_Refusals(clock))
-        listener = _listener(listen)
+        listener = listening(where, option="--listen")
         stack.callback(listener.close)
-        url = _url(listener, is_tls=tls is not None)
+        url = url_of(listener, is_tls=tls is not None)
         app = serving.application(witness)
         serving.serve(app, listener, certificate=tls, ready=lambda: _say_up(own, url, len(known)))
 
@@ -210,30 +211,6 @@ def _say_up(own: Signer, url: str, count: int) -> None:
     say(f"{styled('url', 'bold')}     {url}")
     say(f"{styled('vkey', 'bold')}    {_vkey(own)}")
     sys.stdout.flush()
-
-
-def _listener(listen: str) -> socket.socket:
-    from deploytrail.witness.serving import listening
-
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise Malformed(
-            f"--listen: expected an address and a port, such as 127.0.0.1:8421, found "
-            f"{listen[:80]!r}"
-        )
-    try:
-        return listening(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
-    except OSError as error:
-        raise Misconfigured(
-            f"--listen: expected to listen on {listen[:80]!r}, but {error.strerror or error}; "
-            "choose another"
-        ) from None
-
-
-def _url(listener: socket.socket, *, is_tls: bool) -> str:
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if is_tls else 'http'}://{shown}:{port}"
 
 
 def witness_status(

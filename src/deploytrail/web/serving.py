@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from deploytrail.errors import Misconfigured
+from deploytrail.kit.listening import url_of
 from deploytrail.web.application import Application
 from deploytrail.web.assembling import STOP_SECONDS_MAX, Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
@@ -60,22 +61,7 @@ class Listening(NamedTuple):
 
     @property
     def url(self) -> str:
-        host, port = self.socket.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        return f"{'https' if self.is_secure else 'http'}://{shown}:{port}"
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket bound to that; raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-    except BaseException:
-        bound.close()
-        raise
-    return bound
+        return url_of(self.socket, is_tls=self.is_secure)
 
 
 def serve(parts: Parts, where: Listening, *, started: Callable[[], None]) -> bool:

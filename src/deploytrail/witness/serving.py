@@ -175,17 +175,3 @@ def serve(
         await server.serve(sockets=[listener])
 
     asyncio.run(until_stopped())
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 means any. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(128)
-    except OSError:
-        found.close()
-        raise
-    return found
