@@ -64,6 +64,18 @@ def test_changes_leave_out_what_only_looked(recorded: Program) -> None:
     assert "plan.created" not in [each["event"]["action"] for each in found]
 
 
+def test_changes_of_an_or_keep_to_their_time_and_place(recorded: Program) -> None:
+    long_ago = ("--time", "2026-01-01T00:00:00Z")
+    for environment, more in (("prod", ()), ("dev", ()), ("dev", long_ago)):
+        done = recorded("record", "config.updated", "--environment", environment, *more)
+        assert done.returncode == 0
+    asked = ("action:config.*", "OR", "action:config.updated")
+    found = recorded.lines("changes", "--environment", "dev", *asked, "--json")
+    (only,) = found
+    assert only["event"]["where"]["environment"] == "dev"
+    assert only["event"]["time"] > "2026-01-02"
+
+
 def test_stats_tell_how_far_everything_is(recorded: Program) -> None:
     found = recorded.json("stats", "--json")
     assert (found["size"], found["size_signed"], found["followers"]) == (3, 3, {"index": 3})

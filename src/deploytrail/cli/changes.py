@@ -46,7 +46,9 @@ def changes(
     """
     refuse_export(home)
     terms = [f"since:{since or '24h'}", *([f'env:"{environment}"'] if environment else ())]
-    text = " ".join([*terms, query_of(query)]).strip()
+    asked = query_of(query)
+    # In parentheses: what stands beside an OR would else belong to one of its sides alone.
+    text = " ".join([f"({asked})", *terms] if asked else terms)
     limit = count or _COUNT
     with asking(home, url) as trail:
         first = trail.changes(text, limit=min(limit, _PAGE))
