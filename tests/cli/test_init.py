@@ -15,6 +15,7 @@ def test_a_new_owner_is_told_of_key_backup_and_unanchored(program: Program) -> N
     assert str(program.home / "key") in done.stdout
     assert "backup  deploytrail backup FILE\n" in done.stdout
     assert "UNANCHORED" in done.stdout
+    assert "'deploytrail witness add'" in " ".join(done.stdout.split())
     assert max(len(line) for line in done.stdout.splitlines()) <= 84 + len(str(program.home))
 
 

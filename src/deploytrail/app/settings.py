@@ -83,8 +83,9 @@ def settings(given: Given, environment: Mapping[str, str]) -> Settings:
     if found.tls is None and not found.behind_proxy and not found.listen.is_loopback:
         raise Misconfigured(
             f"listen: expected an address of this machine alone such as {LISTEN}, found "
-            f"{found.listen}, where everybody on the way would read tokens; set tls_certificate "
-            "and tls_key, or say behind_proxy where a proxy before it speaks TLS"
+            f"{found.listen}, where everybody on the way would read tokens; give it "
+            "--tls-certificate and --tls-key (tls_certificate, tls_key in the settings), or say "
+            "--behind-proxy (behind_proxy) where a proxy before it speaks TLS"
         )
     return found
 

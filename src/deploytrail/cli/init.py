@@ -41,7 +41,8 @@ _ADVICE: Final = (
         "is what 'deploytrail verify' says at first",
         "Any change of an entry is found. But whoever owns this machine could rewrite the whole "
         "log, keys and all, as long as nobody else holds a part of it. A receipt, a proof, an "
-        "export or a checkpoint that is kept elsewhere would give that away.",
+        "export or a checkpoint that is kept elsewhere would give that away; so does a witness on "
+        "another machine, which 'deploytrail witness add' names and 'deploytrail up' asks.",
     ),
 )
 _DATABASE_ADVICE: Final = (
