@@ -166,7 +166,7 @@ def test_beyond_this_machine_it_takes_tls_or_a_proxy(
     reason: str, tmp_path: Path, home: dict[str, str]
 ) -> None:
     text = f"[trail]\n{OPEN[reason]}\n"
-    with pytest.raises(Misconfigured, match="--tls-certificate .* or say --behind-proxy"):
+    with pytest.raises(Misconfigured, match=r"--tls-certificate .* or say --behind-proxy"):
         read(text, tmp_path, home)
     assert read(f"{text}behind_proxy = true\n", tmp_path, home).behind_proxy
     assert read(f'{text}tls_certificate = "/c"\ntls_key = "/k"\n', tmp_path, home).tls

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from deploytrail.address import Database, Directory, database
+from deploytrail.cli.terminal import warn
 from deploytrail.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Follower:
     """One process at a time, for as long as `running` lasts."""
 
     def __init__(self, place: Place, environment: Mapping[str, str], clock: Clock) -> None:
-        self._command = [sys.executable, "-m", __name__]
+        # -P: where we were started, somebody else's files may bear the names of modules.
+        self._command = [sys.executable, "-P", "-m", __name__]
         self._environment = dict(environment)
         if isinstance(place, Database):
             self._environment["DEPLOYTRAIL_URL"] = place.url
@@ -59,16 +61,25 @@ class Follower:
         pause = _PAUSE_SECONDS
         while not self._ending.is_set():
             started = self._clock.monotonic()
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.PIPE
-            )
-            if self._ending.is_set():
-                self._end()
-            self._process.wait()
+            try:
+                self._follow()
+            except OSError as error:
+                # The machine may be out of memory or of processes for a moment.
+                why = error.strerror or error
+                warn(f"nobody follows the log: its process can't be started ({why}); tried again")
             if self._clock.monotonic() - started > _LONG_SECONDS:
                 pause = _PAUSE_SECONDS
             self._clock.wait(self._ending, pause)
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+
+    def _follow(self) -> None:
+        """From the process's start to its end; raises OSError where it can't be started."""
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, stdin=subprocess.PIPE
+        )
+        if self._ending.is_set():
+            self._end()
+        self._process.wait()
 
     def _end(self) -> None:
         """It reads the end of its input, and ends by itself; else it is ended."""
