@@ -108,6 +108,20 @@ def test_pages_go_on_to_the_end_and_entries_are_in_the_order_of_the_log(
     assert len(trail.changes("env:prod").items) == 25
 
 
+def test_the_newest_of_a_scope_are_found_however_far_back_they_lie(
+    trail: RemoteTrail, server: Running, home: Path
+) -> None:
+    wanted = [told(0, environment="dev"), told(1, environment="dev")]
+    others = [told(number) for number in range(2, 1_000)]
+    first, second, *_ = recorded(trail, *wanted, *others)
+    with RemoteTrail(server.url, token=trail_secret(home, scope="env:dev")) as viewer:
+        found = [one.index for one in viewer.newest(count=20)]
+        assert found == [second.index, first.index]
+        assert [one.index for one in viewer.newest(count=1)] == [second.index]
+        assert [one.index for one in viewer.newest(count=9, before=second.index)] == [first.index]
+        assert list(viewer.newest(count=9, before=first.index)) == []
+
+
 def test_evidence_goes_with_its_event_and_is_read_back(trail: RemoteTrail) -> None:
     events = [told(number) for number in range(3)]
     some = [Attachment(type="output", data=b"applied\n" * 9), Attachment(type="plan", data=b"")]
@@ -164,13 +178,14 @@ def test_a_tail_goes_on_where_it_was_when_the_server_comes_back(home: Path) -> N
     assert seen == sorted(seen)
 
 
-def trail_secret(home: Path) -> str:
+def trail_secret(home: Path, *, scope: str = "") -> str:
     """Of a token that outlives the server."""
     with open_directory(home, create=False) as opened:
         made = opened.tokens().create(
             "listener",
             owner="github:bob",
             permissions=ROLES["viewer"],
+            scope_text=scope,
             expires=None,
             by=Actor(type="user", id="github:bob"),
         )

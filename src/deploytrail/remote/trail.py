@@ -42,6 +42,8 @@ _AGAIN_SECONDS: Final = 1.0
 _NEVER: Final = threading.Event()
 """Wakes nobody."""
 _LINE_BYTES_MAX: Final = 4 * 1024 * 1024
+_RUN_ENTRIES: Final = 256
+_RUN_ENTRIES_MAX: Final = 4_096
 
 
 class _Shown(Struct, frozen=True):
@@ -156,7 +158,14 @@ class RemoteTrail:
 
     def newest(self, *, count: int, before: int | None = None) -> Iterator[Shown]:
         until = self.size() if before is None else min(before, self.size())
-        yield from reversed(list(self.entries(first=max(0, until - count), until=until)))
+        width = _RUN_ENTRIES
+        # Backwards in runs: a scope leaves entries out, so nobody knows how far back so many lie,
+        # and all at once may be more than there is room for.
+        while until and count:
+            first = max(0, until - width)
+            run = list(self.entries(first=first, until=until))[-count:]
+            yield from reversed(run)
+            until, count, width = first, count - len(run), min(2 * width, _RUN_ENTRIES_MAX)
 
     def entries(self, *, first: int = 0, until: int | None = None) -> Iterator[Shown]:
         asked: Parameters = {"format": "jsonl", "first": first, "until": until}
