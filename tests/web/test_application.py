@@ -111,6 +111,8 @@ def test_wrong_evidence_is_a_problem_of_ours(there: Place) -> None:
         answer = server.get("/v1/stats")
     assert answer.status == 500
     assert answer.json()["type"] == "/problems/tampered"
+    (line,) = [each for each in server.journal() if each["what"] == "request"]
+    assert line["why"] == "entry 3: its bytes are not those that were logged"
 
 
 def test_a_request_is_one_line_that_does_not_tell_what_was_asked(there: Place) -> None:

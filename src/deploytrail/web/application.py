@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deploytrail.access.principal import Principal
-from deploytrail.errors import DeploytrailError, OwnError
+from deploytrail.errors import DeploytrailError, EvidenceError, OwnError
 from deploytrail.web import problem
 from deploytrail.web.accepting import refuse_unacceptable
 from deploytrail.web.asking import asked
@@ -76,7 +76,7 @@ class Application:
                 # What was begun can't be taken back; that it is not whole must show.
                 exchange.abort()
                 return
-            if isinstance(error, OwnError):
+            if isinstance(error, OwnError | EvidenceError):
                 told.why = str(error)
             await self._refuse(exchange, error)
 

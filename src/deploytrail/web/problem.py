@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from deploytrail.errors import (
     DeploytrailError,
-    EvidenceError,
     Misconfigured,
     SenderError,
     Unknown,
@@ -107,8 +106,7 @@ def problem(error: BaseException, *, instance: str = "") -> Problem:
     if not isinstance(error, DeploytrailError):
         return _of(INTERNAL, _OURS, instance)
     kind = kind_of(type(error))
-    # What the evidence lacks is told to those who may read it, by `verify`.
-    detail = str(error) if not isinstance(error, EvidenceError) or error.args else kind.title
+    detail = str(error) or kind.title
     if isinstance(error, Unreachable | Misconfigured) and not detail.startswith(_OWN):
         # Where our store is, and by whose name we get in, is told to nobody; the journal has it.
         detail = f"{kind.title}; the server's log says why, under the request's id"
