@@ -22,6 +22,7 @@ from deploytrail.trail import Page, Shown
 from deploytrail.web import csv
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
+from deploytrail.web.matching import Matches
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Reply, Route
 from deploytrail.web.routes.searching import Query
@@ -29,7 +30,6 @@ from deploytrail.web.routes.searching import Query
 JSONL: Final = "application/x-ndjson"
 TAR: Final = "application/x-tar"
 PAGE: Final = 256
-PROOFS_AT_ONCE: Final = 1
 _READ_BYTES: Final = 256 * 1024
 
 
@@ -110,8 +110,7 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
     end = size if wanted.until is None else min(size, wanted.until)
     for first in range(wanted.first or 0, end, PAGE):
         until = min(end, first + PAGE)
-        found = await call.server.readers.ask(_entries(first, until))
-        yield [one for one in found if matches(asked_event(one))]
+        yield await call.server.readers.ask(_entries(first, until, matches))
 
 
 def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[ServedTrail], Page]:
@@ -120,8 +119,14 @@ def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[Served
     )
 
 
-def _entries(first: int, until: int) -> Callable[[ServedTrail], list[Shown]]:
-    return lambda served: list(served.trail.entries(first=first, until=until))
+def _entries(first: int, until: int, matches: Matches) -> Callable[[ServedTrail], list[Shown]]:
+    """Those of a run that match; asked in the reader's thread, since a query may be a long one."""
+
+    def found(served: ServedTrail) -> list[Shown]:
+        run = served.trail.entries(first=first, until=until)
+        return [one for one in run if matches(asked_event(one))]
+
+    return found
 
 
 async def proofs(call: Call) -> Response:
