@@ -10,6 +10,7 @@ from deploytrail.errors import Misconfigured
 
 _BACKLOG: Final = 128
 
+
 def listening(where: Host, *, option: str) -> socket.socket:
     """A socket that listens there; port 0 is any that is free.
 
