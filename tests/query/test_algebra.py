@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from deploytrail.query.algebra import both, fields_of, is_scope, simplified
+from deploytrail.query.algebra import both, simplified
 from deploytrail.query.fields import BY_NAME
 from deploytrail.query.moments import NUMBER_MAX, TIME_MAX, TIME_MIN
 from deploytrail.query.tree import (
@@ -18,13 +18,10 @@ from deploytrail.query.tree import (
     Is,
     Not,
     Or,
-    StartsWith,
-    Within,
-    Words,
     below,
     parts,
 )
-from tests.query.filters import any_filters, filters
+from tests.query.filters import any_filters
 from tests.searching import examples
 
 ENV, TIME, ATTEMPT, REASON = (BY_NAME[name] for name in ("env", "time", "attempt", "reason"))
@@ -98,31 +95,3 @@ def test_both_is_one_list() -> None:
     assert both(And((A, B)), And((B, C))) == And((A, B, C))
     assert both(A, EVERYTHING) == A
     assert both(A, NOTHING) == NOTHING
-
-
-def test_the_fields_of_a_filter_are_those_it_names() -> None:
-    tree = Or((Not(And((A, Between(TIME, 1, 2)))), StartsWith(REASON, "s"), Words(("a",))))
-    assert fields_of(tree) == {ENV, TIME, REASON}
-    assert fields_of(EVERYTHING) == frozenset()
-
-
-SCOPES: dict[str, tuple[Filter, bool]] = {
-    "everything": (EVERYTHING, True),
-    "an environment": (A, True),
-    "any of them": (Or((A, Not(StartsWith(BY_NAME["action"], "audit.")))), True),
-    "an actor": (And((A, Is(BY_NAME["actor"], "alice"))), False),
-    "words": (And((A, Words(("a",)))), False),
-    "a deployment": (And((A, Not(Within("deployment", "x")))), False),
-}
-
-
-@pytest.mark.parametrize("what", SCOPES)
-def test_a_scope_asks_only_what_every_entry_says_clearly(what: str) -> None:
-    filter, expected = SCOPES[what]
-    assert is_scope(filter) is expected
-
-
-@given(filters(fields=[ENV, BY_NAME["project"], BY_NAME["class"]], has_words=False))
-@examples(50)
-def test_any_tree_over_the_fields_of_a_scope_is_one(filter: Filter) -> None:
-    assert is_scope(filter)

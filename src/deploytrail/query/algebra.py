@@ -1,4 +1,4 @@
-"""Filters made of filters: simplified, joined, and what they are about.
+"""Filters made of filters: simplified, and joined.
 
 Pure. Never by recursion, and in time that grows with the tree and hardly faster.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from deploytrail.query.fields import SCOPING, Field, Kind
+from deploytrail.query.fields import Kind
 from deploytrail.query.moments import NUMBER_MAX, TIME_MAX, TIME_MIN
 from deploytrail.query.tree import (
     EVERYTHING,
@@ -22,9 +22,6 @@ from deploytrail.query.tree import (
     Leaf,
     Not,
     Or,
-    Within,
-    Words,
-    below,
     bottom_up,
 )
 
@@ -44,19 +41,6 @@ def simplified(filter: Filter) -> Filter:
 def both(one: Filter, other: Filter) -> Filter:
     """What matches the one and the other, simplified."""
     return simplified(And((one, other)))
-
-
-def fields_of(filter: Filter) -> frozenset[Field]:
-    """The fields that it names."""
-    return frozenset(
-        one.field for one in below(filter) if not isinstance(one, Words | Within | Not | And | Or)
-    )
-
-
-def is_scope(filter: Filter) -> bool:
-    """Whether a scope may be made of it: it asks nothing but fields of `SCOPING`."""
-    asks_more = any(isinstance(one, Words | Within) for one in below(filter))
-    return not asks_more and all(field.name in SCOPING for field in fields_of(filter))
 
 
 class _Loose(NamedTuple):

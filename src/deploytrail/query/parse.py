@@ -293,10 +293,6 @@ class _Reading:
         raise Unreadable(self._text, at, expected, found, advice) from None
 
 
-def _all(every: list[Filter]) -> Filter:
-    return every[0] if len(every) == 1 else And(tuple(every))
-
-
 def _unescaped(text: str) -> str:
     return _escape(r"\1", text) if "\\" in text else text
 

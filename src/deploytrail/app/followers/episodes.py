@@ -6,8 +6,6 @@ delivery id made of kind and number, so that neither a restart nor another node 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import structs
 
 from deploytrail.actions import OWN_TOOL
@@ -86,7 +84,3 @@ class Episodes:
         for refused in self._append([structs.replace(event, source=source)]):
             if refused is not None:
                 raise refused
-
-
-EpisodesOf = Callable[[str], Episodes]
-"""The episodes of a kind."""
