@@ -56,6 +56,12 @@ def test_a_query_that_cannot_be_is_told(recorded: Program, case: str) -> None:
     assert done.stderr.count("\n") <= 3
 
 
+def test_the_place_of_what_cannot_be_read_is_shown(recorded: Program) -> None:
+    done = recorded("search", "env:prod", "envv:dev")
+    *_, drawn, caret = done.stderr.rstrip("\n").split("\n")
+    assert (drawn, caret) == ("env:prod envv:dev", " " * 9 + "^")
+
+
 def test_changes_leave_out_what_only_looked(recorded: Program) -> None:
     for action in ("config.updated", "plan.created"):
         assert recorded("record", action, "--environment", "prod").returncode == 0

@@ -84,6 +84,7 @@ def exit_code(error: BaseException) -> int:
         return _close_output()
     if isinstance(error, DeploytrailError):
         complain(str(error))
+        _point_at(error)
         return error.exit_code
     # By what it can do: releases of the framework have had this class under several names.
     if hasattr(error, "format_message"):
@@ -94,6 +95,13 @@ def exit_code(error: BaseException) -> int:
         complain(f"{error.filename2 or error.filename or 'the system'}: {advice}")
         return code
     return fault.report(error)
+
+
+def _point_at(error: DeploytrailError) -> None:
+    """Of a query that can't be read, the place: by what it says, since few verbs load queries."""
+    pointed = getattr(error, "pointed", None)
+    if isinstance(pointed, str):
+        sys.stderr.write(f"{pointed}\n")
 
 
 _SYSTEM: Final = {
