@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deploytrail.kit.answer import Response
 from deploytrail.kit.http import Http
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
+from deploytrail.witness.serving import LIMITS
 from tests.e2e.witness_process import WitnessProcess
 from tests.log.signers import LOG, ORIGIN
 from tests.witness.requests import branch, is_cosigned, request, signed
@@ -29,6 +31,14 @@ def bob(tmp_path: Path) -> WitnessProcess:
 def ask(witness: WitnessProcess, body: bytes) -> Response:
     with Http() as http:
         return http.post(f"{witness.url}{witnessing.PATH}", body)
+
+
+def heard(connection: socket.socket) -> bytes:
+    """What came until the other side let go."""
+    try:
+        return connection.recv(1_000)
+    except ConnectionResetError:
+        return b""
 
 
 def get(witness: WitnessProcess, path: str = "") -> Response:
@@ -154,6 +164,30 @@ def test_a_list_of_logs_in_its_home_is_read(bob: WitnessProcess) -> None:
     (bob.home / "logs").write_text(f"# ours\nlogs/v0\n\nvkey {LOG_VKEY}\nqpd 86400\ncontact bob\n")
     with bob.up():
         assert ask(bob, request(branch(1), 0)).status == 200
+
+
+def test_who_takes_connections_and_asks_nothing_keeps_nobody_out(bob: WitnessProcess) -> None:
+    with bob.up("--log", LOG_VKEY), ExitStack() as stack:
+        idle = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", bob.port), 30))
+            for _ in range(LIMITS.connections_max + 10)
+        ]
+        for at, one in enumerate(idle):
+            one.sendall((b"", b"POST ", b"GET / HTTP/1.1\r\nhost: x\r\n")[at % 3])
+        assert get(bob, "/healthz").status == 503
+        # Each is cut off in time, whatever it has begun to say.
+        for one in idle:
+            assert heard(one) == b""
+        assert get(bob, "/healthz").status == 200
+
+
+def test_a_header_without_an_end_is_cut_off(bob: WitnessProcess) -> None:
+    with (
+        bob.up("--log", LOG_VKEY),
+        socket.create_connection(("127.0.0.1", bob.port), 30) as endless,
+        pytest.raises(OSError, match=r"reset|Broken pipe"),
+    ):
+        endless.sendall(b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 10_000_000)
 
 
 def test_a_body_that_never_ends_is_given_up(bob: WitnessProcess) -> None:

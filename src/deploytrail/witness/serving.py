@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from deploytrail.errors import DeploytrailError
 from deploytrail.log import note as notes
@@ -30,6 +31,10 @@ from deploytrail.witness.keeping import Witness
 COSIGNED: Final = "/cosigned"
 """With `?origin=`: the checkpoint of that log which was cosigned last."""
 _STOP_SECONDS_MAX: Final = 5
+
+
+HEADER_SECONDS_MAX: Final = 5.0
+HEADER_BYTES_MAX: Final = 65_536
 
 
 class Limits(NamedTuple):
@@ -136,6 +141,59 @@ def _metrics(witness: Witness) -> str:
     )
 
 
+class _Impatient(HttpToolsProtocol):
+    """A connection; uvicorn's own waits for a header for ever, and for one of any length.
+
+    Who takes connections and asks nothing would keep others out: there may be so many and no more.
+    """
+
+    _waiting: asyncio.TimerHandle | None = None
+    """There while a header is waited for."""
+    _header_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._await_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._header_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiting is not None:
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX + witnessing.REQUEST_BYTES_MAX:
+                # More than a request that came in one piece.
+                self.transport.abort()
+                return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._header_came()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_header()
+
+    def _await_header(self) -> None:
+        self._header_came()
+        self._waiting = self.loop.call_later(HEADER_SECONDS_MAX, self._is_late)
+
+    def _header_came(self) -> None:
+        self._header_bytes = 0
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _is_late(self) -> None:
+        self._waiting = None
+        # Of two requests that came together, the second one may be under way.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.abort()
+
+
 class _Server(uvicorn.Server):
     """Stops at a signal without raising it again: the exit code is ours to say."""
 
@@ -155,6 +213,8 @@ def serve(
     """Serve until SIGINT or SIGTERM; requests that are under way get their answer."""
     config = uvicorn.Config(
         app,
+        http=_Impatient,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
