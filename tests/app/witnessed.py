@@ -135,6 +135,10 @@ class Asker:
         self.trail.close()
 
 
+Asks = Callable[..., Asker]
+"""Starts one that asks these neighbours; closed when the test has ended."""
+
+
 def add(trail: StoredTrail, *neighbours: Neighbour, quorum: str | None = None) -> None:
     """Name them, and let them know the log."""
     for one in neighbours:

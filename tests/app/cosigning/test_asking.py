@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploytrail.app import published
 from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET
 from deploytrail.log import note as notes
-from deploytrail.log import witnessing
 from tests.app.places import Place, place
 from tests.app.witnessed import (
     ALICE,
     Asker,
+    Asks,
     Neighbour,
     Slow,
     add,
     checked,
     events,
-    inline,
     named,
     told,
 )
-
-SIZE = witnessing.SIZE_TYPE
-Asking = Callable[..., Asker]
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Place:
-    made = place(tmp_path)
-    made.record(3)
-    return made
-
-
-@pytest.fixture
-def bob(there: Place, tmp_path: Path) -> Neighbour:
-    return Neighbour(tmp_path, "bob", there.clock)
 
 
 @pytest.fixture
@@ -53,21 +35,8 @@ def mallory(there: Place, tmp_path: Path) -> Neighbour:
     return Neighbour(tmp_path, "mallory", there.clock)
 
 
-@pytest.fixture
-def asking(there: Place) -> Iterator[Asking]:
-    opened: list[Asker] = []
-
-    def start(*neighbours: Neighbour, spawn: Any = inline) -> Asker:
-        opened.append(Asker(there.open(), there.clock, *neighbours, spawn=spawn))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
-
-
 def test_what_is_published_is_cosigned_served_and_witnessed(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob)
     asker = asking(bob)
@@ -85,7 +54,7 @@ def test_what_is_published_is_cosigned_served_and_witnessed(
 
 
 def test_a_409_is_answered_with_the_proof_from_the_size_that_it_says(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     named(there, bob)
     asking(bob).tick(2)
@@ -100,7 +69,7 @@ def test_a_409_is_answered_with_the_proof_from_the_size_that_it_says(
 
 
 def test_all_are_asked_at_once_and_nobody_is_waited_for(
-    there: Place, bob: Neighbour, carol: Neighbour, mallory: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, carol: Neighbour, mallory: Neighbour, asking: Asks
 ) -> None:
     named(there, bob, carol, mallory, quorum="2")
     slow = Slow()
@@ -121,7 +90,7 @@ def test_all_are_asked_at_once_and_nobody_is_waited_for(
 
 
 def test_what_grows_while_it_is_asked_for_is_witnessed_a_moment_later(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob)
     asker = asking(bob)
@@ -141,7 +110,7 @@ def test_what_grows_while_it_is_asked_for_is_witnessed_a_moment_later(
 
 
 def test_a_quorum_that_lags_is_told_once_and_so_is_its_recovery(
-    there: Place, bob: Neighbour, carol: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, carol: Neighbour, asking: Asks
 ) -> None:
     named(there, bob, carol, quorum="all")
     asking(bob, carol).tick(4)
@@ -163,7 +132,7 @@ def test_a_quorum_that_lags_is_told_once_and_so_is_its_recovery(
 
 
 def test_who_is_not_needed_for_the_quorum_alarms_nobody(
-    there: Place, bob: Neighbour, carol: Neighbour, mallory: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, carol: Neighbour, mallory: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob, carol, mallory, quorum="2")
     mallory.is_up = False
@@ -181,7 +150,7 @@ def test_who_is_not_needed_for_the_quorum_alarms_nobody(
 
 
 def test_silence_is_cosigned_anew_each_minute_and_missed_when_it_is_not(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob)
     asker = asking(bob)
@@ -194,7 +163,7 @@ def test_silence_is_cosigned_anew_each_minute_and_missed_when_it_is_not(
     assert told(there) == ["delayed"]
 
 
-def test_an_idle_tick_writes_nothing(there: Place, bob: Neighbour, asking: Asking) -> None:
+def test_an_idle_tick_writes_nothing(there: Place, bob: Neighbour, asking: Asks) -> None:
     named(there, bob)
     asker = asking(bob)
     asker.tick(3)
@@ -205,9 +174,7 @@ def test_an_idle_tick_writes_nothing(there: Place, bob: Neighbour, asking: Askin
     assert bob.asked == 1
 
 
-def test_whoever_fails_is_asked_ever_less_often(
-    there: Place, bob: Neighbour, asking: Asking
-) -> None:
+def test_whoever_fails_is_asked_ever_less_often(there: Place, bob: Neighbour, asking: Asks) -> None:
     named(there, bob)
     bob.is_up = False
     asker = asking(bob)
@@ -217,7 +184,7 @@ def test_whoever_fails_is_asked_ever_less_often(
 
 
 def test_who_is_added_is_asked_at_once_and_who_is_removed_no_longer(
-    there: Place, bob: Neighbour, carol: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, carol: Neighbour, asking: Asks
 ) -> None:
     named(there, bob)
     asker = asking(bob, carol)
@@ -232,7 +199,7 @@ def test_who_is_added_is_asked_at_once_and_who_is_removed_no_longer(
     assert asker.asking.is_quorum_met
 
 
-def test_a_trail_without_witnesses_asks_nobody(there: Place, asking: Asking) -> None:
+def test_a_trail_without_witnesses_asks_nobody(there: Place, asking: Asks) -> None:
     asker = asking()
     asker.tick(100, seconds=1)
     assert asker.asking.standings() == []
@@ -251,7 +218,7 @@ def test_an_empty_log_is_not_asked_for(tmp_path: Path, bob: Neighbour) -> None:
 
 
 def test_cosignatures_stand_in_proofs_of_what_they_cover(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     named(there, bob)
     asker = asking(bob)

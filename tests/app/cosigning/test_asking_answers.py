@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from deploytrail.app import published
@@ -13,44 +9,17 @@ from deploytrail.errors import EXIT_POLICY_UNMET, EXIT_STALE, Unreachable
 from deploytrail.kit.answer import Response
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
-from tests.app.places import Place, place
+from tests.app.places import Place
 from tests.app.witnessed import (
-    Asker,
+    Asks,
     Neighbour,
     checked,
-    inline,
     named,
     told,
 )
 from tests.witness.requests import is_cosigned
 
 SIZE = witnessing.SIZE_TYPE
-Asking = Callable[..., Asker]
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Place:
-    made = place(tmp_path)
-    made.record(3)
-    return made
-
-
-@pytest.fixture
-def bob(there: Place, tmp_path: Path) -> Neighbour:
-    return Neighbour(tmp_path, "bob", there.clock)
-
-
-@pytest.fixture
-def asking(there: Place) -> Iterator[Asking]:
-    opened: list[Asker] = []
-
-    def start(*neighbours: Neighbour, spawn: Any = inline) -> Asker:
-        opened.append(Asker(there.open(), there.clock, *neighbours, spawn=spawn))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 BAD_ANSWERS: dict[str, tuple[Response, str]] = {
@@ -71,7 +40,7 @@ BAD_ANSWERS: dict[str, tuple[Response, str]] = {
 
 @pytest.mark.parametrize("reason", BAD_ANSWERS)
 def test_an_answer_that_means_nothing_accuses_nobody(
-    reason: str, there: Place, bob: Neighbour, asking: Asking
+    reason: str, there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     answer, said = BAD_ANSWERS[reason]
     named(there, bob)
@@ -94,7 +63,7 @@ def test_an_answer_that_means_nothing_accuses_nobody(
 
 
 def test_a_request_that_broke_is_a_failure_and_nothing_more(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     named(there, bob)
 
@@ -113,7 +82,7 @@ def test_a_request_that_broke_is_a_failure_and_nothing_more(
 
 
 def test_an_old_answer_that_is_given_again_is_not_taken(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob)
     asker = asking(bob)
@@ -136,7 +105,7 @@ def test_an_old_answer_that_is_given_again_is_not_taken(
 
 
 def test_a_cosignature_of_the_future_is_not_taken(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob)
     there.clock.advance(seconds=3600)

@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from deploytrail.errors import EXIT_POLICY_UNMET, EXIT_TAMPERED
-from deploytrail.log import witnessing
-from tests.app.places import Place, place
+from tests.app.places import Place
 from tests.app.witnessed import (
     Asker,
+    Asks,
     Neighbour,
     checked,
     events,
-    inline,
     named,
     told,
 )
-
-SIZE = witnessing.SIZE_TYPE
-Asking = Callable[..., Asker]
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Place:
-    made = place(tmp_path)
-    made.record(3)
-    return made
-
-
-@pytest.fixture
-def bob(there: Place, tmp_path: Path) -> Neighbour:
-    return Neighbour(tmp_path, "bob", there.clock)
-
-
-@pytest.fixture
-def asking(there: Place) -> Iterator[Asking]:
-    opened: list[Asker] = []
-
-    def start(*neighbours: Neighbour, spawn: Any = inline) -> Asker:
-        opened.append(Asker(there.open(), there.clock, *neighbours, spawn=spawn))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
 
 
 class Copy:
@@ -99,7 +66,7 @@ def test_a_trail_that_was_set_back_is_refused_told_and_found(there: Place, bob: 
 
 
 def test_a_trail_that_forked_is_refused_told_and_found_for_good(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     pinned = named(there, bob)
     with closing(Asker(there.open(), there.clock, bob)) as asker:
@@ -126,7 +93,7 @@ def test_a_trail_that_forked_is_refused_told_and_found_for_good(
 
 
 def test_after_a_restore_of_the_newest_copy_it_is_cosigned_again(
-    there: Place, bob: Neighbour, asking: Asking
+    there: Place, bob: Neighbour, asking: Asks
 ) -> None:
     named(there, bob)
     with closing(Asker(there.open(), there.clock, bob)) as asker:

@@ -13,19 +13,12 @@ from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.clock import SystemClock
 from deploytrail.errors import Fenced, Unreachable
 from deploytrail.kit.answer import Response
-from tests.app.places import Place, place
+from tests.app.places import Place
 from tests.app.witnessed import Neighbour, add
 from tests.fakes import FakeClock
 from tests.follow.hosted import Lines
 
 PATIENCE = 60.0
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Place:
-    made = place(tmp_path)
-    made.record(3)
-    return made
 
 
 @pytest.fixture
