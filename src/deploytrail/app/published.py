@@ -11,7 +11,7 @@ from deploytrail.errors import NotFound
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note, proof
 from deploytrail.log.merkle import HASH_BYTES
-from deploytrail.log.reading import bundle_entries, hashes_of, tile_reader
+from deploytrail.log.reading import bundle_entries, hashes_of, tile_reader, whole_note
 from deploytrail.log.store import Checkpoint, Reader, Store
 from deploytrail.log.tiles import Bundle, Tile, encode_bundle, encode_path, tile_at
 
@@ -19,7 +19,8 @@ from deploytrail.log.tiles import Bundle, Tile, encode_bundle, encode_path, tile
 def checkpoint(store: Store) -> bytes:
     """The newest checkpoint with all signatures; raises NotFound where nothing was published."""
     with store.reading() as reader:
-        return _note(reader, _newest(reader))
+        newest = _newest(reader)
+        return whole_note(reader, newest.size, newest.note)
 
 
 def size_signed(store: Store) -> int:
@@ -59,7 +60,7 @@ def proof_of(store: Store, index: int, octets: bytes) -> bytes | None:
             return None
         policy = stated(reader)
         found = None if policy is None else accepted_note(reader, policy, above=index)
-        whole = _note(reader, newest) if found is None else found
+        whole = found or whole_note(reader, newest.size, newest.note)
         signed = checkpoints.decode(note.decode(whole).text)
         hashes = inclusion(index, octets, signed, hashes_of(reader, signed.size))
         return proof.encode(proof.Proof(index, hashes, whole))
@@ -70,7 +71,3 @@ def _newest(reader: Reader) -> Checkpoint:
     if newest is None:
         raise NotFound("checkpoint: nothing was published yet; ask again in a moment")
     return newest
-
-
-def _note(reader: Reader, newest: Checkpoint) -> bytes:
-    return newest.note + b"".join(reader.cosignatures(newest.size))

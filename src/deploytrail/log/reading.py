@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from deploytrail.errors import Incomplete, Malformed, NotFound, Tampered
 from deploytrail.log.merkle import HASH_BYTES, HashAt, leaf_hashes
-from deploytrail.log.store import LogReader
+from deploytrail.log.store import LogReader, Reader
 from deploytrail.log.tiles import (
     WIDTH,
     ReadTile,
@@ -108,3 +108,8 @@ def tile_reader(reader: LogReader, size: int) -> ReadTile:
 def hashes_of(reader: LogReader, size: int) -> HashAt:
     """Hashes of complete subtrees of the first `size` entries, for proofs and roots."""
     return hash_reader(tile_reader(reader, size))
+
+
+def whole_note(reader: Reader, size: int, note: bytes) -> bytes:
+    """The checkpoint of that size, whose note it is, with its cosignatures."""
+    return note + b"".join(reader.cosignatures(size))

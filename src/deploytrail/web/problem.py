@@ -18,6 +18,7 @@ from deploytrail.errors import (
     Unknown,
     Unreachable,
 )
+from deploytrail.query.unreadable import Unreadable
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_SECONDS: Final = {429: 1, 503: 2, 507: 30}
@@ -103,31 +104,22 @@ INTERNAL: Final = Kind("internal", 500, "Something failed on our side")
 
 def problem(error: BaseException, *, instance: str = "") -> Problem:
     """What an error says to whoever sent the request; of one that nobody expected, nothing."""
-    if not isinstance(error, DeploytrailError):
-        return _of(INTERNAL, _OURS, instance)
-    kind = kind_of(type(error))
-    detail = str(error) or kind.title
+    kind, detail = INTERNAL, _OURS
+    if isinstance(error, DeploytrailError):
+        kind = kind_of(type(error))
+        detail = str(error) or kind.title
     if isinstance(error, Unreachable | Misconfigured) and not detail.startswith(_OWN):
         # Where our store is, and by whose name we get in, is told to nobody; the journal has it.
         detail = f"{kind.title}; the server's log says why, under the request's id"
+    query = error if isinstance(error, Unreadable) else None
     return Problem(
         type=f"/problems/{kind.name}",
         title=kind.title,
         status=kind.status,
         detail=detail,
         instance=instance,
-        column=getattr(error, "column", None),
-        expected=getattr(error, "expected", ""),
-    )
-
-
-def _of(kind: Kind, detail: str, instance: str) -> Problem:
-    return Problem(
-        type=f"/problems/{kind.name}",
-        title=kind.title,
-        status=kind.status,
-        detail=detail,
-        instance=instance,
+        column=None if query is None else query.column,
+        expected="" if query is None else query.expected,
     )
 
 

@@ -27,7 +27,7 @@ from deploytrail.log import merkle, witnessing
 from deploytrail.log import note as notes
 from deploytrail.log.note import Note
 from deploytrail.log.policy import NO_QUORUM, Policy
-from deploytrail.log.reading import hashes_of
+from deploytrail.log.reading import hashes_of, whole_note
 from deploytrail.log.store import Checkpoint, Reader, Store
 from deploytrail.log.witnessing import Cosigned, Request
 
@@ -181,7 +181,7 @@ class Asking:
 
     def _stored(self, reader: Reader, newest: Checkpoint) -> set[bytes]:
         """Who has cosigned the newest checkpoint already, before we were started."""
-        whole = notes.decode(newest.note + b"".join(reader.cosignatures(newest.size)))
+        whole = notes.decode(whole_note(reader, newest.size, newest.note))
         names = {one.key: name for name, one in policies.outside(self._policy).items()}
         return {names[one.key] for one in checkpoints.verified(whole, names)[1]}
 

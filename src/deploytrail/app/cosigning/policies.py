@@ -17,6 +17,7 @@ from deploytrail.log import policy as policies
 from deploytrail.log import strict
 from deploytrail.log.note import COSIGNATURE_V1, ML_DSA_44, VerifierKey
 from deploytrail.log.policy import NO_QUORUM, Group, Policy, Witness
+from deploytrail.log.reading import whole_note
 from deploytrail.log.store import Reader
 
 KIND: Final = "policy"
@@ -137,7 +138,7 @@ def accepted_note(reader: Reader, policy: Policy, *, above: int) -> bytes | None
     if newest is None:
         return None
     for size, octets in newest_first(reader, newest.size, above=above):
-        whole = octets + b"".join(reader.cosignatures(size))
+        whole = whole_note(reader, size, octets)
         if _is_accepted(whole, policy):
             return whole
     return None

@@ -18,6 +18,7 @@ from deploytrail.log import note as notes
 from deploytrail.log import policy as policy_format
 from deploytrail.log.commit import StateChange
 from deploytrail.log.policy import Policy, Witness
+from deploytrail.log.reading import whole_note
 from deploytrail.log.store import Reader, StateRow, Store
 from deploytrail.trail import LOCAL_INSTANCE
 
@@ -173,7 +174,7 @@ def _cosigned(reader: Reader, there: dict[bytes, Witness]) -> dict[bytes, tuple[
         return found
     names = {one.key: name for name, one in there.items()}
     for size, octets in policies.newest_first(reader, newest.size):
-        note = notes.decode(octets + b"".join(reader.cosignatures(size)))
+        note = notes.decode(whole_note(reader, size, octets))
         for one in checkpoints.verified(note, names)[1]:
             found.setdefault(names[one.key], (size, _time(one.timestamp)))
         if len(found) == len(there):

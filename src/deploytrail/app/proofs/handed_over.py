@@ -15,6 +15,7 @@ from deploytrail.app.events.reading import Opened, StoredVault, Vault, attached
 from deploytrail.app.home import Home
 from deploytrail.app.proofs.exported import ExportedEvidence
 from deploytrail.errors import NotFound, NotPermitted, Tampered
+from deploytrail.log.reading import whole_note
 from deploytrail.log.store import LogReader
 from deploytrail.log.tiles import WIDTH
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined, unreadable
@@ -157,9 +158,7 @@ class HandedDirectory:
 
     def note(self, reader: ExaminedLog) -> bytes:
         newest = reader.checkpoint()
-        if newest is None:
-            return b""
-        return newest.note + b"".join(reader.cosignatures(newest.size))
+        return b"" if newest is None else whole_note(reader, newest.size, newest.note)
 
     def attachment(self, reader: ExaminedLog, index: int, octets: bytes, evidence: str) -> bytes:
         if self._keys is None:

@@ -23,6 +23,7 @@ from deploytrail.app.trails.stored import StoredTrail, Stores
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Conflict, NotFound, NotPermitted, Unreachable
 from deploytrail.log import policy
+from deploytrail.log.reading import whole_note
 from deploytrail.stores.files import make_directory, replace_file
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.creating import NewTrail, create_trail, has_trail, may_write
@@ -118,9 +119,7 @@ class HandedDatabase:
 
     def note(self, reader: ExaminedLog) -> bytes:
         newest = reader.checkpoint()
-        if newest is None:
-            return b""
-        return newest.note + b"".join(reader.cosignatures(newest.size))
+        return b"" if newest is None else whole_note(reader, newest.size, newest.note)
 
     def attachment(self, reader: ExaminedLog, index: int, octets: bytes, evidence: str) -> bytes:
         if self._keys is None:
