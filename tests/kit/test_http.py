@@ -20,7 +20,7 @@ from deploytrail.errors import (
     NotPermitted,
     Unreachable,
 )
-from deploytrail.kit.answer import Limits, NotSent, Response
+from deploytrail.kit.answer import Limits, NotSent, Request, Response
 from deploytrail.kit.connection import refuse_private
 from deploytrail.kit.http import Http
 from tests.kit.servers import Handler, answer, says, serving
@@ -116,7 +116,7 @@ def test_a_stream_gives_each_part_as_it_comes() -> None:
         assert may_go_on.wait(10)
         connection.sendall(b"6\r\nsecond\r\n0\r\n\r\n")
 
-    with serving(handle) as server, client().stream("GET", server.url()) as found:
+    with serving(handle) as server, client().stream(Request("GET", server.url())) as found:
         assert found.status == 200
         assert next(found.chunks) == b"first"
         may_go_on.set()
@@ -127,7 +127,7 @@ def test_what_goes_wrong_in_the_caller_s_block_stays_what_it_is() -> None:
     with (
         serving(says(answer(body=b"x"))) as server,
         pytest.raises(ValueError, match="mine"),
-        client().stream("GET", server.url()),
+        client().stream(Request("GET", server.url())),
     ):
         raise ValueError("mine")
 

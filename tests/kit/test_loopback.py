@@ -11,7 +11,7 @@ import pytest
 
 from deploytrail.clock import SystemClock
 from deploytrail.errors import Malformed, Unreachable
-from deploytrail.kit.answer import Limits, NotSent
+from deploytrail.kit.answer import Limits, NotSent, Request
 from deploytrail.kit.loopback import Loopback
 
 LIMITS = Limits(connect_seconds=5, read_seconds=0.3, total_seconds=1, bytes_max=1_000)
@@ -46,9 +46,8 @@ def test_a_request_goes_out_and_its_answer_comes_back() -> None:
         url,
         heard,
     ):
-        found = Loopback(SystemClock()).request(
-            "POST", f"{url}/v1/events?a=b", b"{}", headers={"Authorization": "Bearer x"}
-        )
+        asked = Request("POST", f"{url}/v1/events?a=b", b"{}", {"Authorization": "Bearer x"})
+        found = Loopback(SystemClock()).request(asked)
     assert (found.status, found.headers["x-a"], found.body) == (201, "b", b"ok")
     head, _, body = heard[0].partition(b"\r\n\r\n")
     line, *headers = head.split(b"\r\n")
@@ -71,30 +70,30 @@ PARTS = {
 @pytest.mark.parametrize("reason", PARTS)
 def test_what_is_no_whole_answer_is_none(reason: str) -> None:
     with answering(PARTS[reason]) as (url, _), pytest.raises(Unreachable) as caught:
-        Loopback(SystemClock()).request("GET", url, limits=LIMITS)
+        Loopback(SystemClock()).request(Request("GET", url, limits=LIMITS))
     # It may have arrived.
     assert not isinstance(caught.value, NotSent)
 
 
 def test_who_does_not_answer_is_not_waited_for() -> None:
     with answering(b"HTTP/1.1 200 OK\r\n", is_closed=False) as (url, _), pytest.raises(Unreachable):
-        Loopback(SystemClock()).request("GET", url, limits=LIMITS)
+        Loopback(SystemClock()).request(Request("GET", url, limits=LIMITS))
 
 
 def test_an_answer_has_a_limit() -> None:
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000
     with answering(whole) as (url, _), pytest.raises(Malformed, match="at most 1000 bytes"):
-        Loopback(SystemClock()).request("GET", url, limits=LIMITS)
+        Loopback(SystemClock()).request(Request("GET", url, limits=LIMITS))
 
 
 def test_nobody_there_means_that_nothing_was_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     with pytest.raises(NotSent):
-        Loopback(SystemClock()).request("GET", f"http://127.0.0.1:{port}/", limits=LIMITS)
+        Loopback(SystemClock()).request(Request("GET", f"http://127.0.0.1:{port}/", limits=LIMITS))
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "http://", "127.0.0.1"])
 def test_another_address_is_not_for_it(url: str) -> None:
     with pytest.raises(Malformed):
-        Loopback(SystemClock()).request("GET", url)
+        Loopback(SystemClock()).request(Request("GET", url))

@@ -1,4 +1,4 @@
-"""What comes back of a request, and how long and how much of it is waited for.
+"""A request and what comes back of it, and how long and how much of it is waited for.
 
 Values, apart from whoever asks, so that who has no need of TLS loads none of it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from deploytrail.errors import Unreachable
@@ -24,6 +25,17 @@ class Limits(NamedTuple):
 
 
 LIMITS: Final = Limits()
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Request(NamedTuple):
+    """What is asked; without `limits`, within those of whoever sends it."""
+
+    method: str
+    url: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = _NO_HEADERS
+    limits: Limits | None = None
 
 
 class NotSent(Unreachable):
@@ -62,23 +74,6 @@ class Streamed(NamedTuple):
 class Asks(Protocol):
     """Whoever sends requests and has their answers; see `http.Http` for what is raised."""
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-        repeats: int = 0,
-    ) -> Response: ...
-    def stream(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-    ) -> AbstractContextManager[Streamed]: ...
+    def request(self, asked: Request) -> Response: ...
+    def stream(self, asked: Request) -> AbstractContextManager[Streamed]: ...
     def close(self) -> None: ...

@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 from urllib3.util import Timeout, Url, parse_url
 
 from deploytrail.errors import Malformed, Misconfigured, Unreachable
-from deploytrail.kit.answer import LIMITS, Limits, NotSent, Response, Streamed
+from deploytrail.kit.answer import LIMITS, Limits, NotSent, Request, Response, Streamed
 from deploytrail.kit.connection import Addresses, Deadline, pools
 
 _CHUNK_BYTES: Final = 65_536
@@ -61,7 +61,7 @@ class Http:
         repeats: int = 1,
     ) -> Response:
         """As `request`; sent once more where a connection broke, which a GET bears."""
-        return self.request("GET", url, headers=headers, limits=limits, repeats=repeats)
+        return self.request(Request("GET", url, None, headers or {}, limits), repeats=repeats)
 
     def post(
         self,
@@ -72,18 +72,9 @@ class Http:
         limits: Limits | None = None,
         repeats: int = 0,
     ) -> Response:
-        return self.request("POST", url, body, headers=headers, limits=limits, repeats=repeats)
+        return self.request(Request("POST", url, body, headers or {}, limits), repeats=repeats)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-        repeats: int = 0,
-    ) -> Response:
+    def request(self, asked: Request, *, repeats: int = 0) -> Response:
         """The whole answer. Raises NotSent, else Unreachable where none came, or not in time;
         Malformed for a URL or header that can't be, and for an answer that is none or too large;
         NotPermitted for an address that may not be reached.
@@ -93,7 +84,7 @@ class Http:
         """
         for repeated in range(repeats + 1):
             try:
-                with self.stream(method, url, body, headers=headers, limits=limits) as answer:
+                with self.stream(asked) as answer:
                     whole = b"".join(answer.chunks)
                 return Response(answer.status, answer.headers, whole)
             except Unreachable:
@@ -102,24 +93,18 @@ class Http:
         raise AssertionError("the last try returns or raises")
 
     @contextmanager
-    def stream(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-    ) -> Iterator[Streamed]:
+    def stream(self, asked: Request) -> Iterator[Streamed]:
         """As `request`, with the body as it comes; the connection goes where the block ends."""
-        limits = self._limits if limits is None else limits
-        target = _target(url)
+        limits = self._limits if asked.limits is None else asked.limits
+        target = _target(asked.url)
         whom = _shown(target)
         sent = {"accept-encoding": "identity", "user-agent": self._agent}
-        sent |= {name.lower(): value for name, value in (headers or {}).items()}
+        sent |= {name.lower(): value for name, value in asked.headers.items()}
         with Deadline(limits.total_seconds) as deadline:
             with _told(whom, deadline, limits):
-                response = self._asked(method, target, body, sent, limits, deadline)
+                response = self._sent(
+                    asked._replace(url=target.url, headers=sent), limits, deadline
+                )
             reading = _Reading(response, limits, whom, deadline)
             try:
                 found = {name.lower(): value for name, value in response.headers.items()}
@@ -127,21 +112,13 @@ class Http:
             finally:
                 reading.close()
 
-    def _asked(
-        self,
-        method: str,
-        target: Url,
-        body: bytes | None,
-        headers: Mapping[str, str],
-        limits: Limits,
-        deadline: Deadline,
-    ) -> urllib3.BaseHTTPResponse:
+    def _sent(self, asked: Request, limits: Limits, deadline: Deadline) -> urllib3.BaseHTTPResponse:
         try:
             return self._pools.urlopen(
-                method,
-                target.url,
-                body=body,
-                headers=headers,
+                asked.method,
+                asked.url,
+                body=asked.body,
+                headers=asked.headers,
                 redirect=False,
                 retries=False,
                 timeout=Timeout(connect=limits.connect_seconds, read=limits.read_seconds),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Malformed, Unreachable
-from deploytrail.kit.answer import LIMITS, Limits, NotSent, Response, Streamed
+from deploytrail.kit.answer import LIMITS, Limits, NotSent, Request, Response, Streamed
 
 _READ_BYTES: Final = 65_536
 _HEAD_BYTES_MAX: Final = 65_536
@@ -29,30 +29,19 @@ class Loopback:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-        repeats: int = 0,
-    ) -> Response:
-        """The whole answer; raises as `http.Http.request`. Where none came, it is not asked again:
-        `repeats` is for servers that are further away.
-        """
-        limits = LIMITS if limits is None else limits
-        whom = urlsplit(url)
+    def request(self, asked: Request) -> Response:
+        """The whole answer; raises as `http.Http.request`."""
+        limits = LIMITS if asked.limits is None else asked.limits
+        whom, body = urlsplit(asked.url), asked.body
         if whom.scheme != "http" or whom.hostname is None:
             raise Malformed("URL: expected http:// and this machine, found another")
         name = f"http://{whom.netloc}"
         target = f"{whom.path or '/'}{'?' if whom.query else ''}{whom.query}"
         sent = {"host": whom.netloc, "accept-encoding": "identity", "connection": "close"}
         sent |= {"content-length": str(len(body))} if body is not None else {}
-        sent |= {key.lower(): value for key, value in (headers or {}).items()}
+        sent |= {key.lower(): value for key, value in asked.headers.items()}
         head = "".join(f"{key}: {value}\r\n" for key, value in sent.items())
-        octets = f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b"")
+        octets = f"{asked.method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b"")
         try:
             address = (whom.hostname, whom.port or 80)
             link = socket.create_connection(address, limits.connect_seconds)
@@ -62,17 +51,9 @@ class Loopback:
             return _answer(self._exchanged(link, octets, limits, name), name)
 
     @contextmanager
-    def stream(
-        self,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
-    ) -> Iterator[Streamed]:
+    def stream(self, asked: Request) -> Iterator[Streamed]:
         """As `request`: all of it has come before its first piece is handed out."""
-        found = self.request(method, url, body, headers=headers, limits=limits)
+        found = self.request(asked)
         yield Streamed(found.status, found.headers, iter([found.body]))
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,7 +18,7 @@ from msgspec import Struct
 from deploytrail import errors
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, SenderError, Unreachable
-from deploytrail.kit.answer import Asks, Limits, Response, Streamed
+from deploytrail.kit.answer import Asks, Limits, Request, Response, Streamed
 
 Parameters = Mapping[str, str | int | None]
 _Answer = TypeVar("_Answer")
@@ -45,13 +45,6 @@ class Problem(Struct, frozen=True):
     status: int = 0
     detail: str = ""
     instance: str = ""
-
-
-class _Question(NamedTuple):
-    method: str
-    target: str
-    body: bytes | None
-    headers: Mapping[str, str]
 
 
 class ServerFault(DeploytrailError):
@@ -95,26 +88,23 @@ class Server:
 
     def get(self, path: str, type: type[_Answer], **parameters: str | int | None) -> _Answer:
         """The answer to a question. Raises what the server says, and Unreachable."""
-        answer = self._whole(*self._question(path, parameters, {}))
+        answer = self._whole(self._question(path, parameters))
         return _decoded(answer.body, type, self.url)
 
     def octets(self, path: str) -> bytes:
         """An answer as it is."""
-        return self._whole("GET", self.url + path, None, {}).body
+        return self._whole(Request("GET", self.url + path)).body
 
     def post(self, path: str, body: bytes, type: type[_Answer], *, media: str = _JSON) -> _Answer:
         """As `get`, for what may arrive twice."""
-        answer = self._whole("POST", self.url + path, body, {"content-type": media})
+        answer = self._whole(Request("POST", self.url + path, body, {"content-type": media}))
         return _decoded(answer.body, type, self.url)
 
     @contextmanager
-    def stream(
-        self, path: str, parameters: Parameters, headers: Mapping[str, str] | None = None
-    ) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, parameters: Parameters) -> Iterator[Iterator[bytes]]:
         """The body of an answer as it comes. Raises as `get`; also while it is read."""
-        method, target, body, sent = self._question(path, parameters, headers or {})
-        sent = {**self._headers, **sent}
-        with self._http.stream(method, target, body, headers=sent, limits=_LONG) as answer:
+        asked = self._opened(self._question(path, parameters), _LONG)
+        with self._http.stream(asked) as answer:
             if answer.status >= 300:
                 raise self._refusal(answer.status, _beginning(answer))
             yield answer.chunks
@@ -122,25 +112,27 @@ class Server:
     def close(self) -> None:
         self._http.close()
 
-    def _question(self, path: str, parameters: Parameters, headers: Mapping[str, str]) -> _Question:
+    def _question(self, path: str, parameters: Parameters) -> Request:
         """By GET; where a query is too long for an address, by POST, which means the same."""
         given = {name: value for name, value in parameters.items() if value is not None}
         written = urlencode(given)
         if "q" in given and len(written) > _ADDRESS_BYTES_MAX:
-            sent = {**headers, "content-type": _FORM}
-            return _Question("POST", f"{self.url}{path}/query", written.encode(), sent)
-        return _Question("GET", f"{self.url}{path}{'?' if given else ''}{written}", None, headers)
+            form = {"content-type": _FORM}
+            return Request("POST", f"{self.url}{path}/query", written.encode(), form)
+        return Request("GET", f"{self.url}{path}{'?' if given else ''}{written}")
 
-    def _whole(
-        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Response:
-        sent = {**self._headers, **headers}
+    def _opened(self, asked: Request, limits: Limits) -> Request:
+        """The request with what opens the server."""
+        return asked._replace(headers={**self._headers, **asked.headers}, limits=limits)
+
+    def _whole(self, asked: Request) -> Response:
+        asked = self._opened(asked, self._limits)
         until = self._clock.monotonic() + self._patience_seconds
         pause = _PAUSE_SECONDS
         while True:
             wait = pause
             try:
-                answer = self._http.request(method, target, body, headers=sent, limits=self._limits)
+                answer = self._http.request(asked)
                 if answer.status < 300:
                     return answer
                 error: DeploytrailError = self._refusal(answer.status, answer.body)
