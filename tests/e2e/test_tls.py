@@ -82,6 +82,20 @@ def test_a_port_that_somebody_has_is_no_fault_of_ours(tmp_path: Path) -> None:
     assert ran.stdout == "", "the first secret is shown once, and by a server that is there"
 
 
+def test_who_can_keep_nothing_outside_of_the_log_is_told_before_anything_is_served(
+    tmp_path: Path,
+) -> None:
+    ran = subprocess.run(
+        [*PROGRAM, "up", "--listen", "127.0.0.1:0"], timeout=60,
+        capture_output=True, text=True, check=False,
+        env={
+            **os.environ, "DEPLOYTRAIL_HOME": str(tmp_path / "home"), "XDG_STATE_HOME": "/proc/none"
+        },
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (EXIT_USAGE, ""), ran.stderr
+    assert "Set XDG_STATE_HOME" in ran.stderr
+
+
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "all addresses": (("--listen", "0.0.0.0:0"), "--tls-certificate"),
     "all addresses of both kinds": (("--listen", "[::]:0"), "--tls-certificate"),

@@ -6,7 +6,9 @@ in the user's state directory, replaced atomically.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -61,20 +63,37 @@ def replace(directory: Path, kept: Kept) -> None:
     the file can't be written, Busy where another process takes too long to write it.
     """
     origin = kept.checkpoint.origin
+    refuse_unwritable(directory)
     octets = policy.encode(kept.policy).removesuffix(b"\n") + _BETWEEN + kept.note
     try:
-        if not directory.exists():
-            make_directory(directory)
         one = FileLock(directory, is_directory=True)
         with closing(one), one.held(seconds_max=_LOCK_SECONDS_MAX):
             known = load(directory, origin)
             if known is None or known.checkpoint.size <= kept.checkpoint.size:
                 replace_file(kept_file(directory, origin), octets)
     except OSError as error:
-        raise Misconfigured(
-            f"{directory}: expected to keep the newest checkpoint there, but {error.strerror}; the "
-            "log itself has it. Set XDG_STATE_HOME to a directory that can be written"
-        ) from None
+        raise _unwritable(directory, error) from None
+
+
+def refuse_unwritable(directory: Path) -> None:
+    """Raise Misconfigured where nothing can be kept; the directory is made where there is none.
+
+    Whoever runs for long asks before: nothing that is signed later could be kept.
+    """
+    try:
+        if not directory.exists():
+            make_directory(directory)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unwritable(directory, error) from None
+
+
+def _unwritable(directory: Path, error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"{directory}: expected to keep the newest checkpoint there, but {error.strerror}; the "
+        "log itself has it. Set XDG_STATE_HOME to a directory that can be written"
+    )
 
 
 def note_in(octets: bytes) -> bytes:

@@ -227,6 +227,10 @@ class StoredTrail(Listing[Reader], ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def refuse_unkept(self) -> None:
+        """Raise Misconfigured where what is published could not be kept outside of the log."""
+        kept.refuse_unwritable(self._states)
+
     def _refuse_older(self) -> None:
         """A log that is behind what was seen of it was set back: going on would fork it.
 
