@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from deploytrail.access.principal import Principal
 from deploytrail.app.events.claimed import Heard
+from deploytrail.errors import Unknown
+from deploytrail.web.knowing import STREAM_SECONDS_MAX
 from deploytrail.web.writer import Wanted
+from tests.app.places import Place
 from tests.events import ALICE, BOB, body
 from tests.fakes import NOON
-from tests.web.served import Served, asgi_scope
+from tests.web.served import Served, asgi_scope, authenticate, served
 
 SECONDS = 20
 
@@ -89,6 +93,34 @@ def test_what_is_recorded_from_now_on_comes(server: Served) -> None:
             return await client.until(5)
 
     assert server.runner.run(listened()) == [1, 2, 3, 4, 5]
+
+
+def test_who_is_not_known_any_more_is_sent_nothing_more(there: Place) -> None:
+    revoked: list[str] = []
+
+    def known(header: str | None) -> Principal:
+        if revoked:
+            raise Unknown("token: expected one that this trail knows, found none of these")
+        return authenticate(header)
+
+    with served(there, authenticate=known) as server:
+
+        async def listened() -> list[int]:
+            async with listening(server, "/v1/tail") as client:
+                await asyncio.sleep(0.1)
+                await recorded(server, [body()])
+                await client.until(1)
+                revoked.append("admin")
+                await asyncio.sleep(STREAM_SECONDS_MAX)
+                await recorded(server, [body()])
+                async with asyncio.timeout(SECONDS):
+                    while server.assembled.hub.clients:
+                        await asyncio.sleep(0.01)
+                return client.indexes()
+
+        assert server.runner.run(listened()) == [0]
+    (line,) = [each for each in server.journal() if each.get("route") == "/v1/tail"]
+    assert line["why"].startswith("token: expected one that this trail knows")
 
 
 def test_what_comes_is_what_is_found_in_the_log_later(server: Served) -> None:

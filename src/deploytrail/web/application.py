@@ -6,7 +6,8 @@ Everything that is refused is a problem; everything that happens is one line of 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import AsyncGenerator
+from typing import Final, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -72,12 +73,13 @@ class Application:
         except Exception as error:  # noqa: BLE001 (every exception has its problem)
             if not isinstance(error, DeploytrailError):
                 self._journal.fault(error, request=exchange.id)
+            is_ended = exchange.has_begun and isinstance(error, DeploytrailError)
+            if is_ended or isinstance(error, OwnError | EvidenceError):
+                told.why = str(error)
             if exchange.has_begun:
                 # What was begun can't be taken back; that it is not whole must show.
                 exchange.abort()
                 return
-            if isinstance(error, OwnError | EvidenceError):
-                told.why = str(error)
             await self._refuse(exchange, error)
 
     async def _refuse(self, exchange: Exchange, error: Exception) -> None:
@@ -103,7 +105,12 @@ class Application:
         refuse_unacceptable(request.headers.get("accept"), found.route)
         query = await asked(request, found.route, server.budget)
         call = Call(server, request, exchange.id, principal, query, found.parts)
-        return await found.route.answer(call)
+        response = await found.route.answer(call)
+        if isinstance(response, StreamingResponse) and found.route.permission is not None:
+            header = request.headers.get("authorization")
+            pieces = cast("AsyncGenerator[bytes, None]", response.body_iterator)
+            response.body_iterator = server.knowing.while_known(pieces, header, principal)
+        return response
 
     def _tell(self, exchange: Exchange, told: _Told, seconds: float) -> None:
         route = told.route.route.path if told.route else _NOTHING_FOUND

@@ -7,15 +7,19 @@ The event loop never waits for a store: one that does not answer costs those who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Final, TypeVar
 
 from deploytrail.access.principal import Principal
-from deploytrail.errors import Unreachable
+from deploytrail.errors import Unknown, Unreachable
 from deploytrail.web.protocol import CONNECTIONS_MAX
 from deploytrail.web.readers import Readers
 
 SECONDS_MAX: Final = 5.0
+STREAM_SECONDS_MAX: Final = 2.0
+"""So long at most something goes on being sent to somebody whose token was revoked or expired."""
+Piece = TypeVar("Piece")
 
 Recognise = Callable[[str | None], Principal | None]
 """Who an Authorization header says it is, at once; None where only the store can tell."""
@@ -54,6 +58,24 @@ class Knowing:
                 f"Authorization: expected to learn within {self._seconds_max:g} s whose it is, but "
                 "the store of tokens does not answer; try again in a moment"
             ) from None
+
+    async def while_known(
+        self, pieces: AsyncGenerator[Piece, None], header: str | None, principal: Principal
+    ) -> AsyncIterator[Piece]:
+        """The pieces of an answer for as long as whoever asked for it would be given it still.
+
+        Of a stream without an end that is not once and for all. Raises as `principal`, before a
+        piece that would come later.
+        """
+        loop = asyncio.get_running_loop()
+        known_at = loop.time()
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if loop.time() - known_at >= STREAM_SECONDS_MAX:
+                    if await self.principal(header) != principal:
+                        raise Unknown("token: expected what it was when this began, found another")
+                    known_at = loop.time()
+                yield piece
 
     def close(self) -> None:
         self._asked.close()
