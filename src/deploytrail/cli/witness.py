@@ -77,6 +77,16 @@ _Logs = Annotated[
         help="A list of logs (logs/v0), beside the file 'logs' of its home; repeatable.",
     ),
 ]
+_Certificate = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-certificate", metavar="FILE", readable=False, help="Serves TLS; with its key."
+    ),
+]
+_CertificateKey = Annotated[
+    Path | None,
+    typer.Option("--tls-key", metavar="FILE", readable=False, help="The certificate's key."),
+]
 HELP: Final = "Run a witness for others' logs, and have your own trail cosigned by others."
 _BACKUP: Final = (
     "Never restore it from a backup: an older copy would cosign again what contradicts what it "
@@ -126,16 +136,8 @@ def witness_up(
     log: _Log = None,
     logs: _Logs = None,
     name: _Name = None,
-    certificate: Annotated[
-        Path | None,
-        typer.Option(
-            "--tls-certificate", metavar="FILE", readable=False, help="Serves TLS; with its key."
-        ),
-    ] = None,
-    certificate_key: Annotated[
-        Path | None,
-        typer.Option("--tls-key", metavar="FILE", readable=False, help="The certificate's key."),
-    ] = None,
+    certificate: _Certificate = None,
+    certificate_key: _CertificateKey = None,
     home: WitnessHomeOption = None,
 ) -> None:
     """Cosign the checkpoints of others' logs, until it is stopped.
