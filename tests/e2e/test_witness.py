@@ -147,6 +147,10 @@ BAD_STARTS = {
     "a list that is not there": (("--logs", "{home}/none"), "none that can be read"),
     "no port": (("--log", LOG_VKEY, "--listen", "127.0.0.1"), "expected HOST:PORT"),
     "an address of others": (("--log", LOG_VKEY, "--listen", "192.0.2.1:1"), "expected to listen"),
+    "a certificate that is none": (
+        ("--log", LOG_VKEY, "--tls-certificate", "{home}/key", "--tls-key", "{home}/key"),
+        "expected a certificate chain",
+    ),
     "half a certificate": (("--log", LOG_VKEY, "--tls-key", "x"), "together"),
 }
 

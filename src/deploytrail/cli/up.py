@@ -103,7 +103,7 @@ def _serve(found: Settings) -> int:
     from deploytrail.app.face import Face
     from deploytrail.cli.follower import Follower
     from deploytrail.clock import SystemClock
-    from deploytrail.kit.listening import listening
+    from deploytrail.kit.listening import Certificate, listening
     from deploytrail.web.served import Served
 
     clock, environment = SystemClock(), _environment(found)
@@ -117,13 +117,14 @@ def _serve(found: Settings) -> int:
         face = Face(found.log.path, clock) if isinstance(found.log, Directory) else None
         if face is not None:
             stack.callback(face.close)
+        certificate = None if found.tls is None else Certificate(*found.tls)
+        if certificate is not None:
+            certificate.refuse_unreadable()
         where = Listening(
             listening(found.listen, option="--listen"),
-            certificate=None if found.tls is None else str(found.tls.certificate),
-            key=None if found.tls is None else str(found.tls.key),
+            certificate=certificate,
             is_behind_proxy=found.behind_proxy,
         )
-        where.refuse_unreadable()
         first = _first_secret(trail)
 
         def started() -> None:

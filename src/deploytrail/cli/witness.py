@@ -31,9 +31,9 @@ from deploytrail.sentence import counted
 if TYPE_CHECKING:
     from deploytrail.app.cosigning.cosigned import Cosigned
     from deploytrail.clock import Clock
+    from deploytrail.kit.listening import Certificate
     from deploytrail.log.note import Signer
     from deploytrail.witness.keeping import Refusal
-    from deploytrail.witness.serving import Certificate
 
 __all__ = [
     "HELP",
@@ -176,11 +176,15 @@ def witness_up(
 
 
 def _tls(certificate: Path | None, key: Path | None) -> Certificate | None:
-    from deploytrail.witness.serving import Certificate
+    from deploytrail.kit.listening import Certificate
 
     if (certificate is None) != (key is None):
         raise Malformed("--tls-certificate: expected it together with --tls-key, found one alone")
-    return None if certificate is None or key is None else Certificate(certificate, key)
+    if certificate is None or key is None:
+        return None
+    found = Certificate(certificate, key)
+    found.refuse_unreadable()
+    return found
 
 
 class _Refusals:

@@ -1,9 +1,11 @@
-"""A socket that listens, and the address by which others reach it."""
+"""A socket that listens, the address by which others reach it, and the certificate it shows."""
 
 from __future__ import annotations
 
 import socket
-from typing import Final
+import ssl
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from deploytrail.address import Host
 from deploytrail.errors import Misconfigured
@@ -35,3 +37,24 @@ def listening(where: Host, *, option: str) -> socket.socket:
 def url_of(bound: socket.socket, *, is_tls: bool) -> str:
     name, port = bound.getsockname()[:2]
     return f"{'https' if is_tls else 'http'}://{Host(name, port)}"
+
+
+class Certificate(NamedTuple):
+    """The files of a server's certificate chain and its key, in PEM."""
+
+    chain: Path
+    key: Path
+
+    def refuse_unreadable(self) -> None:
+        """Raise Misconfigured for what no server can use."""
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            # What is encrypted would ask the terminal for its password.
+            context.load_cert_chain(self.chain, self.key, password="")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise Misconfigured(
+                f"--tls-certificate, --tls-key: expected a certificate chain and its key in PEM, "
+                f"not encrypted, found {self.chain} and {self.key}, which are not ({reason}); name "
+                "the files of both"
+            ) from None

@@ -14,8 +14,7 @@ from typing import Final, NamedTuple
 import uvicorn
 import uvloop
 
-from deploytrail.errors import Misconfigured
-from deploytrail.kit.listening import url_of
+from deploytrail.kit.listening import Certificate, url_of
 from deploytrail.web.application import Application
 from deploytrail.web.assembling import STOP_SECONDS_MAX, Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
@@ -27,32 +26,15 @@ _SWITCH_SECONDS: Final = 0.001
 
 
 class Listening(NamedTuple):
-    """Where and how it listens. `certificate` and `key` are PEM files."""
+    """Where and how it listens."""
 
     socket: socket.socket
-    certificate: str | None = None
-    key: str | None = None
+    certificate: Certificate | None = None
     is_behind_proxy: bool = False
 
     @property
     def is_secure(self) -> bool:
         return self.certificate is not None
-
-    def refuse_unreadable(self) -> None:
-        """Raises Misconfigured for a certificate and key that can't be used."""
-        if self.certificate is None:
-            return
-        try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            # What is encrypted would ask the terminal for its password.
-            context.load_cert_chain(self.certificate, self.key, password="")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-            raise Misconfigured(
-                f"tls_certificate, tls_key: expected a certificate chain and its key in PEM, not "
-                f"encrypted, found {self.certificate} and {self.key}, which are not ({reason}); "
-                "name the files of both"
-            ) from None
 
     @property
     def hosts(self) -> frozenset[str] | None:
@@ -142,7 +124,7 @@ def _config(application: Application, where: Listening) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS_MAX,
-        ssl_certfile=where.certificate,
-        ssl_keyfile=where.key,
+        ssl_certfile=None if where.certificate is None else where.certificate.chain,
+        ssl_keyfile=None if where.certificate is None else where.certificate.key,
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
     )

@@ -11,7 +11,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 import uvicorn
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from deploytrail.errors import DeploytrailError
+from deploytrail.kit.listening import Certificate
 from deploytrail.log import note as notes
 from deploytrail.log import witnessing
 from deploytrail.witness.answer import Reply
@@ -45,13 +45,6 @@ class Limits(NamedTuple):
 
 
 LIMITS: Final = Limits()
-
-
-class Certificate(NamedTuple):
-    """The files of a server's certificate and its key, in PEM."""
-
-    chain: Path
-    key: Path
 
 
 def application(witness: Witness, limits: Limits = LIMITS) -> Starlette:
