@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from deploytrail.access.principal import Permission, Principal
-from deploytrail.access.scope import refuse_outside, scope, written
+from deploytrail.access.scope import refuse_outside, refuse_project, scope, written
 from deploytrail.errors import Malformed, NotPermitted
 from deploytrail.query.fields import BY_NAME, SCOPING
 from deploytrail.query.tree import EVERYTHING, And, Filter, Is, Not, Or, StartsWith
@@ -95,3 +96,26 @@ def test_what_lies_outside_of_a_scope_is_not_recorded_with_it() -> None:
             refuse_outside(who, outside, covers=covers)
     everywhere = who._replace(scope=scope(""))
     refuse_outside(everywhere, dev, covers=lambda _: False)
+
+
+REACHED = {
+    "everything": ("", True),
+    "that project": ("project:payments", True),
+    "one that begins so": ("project:pay*", True),
+    "somewhere in it": ("env:prod project:payments -action:build.*", True),
+    "an environment": ("env:prod", True),
+    "one of several": ("project:(web OR payments)", True),
+    "another": ("project:web", False),
+    "another's environment": ("env:prod project:web", False),
+    "all but that": ("-project:payments env:prod", False),
+    "another, or an environment": ("project:web OR env:prod", True),
+    "none": ("-project:*", False),
+}
+
+
+@pytest.mark.parametrize("what", REACHED)
+def test_a_project_is_reached_where_one_of_its_events_may_be(what: str) -> None:
+    text, is_reached = REACHED[what]
+    who = Principal("token:ci", "github:bob", frozenset({Permission.RECORD}), scope(text))
+    with nullcontext() if is_reached else pytest.raises(NotPermitted, match=r"^token:ci: expected"):
+        refuse_project(who, "payments")

@@ -60,6 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 NEEDED: Final = {
     "/v1/facets": "fields=env,actor,target,ticket,project",
     "/v1/suggest": "field=actor",
+    "/v1/fingerprint-key": "project=payments",
 }
 ENDLESS: Final = {"/v1/tail", "/v1/tail/query"}
 READING: Final = [
@@ -165,6 +166,14 @@ def test_a_tail_keeps_to_the_scope(server: Served) -> None:
     text = server.runner.run(listened())
     assert OUTSIDE.encode() not in text
     assert all(str(IDS[at]).encode() in text for at in WITHIN)
+
+
+def test_the_key_of_a_project_is_for_who_may_record_there(server: Served) -> None:
+    # With it, one could try out which secret was dropped.
+    path = "/v1/fingerprint-key?project="
+    assert server.get(f"{path}payments", token=TOKEN).status == 200
+    assert server.get(f"{path}{OUTSIDE}-project", token=TOKEN).status == 403
+    assert server.get(f"{path}{OUTSIDE}-project", token="admin").status == 200
 
 
 def test_what_is_out_of_scope_is_not_recorded_either(server: Served) -> None:

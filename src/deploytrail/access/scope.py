@@ -14,7 +14,19 @@ from deploytrail.access.principal import Principal
 from deploytrail.errors import Malformed, NotPermitted
 from deploytrail.query.fields import SCOPING
 from deploytrail.query.parse import parse
-from deploytrail.query.tree import EVERYTHING, And, Filter, Not, Or, Within, Words
+from deploytrail.query.predicate import predicate
+from deploytrail.query.tree import (
+    EVERYTHING,
+    And,
+    Branch,
+    Filter,
+    Leaf,
+    Not,
+    Or,
+    Within,
+    Words,
+    bottom_up,
+)
 from deploytrail.query.written import canonical
 
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,6 +71,32 @@ def refuse_outside(
             f"{who.id}: expected an event within {written(who.scope)}, which is all that this "
             "credential reaches, found one outside; say where it happened, or use another"
         )
+
+
+def refuse_project(who: Principal, project: str) -> None:
+    """Raises NotPermitted for a project none of whose events lie within somebody's scope."""
+    event = {"where": {"project": project}}
+
+    def leaf(asked: Leaf) -> bool | None:
+        is_known = not isinstance(asked, Words | Within) and asked.field.name == "project"
+        # Whatever else a scope asks for, some event of the project may have.
+        return predicate(asked)(event) if is_known else None
+
+    if bottom_up(who.scope, leaf, _joined) is False:
+        raise NotPermitted(
+            f"{who.id}: expected a project within {written(who.scope)}, which is all that this "
+            f"credential reaches, found {project[:64]!a}; name another, or use another credential"
+        )
+
+
+def _joined(branch: Branch, parts: list[bool | None]) -> bool | None:
+    """What a branch says where its parts say yes, no, or that it depends."""
+    if isinstance(branch, Not):
+        return None if parts[0] is None else not parts[0]
+    decides = isinstance(branch, Or)
+    if decides in parts:
+        return decides
+    return None if None in parts else not decides
 
 
 def _foreign(filter: Filter) -> str | None:

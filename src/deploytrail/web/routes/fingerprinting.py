@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
+from deploytrail.access.scope import refuse_project
 from deploytrail.web.answering import json
 from deploytrail.web.call import Call
 from deploytrail.web.replies import FingerprintKey
@@ -26,6 +27,7 @@ class Keyed(Struct, frozen=True, kw_only=True):
 async def key(call: Call) -> Response:
     """It opens nothing: with it, equal secrets of one project are seen to be equal."""
     wanted: Keyed = call.query
+    refuse_project(call.principal, wanted.project)
     found = await call.server.readers.ask(
         lambda served: served.trail.fingerprint_key(wanted.project)
     )
