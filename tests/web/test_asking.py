@@ -11,7 +11,7 @@ import pytest
 from deploytrail.event import Where
 from deploytrail.web.asking import FORM, FORM_BYTES_MAX
 from deploytrail.web.routes.table import TABLE
-from deploytrail.web.routes.tailing import LONG_CLIENTS_MAX
+from deploytrail.web.routes.tailing import ASKED_CHARACTERS_MAX, LONG_CLIENTS_MAX
 from tests.events import body
 from tests.web.indexed import indexed
 from tests.web.served import Served, asgi_scope, asked
@@ -126,3 +126,26 @@ def test_a_tail_of_a_long_query_is_sent_the_same_and_counted(server: Served) -> 
     assert (counted, status, hub.apart) == (LONG_CLIENTS_MAX, 429, 0)
     # They listened apart from the hub, which nobody's long query may hold up.
     assert hub.clients == set()
+
+
+def test_no_more_is_asked_of_each_event_than_the_tail_can_bear(server: Served) -> None:
+    queries = [f"env:nowhere-{number:08000}" for number in range(ASKED_CHARACTERS_MAX // 8000 + 1)]
+
+    async def listened() -> tuple[list[int], int]:
+        async with AsyncExitStack() as stack:
+            answers: list[int] = []
+            for query in queries:
+                path = f"/v1/tail?q={query}"
+                if len(answers) < ASKED_CHARACTERS_MAX // 8012:
+                    await stack.enter_async_context(listening(server, path))
+                    answers.append(200)
+                else:
+                    answers.append((await asked(server.assembled, asgi_scope("GET", path))).status)
+            # Another who asks for the same asks nothing more.
+            await stack.enter_async_context(listening(server, f"/v1/tail?q={queries[0]}"))
+            return answers, server.assembled.hub.listening
+
+    answers, listening_most = server.runner.run(listened())
+    assert answers == [200] * 8 + [429]
+    assert listening_most == 9
+    assert server.assembled.hub.listening == 0

@@ -32,6 +32,8 @@ IDLE_RUNS_MAX: Final = 100
 POLL_SECONDS: Final = 0.1
 FAILED_SECONDS: Final = 1
 RUN_ENTRIES_MAX: Final = 64
+BEHIND_AT_ONCE_MAX: Final = 2
+"""Who searches is not to wait for those who are behind."""
 UNDER_WAY_MAX: Final = 4
 """So many runs may wait for the event loop, which has other things to do."""
 
@@ -143,8 +145,12 @@ class Hub:
         self._asked: Iterable[Matches] = ()
         """What the clients listen for; another one whenever that changes."""
         self.clients: set[Client] = set()
+        self.listening = 0
+        """How many there are, with those who read for themselves."""
         self.apart = 0
-        """How many more listen, each reading for itself."""
+        """How many of them always do."""
+        self.behind = asyncio.Semaphore(BEHIND_AT_ONCE_MAX)
+        """Held by who reads for itself while it does."""
         self.at: int | None = None
         self._idle_runs = 0
         self._kept: list[Run] = []

@@ -51,6 +51,13 @@ class Matching:
             self._known[query, scope] = found
         return found
 
+    def characters_with(self, query: str, scope: Filter, *, longest: int) -> int:
+        """How long all queries together are that somebody listens for, with one more; but for
+        longer ones. What several listen for counts once.
+        """
+        all_of_them = {*self._known, (query, scope)}
+        return sum(len(each) for each, _ in all_of_them if len(each) <= longest)
+
     async def _made(self, query: str, scope: Filter) -> Matches:
         if len(query) <= READ_AT_ONCE_CHARACTERS_MAX:
             return self._compiled(query, scope)

@@ -69,7 +69,7 @@ async def figures(call: Call) -> Response:
         "writer_waiting_events": ("events that wait to be logged", tally.waiting),
         "body_bytes": ("bytes of bodies in memory", server.budget.taken),
         "reads_waiting": ("questions asked and not answered yet", server.readers.waiting),
-        "tail_clients": ("who listens to the tail", len(server.hub.clients)),
+        "tail_clients": ("who listens to the tail", server.hub.listening),
     }
     return Response(server.metrics.text(gauges), media_type=metrics.MEDIA_TYPE)
 

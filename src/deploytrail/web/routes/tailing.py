@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -13,10 +14,11 @@ from starlette.responses import Response, StreamingResponse
 from deploytrail.access.principal import Permission
 from deploytrail.app.events.asked_event import asked_event
 from deploytrail.errors import Malformed, Overloaded
+from deploytrail.query.tree import Filter
 from deploytrail.trail import Shown
 from deploytrail.web import sse
 from deploytrail.web.answering import encoded, shown
-from deploytrail.web.call import Call
+from deploytrail.web.call import Call, Server
 from deploytrail.web.hub import CLIENTS_MAX, Client
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Part, Reply, Route
@@ -29,6 +31,10 @@ _APART_ENTRIES_MAX: Final = 32
 LONG_CHARACTERS: Final = 8_192
 """A longer query is not asked on the event loop, where everybody would wait for its answer."""
 LONG_CLIENTS_MAX: Final = 8
+ASKED_CHARACTERS_MAX: Final = 65_536
+"""Of all others together, each counted once: so many characters cost each event up to a
+millisecond.
+"""
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,15}")
 
 
@@ -55,23 +61,46 @@ async def tail(call: Call) -> Response:
     `Last-Event-ID`.
     """
     wanted: Tailing = call.query
-    if len(call.server.hub.clients) >= CLIENTS_MAX:
-        raise Overloaded(
-            f"tail: expected at most {CLIENTS_MAX} clients, found more; try again a little later"
-        )
+    is_long = len(wanted.q) > LONG_CHARACTERS
+    _refuse_too_many(call.server, wanted.q, call.principal.scope, is_long=is_long)
     at = _after(call)
     matches = await call.server.matching.of(wanted.q, call.principal.scope)
     if at is None:
         at = await call.server.readers.ask(lambda served: served.trail.size())
     client = Client(matches, at)
-    is_long = len(wanted.q) > LONG_CHARACTERS
-    if is_long and call.server.hub.apart >= LONG_CLIENTS_MAX:
+    stream = _apart(call, client) if is_long else _stream(call, client)
+    return StreamingResponse(_counted(call.server, stream), media_type=sse.MEDIA_TYPE)
+
+
+def _refuse_too_many(server: Server, query: str, scope: Filter, *, is_long: bool) -> None:
+    """Raise Overloaded where more would listen than can be served, or for more than is asked of
+    each event.
+    """
+    if server.hub.listening >= CLIENTS_MAX:
+        raise Overloaded(
+            f"tail: expected at most {CLIENTS_MAX} clients, found more; try again a little later"
+        )
+    if is_long and server.hub.apart >= LONG_CLIENTS_MAX:
         raise Overloaded(
             f"tail: expected at most {LONG_CLIENTS_MAX} clients with queries of more than "
             f"{LONG_CHARACTERS} characters, found more; ask for less, or try again a little later"
         )
-    stream = _apart(call, client) if is_long else _stream(call, client)
-    return StreamingResponse(stream, media_type=sse.MEDIA_TYPE)
+    asked = server.matching.characters_with(query, scope, longest=LONG_CHARACTERS)
+    if asked > ASKED_CHARACTERS_MAX:
+        raise Overloaded(
+            f"tail: expected that all queries together have at most {ASKED_CHARACTERS_MAX} "
+            "characters, found more; ask for less, or for what others ask for"
+        )
+
+
+async def _counted(server: Server, stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    server.hub.listening += 1
+    try:
+        async with aclosing(stream):
+            async for octets in stream:
+                yield octets
+    finally:
+        server.hub.listening -= 1
 
 
 def _after(call: Call) -> int | None:
@@ -88,7 +117,7 @@ def _after(call: Call) -> int | None:
     return wanted.first if wanted.after is None else wanted.after + 1
 
 
-async def _stream(call: Call, client: Client) -> AsyncIterator[bytes]:
+async def _stream(call: Call, client: Client) -> AsyncGenerator[bytes, None]:
     yield sse.beginning()
     hub, ending = call.server.hub, call.server.ending
     while not ending.is_set():
@@ -106,7 +135,7 @@ async def _stream(call: Call, client: Client) -> AsyncIterator[bytes]:
             hub.leave(client)
 
 
-async def _apart(call: Call, client: Client) -> AsyncIterator[bytes]:
+async def _apart(call: Call, client: Client) -> AsyncGenerator[bytes, None]:
     """Of one whose query may take long: it is asked in a thread that reads, and holds nobody up."""
     yield sse.beginning()
     hub, ending, loop = call.server.hub, call.server.ending, asyncio.get_running_loop()
@@ -134,7 +163,8 @@ async def _behind(call: Call, client: Client, count: int) -> bytes:
         wanted = [one for one in found if matches(asked_event(one))]
         return until, b"".join(sent(one, origin) for one in wanted)
 
-    until, octets = await call.server.readers.ask(read)
+    async with call.server.hub.behind:
+        until, octets = await call.server.readers.ask(read)
     if until <= first:
         await asyncio.sleep(_AGAIN_SECONDS)
         return b""
