@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -110,20 +110,33 @@ class Asking:
         ]
 
 
-def started(recording: FakeRecording, *, waiting_max: int = 100) -> Writer:
-    writer = Writer(lambda: recording, waiting_max=waiting_max)
-    writer.start()
-    return writer
+@pytest.fixture(params=[1, 128], ids=["overlapped", "one at a time"])
+def overlapped_min(request: pytest.FixtureRequest) -> int:
+    """From how many events on the next commit is made ready while one is under way."""
+    return int(request.param)
 
 
-def test_each_is_told_what_became_of_its_own() -> None:
+Starting = Callable[..., Writer]
+
+
+@pytest.fixture
+def started(overlapped_min: int) -> Starting:
+    def start(recording: FakeRecording, *, waiting_max: int = 100) -> Writer:
+        writer = Writer(lambda: recording, waiting_max=waiting_max, overlapped_min=overlapped_min)
+        writer.start()
+        return writer
+
+    return start
+
+
+def test_each_is_told_what_became_of_its_own(started: Starting) -> None:
     writer = started(FakeRecording())
     first, second = Asking(writer, b"a", b"malformed"), Asking(writer, b"b", b"a")
     assert (first.waited(), second.waited()) == ([0, "Malformed"], [1, 0])
     assert writer.end(seconds_max=SECONDS)
 
 
-def test_what_waits_is_one_commit() -> None:
+def test_what_waits_is_one_commit(started: Starting) -> None:
     recording = FakeRecording()
     recording.gate.clear()
     writer = started(recording)
@@ -136,7 +149,7 @@ def test_what_waits_is_one_commit() -> None:
 
 
 @pytest.mark.parametrize("fault", [DiskFull("x"), CommitUnknown("x")])
-def test_a_commit_that_failed_is_asked_about_once_more(fault: Exception) -> None:
+def test_a_commit_that_failed_is_asked_about_once_more(fault: Exception, started: Starting) -> None:
     recording = FakeRecording(fault)
     writer = started(recording)
     assert Asking(writer, b"a").waited() == [0]
@@ -144,7 +157,7 @@ def test_a_commit_that_failed_is_asked_about_once_more(fault: Exception) -> None
     writer.end(seconds_max=SECONDS)
 
 
-def test_who_waited_for_the_lock_as_long_as_is_allowed_is_told_at_once() -> None:
+def test_who_waited_for_the_lock_as_long_as_is_allowed_is_told_at_once(started: Starting) -> None:
     writer = started(FakeRecording(Busy("x")))
     assert Asking(writer, b"a").waited() == ["Busy"]
     assert Asking(writer, b"a").waited() == [0]
@@ -152,14 +165,16 @@ def test_who_waited_for_the_lock_as_long_as_is_allowed_is_told_at_once() -> None
 
 
 @pytest.mark.parametrize("fault", [DiskFull("x"), CommitUnknown("x")])
-def test_a_commit_that_fails_again_is_told_and_the_next_one_works(fault: Exception) -> None:
+def test_a_commit_that_fails_again_is_told_and_the_next_one_works(
+    fault: Exception, started: Starting
+) -> None:
     writer = started(FakeRecording(fault, fault))
     assert Asking(writer, b"a").waited() == [type(fault).__name__]
     assert sorted(Asking(writer, b"b", b"a").waited()) == [0, 1]
     writer.end(seconds_max=SECONDS)
 
 
-def test_a_fence_is_told_to_all_and_ends_the_writer() -> None:
+def test_a_fence_is_told_to_all_and_ends_the_writer(started: Starting) -> None:
     recording = FakeRecording(Fenced("x"), Fenced("x"))
     recording.gate.clear()
     writer = started(recording)
@@ -172,7 +187,7 @@ def test_a_fence_is_told_to_all_and_ends_the_writer() -> None:
     assert recording.is_closed
 
 
-def test_a_fault_of_ours_keeps_no_other_out() -> None:
+def test_a_fault_of_ours_keeps_no_other_out(started: Starting) -> None:
     recording = FakeRecording()
     recording.gate.clear()
     writer = started(recording)
@@ -184,7 +199,7 @@ def test_a_fault_of_ours_keeps_no_other_out() -> None:
     writer.end(seconds_max=SECONDS)
 
 
-def test_more_than_can_wait_is_refused_at_once() -> None:
+def test_more_than_can_wait_is_refused_at_once(started: Starting) -> None:
     recording = FakeRecording()
     recording.gate.clear()
     writer = started(recording, waiting_max=3)
@@ -196,7 +211,7 @@ def test_more_than_can_wait_is_refused_at_once() -> None:
     writer.end(seconds_max=SECONDS)
 
 
-def test_the_end_answers_what_was_taken_and_takes_no_more() -> None:
+def test_the_end_answers_what_was_taken_and_takes_no_more(started: Starting) -> None:
     recording = FakeRecording()
     recording.gate.clear()
     writer = started(recording)
@@ -223,3 +238,24 @@ def test_a_trail_that_can_not_be_opened_is_told(fault: Exception) -> None:
     finally:
         writer.end(seconds_max=SECONDS)
     assert writer.fault is not None
+
+
+@pytest.mark.parametrize("count", [127, 128])
+def test_only_many_events_are_worth_a_second_thread(count: int) -> None:
+    recording = Counting()
+    writer = Writer(lambda: recording)
+    writer.start()
+    assert Asking(writer, *[b"%d" % at for at in range(count)]).waited() == list(range(count))
+    assert Asking(writer, b"one").waited() == [count]
+    assert recording.overlapped == (count == 128)
+    assert writer.end(seconds_max=SECONDS)
+
+
+class Counting(FakeRecording):
+    """Knows how often batches were overlapped."""
+
+    overlapped = 0
+
+    def record_heard_all(self, batches: Iterable[Sequence[Heard]]) -> Iterator[Answers]:
+        self.overlapped += 1
+        return super().record_heard_all(batches)

@@ -1,8 +1,10 @@
 """The hand-off from requests to the one thread that writes: bounded, and never a false answer.
 
-Whatever waits when a commit ends goes into the next one. A commit that failed is tried once more,
-batch by batch, then request by request: the same delivery again gives the first receipt, so trying
-again is how one finds out whether it was stored.
+Whatever waits when a commit ends goes into the next one. Where several senders came together
+before, a commit of few events waits a moment until they are there again: each costs an fsync and a
+fixed amount of work, and while the writer rests the event loop has the interpreter to itself. A
+commit that failed is tried once more, batch by batch, then request by request: the same delivery
+again gives the first receipt, so trying again is how one finds out whether it was stored.
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ from deploytrail.errors import Busy, DeploytrailError, Fenced, Overloaded, Sende
 WAITING_EVENTS_MAX: Final = 50_000
 GROUP_EVENTS_MAX: Final = 1_000
 GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
+GATHER_SECONDS: Final = 0.002
+"""For so long at most a commit of few events waits for those who were answered with the last."""
+OVERLAPPED_EVENTS_MIN: Final = 128
+"""From so many events on, what comes next is made ready while a commit is under way: for fewer,
+handing them from thread to thread costs more than it saves.
+"""
 
 Answers = list[Recorded | SenderError]
 
@@ -62,14 +70,20 @@ class Writer:
         *,
         committed: Callable[[Answers], None] = lambda _: None,
         waiting_max: int = WAITING_EVENTS_MAX,
+        overlapped_min: int = OVERLAPPED_EVENTS_MIN,
     ) -> None:
         self._opened = opened
         self._committed = committed
         self._waiting_max = waiting_max
+        self._overlapped_min = overlapped_min
         self._turn = threading.Condition()
         self._waiting: deque[Wanted] = deque()
         self._count = 0
         self._is_ending = False
+        self._last_count = 0
+        """Of the requests in the last commit."""
+        self._wake_count = 1
+        """Of the requests that wait, from which on the writer is woken."""
         self._under_way: deque[_Group] = deque()
         self._commits = 0
         self._events = 0
@@ -94,7 +108,8 @@ class Writer:
                 )
             self._waiting.append(wanted)
             self._count += len(wanted.events)
-            self._turn.notify()
+            if len(self._waiting) >= self._wake_count:
+                self._turn.notify()
 
     def tally(self) -> Tally:
         return Tally(self._commits, self._events, self._count)
@@ -123,7 +138,7 @@ class Writer:
     def _write(self, trail: Recording) -> None:
         """Until the end, or until something fails."""
         try:
-            for answers in trail.record_heard_all(self._batches()):
+            for answers in self._answered(trail):
                 self._settle(self._under_way.popleft(), answers)
         except Busy as error:
             # Whoever waited for the lock as long as is allowed does not wait once more. Some may be
@@ -135,38 +150,66 @@ class Writer:
             while self._under_way:
                 self._repeat(trail, self._under_way.popleft())
 
-    def _batches(self) -> Iterator[Sequence[Heard]]:
-        """What waits, a commit at a time.
+    def _answered(self, trail: Recording) -> Iterator[Answers]:
+        """One group after the other, each under way until it was answered."""
+        while (group := self._next(wait=True)) is not None:
+            self._under_way.append(group)
+            events = _events(group)
+            if len(events) < self._overlapped_min:
+                yield trail.record_heard(events)
+            else:
+                yield from trail.record_heard_all(self._batches(events))
+
+    def _batches(self, first: Sequence[Heard]) -> Iterator[Sequence[Heard]]:
+        """The first, and what waits, a commit at a time, until nothing does.
 
         Where nothing waits while a commit is under way, an empty batch: with it comes the answer.
         """
-        while True:
-            is_idle = not any(self._under_way)
-            group = self._next(wait=is_idle)
-            if group is None:
-                return
+        yield first
+        while any(self._under_way):
+            group = self._next(wait=False) or []
             self._under_way.append(group)
-            yield [event for wanted in group for event in wanted.events]
+            yield _events(group)
 
     def _next(self, *, wait: bool) -> _Group | None:
+        """What waits. Where nothing does it is waited for, or nothing is taken; None at the end."""
+        if wait and not self._has_some():
+            return None
         with self._turn:
+            group = self._taken()
+            self._last_count = len(group)
+        return group
+
+    def _has_some(self) -> bool:
+        """Waits until there is something; False where there won't be."""
+        with self._turn:
+            expected = self._last_count + len(self._waiting) if self._last_count > 1 else 1
             while not self._waiting:
-                if self._is_ending and wait:
-                    return None
-                if not wait:
-                    return []
+                if self._is_ending:
+                    return False
                 self._turn.wait()
-            group: _Group = []
-            events = octets = 0
-            while self._waiting:
-                wanted = self._waiting[0]
-                events += len(wanted.events)
-                octets += wanted.size_bytes
-                if group and (events > GROUP_EVENTS_MAX or octets > GROUP_BYTES_MAX):
-                    break
-                group.append(self._waiting.popleft())
-                self._count -= len(wanted.events)
-            return group
+            if self._count < self._overlapped_min:
+                self._gather(expected)
+        return True
+
+    def _gather(self, count: int) -> None:
+        """Whoever was answered together sends again together, so that one commit is enough."""
+        self._wake_count = count
+        self._turn.wait_for(lambda: self._is_ending or len(self._waiting) >= count, GATHER_SECONDS)
+        self._wake_count = 1
+
+    def _taken(self) -> _Group:
+        group: _Group = []
+        events = octets = 0
+        while self._waiting:
+            wanted = self._waiting[0]
+            events += len(wanted.events)
+            octets += wanted.size_bytes
+            if group and (events > GROUP_EVENTS_MAX or octets > GROUP_BYTES_MAX):
+                break
+            group.append(self._waiting.popleft())
+            self._count -= len(wanted.events)
+        return group
 
     def _settle(self, group: _Group, answers: Answers) -> None:
         if not group:
@@ -185,8 +228,7 @@ class Writer:
         if not group:
             return
         try:
-            events = [event for wanted in group for event in wanted.events]
-            self._settle(group, trail.record_heard(events))
+            self._settle(group, trail.record_heard(_events(group)))
         except Fenced as error:
             self._refuse(group, error)
             self._give_up(error)
@@ -214,3 +256,7 @@ class Writer:
     def _has_ended(self) -> bool:
         with self._turn:
             return self._is_ending and not self._waiting
+
+
+def _events(group: _Group) -> list[Heard]:
+    return [event for wanted in group for event in wanted.events]
