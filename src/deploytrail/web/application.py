@@ -26,6 +26,7 @@ from deploytrail.web.route import Found
 
 ANYBODY: Final = Principal("anybody", "nobody", frozenset())
 _ID_BYTES: Final = 8
+_IDS: Final = 256
 _NOTHING_FOUND: Final = "none"
 
 
@@ -44,11 +45,12 @@ class Application:
         self._journal = journal
         self._hosts = hosts
         self._is_secure = is_secure
+        self._ids: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        id = self._server.clock.random(_ID_BYTES).hex()
+        id = self._next_id()
         exchange = Exchange(scope, receive, send, id=id, is_secure=self._is_secure)
         told = _Told()
         try:
@@ -61,13 +63,22 @@ class Application:
         finally:
             self._tell(exchange, told, loop.time() - begun)
 
+    def _next_id(self) -> str:
+        """Some at a time: asking the system for random bytes lets go of the interpreter."""
+        if not self._ids:
+            octets = self._server.clock.random(_ID_BYTES * _IDS).hex()
+            self._ids = [
+                octets[at : at + 2 * _ID_BYTES] for at in range(0, len(octets), 2 * _ID_BYTES)
+            ]
+        return self._ids.pop()
+
     async def _answer(self, exchange: Exchange, told: _Told) -> None:
         try:
             response = await self._response(exchange, told)
             if exchange.scope["method"] == "HEAD" and isinstance(response, StreamingResponse):
                 # What has a body without an end has a head all the same.
                 response = _head(response)
-            await response(exchange.scope, exchange.receive, exchange.send)
+            await exchange.answer(response)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 (every exception has its problem)
@@ -88,12 +99,12 @@ class Application:
         response = Response(
             problem.encoded(found), found.status, headers, media_type=problem.MEDIA_TYPE
         )
-        await response(exchange.scope, exchange.receive, exchange.send)
+        await exchange.answer(response)
 
     async def _response(self, exchange: Exchange, told: _Told) -> Response:
         server = self._server
         request = Request(exchange.scope, exchange.receive)
-        refuse_repeated(name for name, _ in exchange.scope["headers"])
+        refuse_repeated([name for name, _ in exchange.scope["headers"]])
         refuse_foreign(request.headers.get("host"), self._hosts)
         found = server.table.find(request.method, _path(exchange.scope))
         told.route = found

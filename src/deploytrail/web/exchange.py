@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 SEND_SECONDS_MAX: Final = 30
+WHOLE_BYTES_MAX: Final = 64 * 1024
+"""Of an answer that is copied behind its header, to be sent with it."""
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -37,6 +40,29 @@ class Exchange:
         self.status = 0
         self.sent_bytes = 0
         self.has_begun = False
+
+    async def answer(self, response: Response) -> None:
+        """Raises ClientDisconnect where the other side takes nothing for too long."""
+        whole = self._whole(response)
+        if whole is None:
+            await response(self.scope, self.receive, self.send)
+            return
+        self.has_begun = True
+        self.status = response.status_code
+        self.sent_bytes = len(response.body)
+        whole(response.status_code, self._headers(response.raw_headers), response.body)
+
+    def _whole(self, response: Response) -> Callable[..., None] | None:
+        """What sends header and body at once; None where one has to come after the other."""
+        if (
+            type(response) is not Response
+            or self.scope["method"] == "HEAD"
+            or not 0 < len(response.body) <= WHOLE_BYTES_MAX
+            or self._is_awaited()
+        ):
+            return None
+        state: dict[str, Any] = self.scope.get("state", {})
+        return state.get("whole")
 
     async def send(self, message: Message) -> None:
         """Raises ClientDisconnect where the other side takes nothing for too long."""

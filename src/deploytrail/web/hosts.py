@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from deploytrail.errors import Malformed
@@ -21,8 +21,10 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
 
-def refuse_repeated(names: Iterable[bytes]) -> None:
+def refuse_repeated(names: Sequence[bytes]) -> None:
     """Raises Malformed for a header that is there twice and may be there once."""
+    if len(set(names)) == len(names):
+        return
     count = Counter(names)
     for name in ONCE:
         if count[name.encode()] > 1:

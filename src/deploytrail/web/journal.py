@@ -9,13 +9,27 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from typing import Any, Final, Protocol
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from deploytrail.clock import Clock, rfc3339
 
 WAITING_MAX: Final = 10_000
+GATHER_SECONDS: Final = 0.05
+"""For so long a line waits for others: to wake a thread for each takes from whoever answers."""
+_LINES_MAX: Final = 500
+"""In one write."""
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class _Told(NamedTuple):
+    at: datetime
+    what: str
+    said: dict[str, Any]
+    dropped: int
 
 
 class Sink(Protocol):
@@ -32,9 +46,9 @@ class Journal:
         self._sink = sink
         self._clock = clock
         self._waiting_max = waiting_max
-        self._lines: deque[dict[str, Any]] = deque()
+        self._lines: deque[_Told] = deque()
         self._news = threading.Event()
-        self._is_ending = False
+        self._ending = threading.Event()
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -46,10 +60,8 @@ class Journal:
         if len(self._lines) >= self._waiting_max:
             self._dropped += 1
             return
-        line = {"time": rfc3339(self._clock.now()), "what": what, **said}
-        if self._dropped:
-            line["dropped"], self._dropped = self._dropped, 0
-        self._lines.append(line)
+        dropped, self._dropped = self._dropped, 0
+        self._lines.append(_Told(self._clock.now(), what, said, dropped))
         if not self._news.is_set():
             self._news.set()
 
@@ -61,7 +73,7 @@ class Journal:
 
     def end(self) -> None:
         """Writes what waits."""
-        self._is_ending = True
+        self._ending.set()
         self._news.set()
         self._thread.join(5)
 
@@ -69,7 +81,8 @@ class Journal:
         is_last = False
         while not is_last:
             self._news.wait()
-            is_last = self._is_ending
+            self._ending.wait(GATHER_SECONDS)
+            is_last = self._ending.is_set()
             # Cleared first: whoever adds a line behind our back wakes us again.
             self._news.clear()
             self._write()
@@ -77,8 +90,17 @@ class Journal:
     def _write(self) -> None:
         try:
             while self._lines:
-                self._sink.write(f"{msgspec.json.encode(self._lines.popleft()).decode()}\n")
+                count = min(len(self._lines), _LINES_MAX)
+                lines = [_line(self._lines.popleft()) for _ in range(count)]
+                self._sink.write(_encoder.encode_lines(lines).decode())
             self._sink.flush()
         except (OSError, ValueError):
             # Nobody reads it any more; the server goes on.
             self._lines.clear()
+
+
+def _line(told: _Told) -> dict[str, Any]:
+    line = {"time": rfc3339(told.at), "what": told.what, **told.said}
+    if told.dropped:
+        line["dropped"] = told.dropped
+    return line

@@ -33,6 +33,9 @@ def parse(given: bytes, wanted: type[_T]) -> _T:
 
     How much may be given is for others to say.
     """
+    if not given and not _required(wanted):
+        empty: _T = _empty(wanted)
+        return empty
     kinds = _kinds(wanted)
     found: dict[str, Any] = {}
     for name, text in _pairs(given):
@@ -109,6 +112,12 @@ def _listed(name: str, text: str, kind: Kind) -> tuple[str, ...]:
 @cache
 def _required(wanted: type[Struct]) -> tuple[str, ...]:
     return tuple(field.encode_name for field in structs.fields(wanted) if field.required)
+
+
+@cache
+def _empty(wanted: type[Struct]) -> Any:
+    """As where nothing was given: frozen, so one serves all."""
+    return wanted()
 
 
 @cache

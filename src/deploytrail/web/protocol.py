@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import (
+    HEADER_VALUE_RE,
     STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
@@ -129,6 +132,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_in_header = False
         self._header_came()
         super().on_headers_complete()
+        state: dict[str, Any] = self.scope["state"]
+        state["whole"] = partial(self._send_whole, self.cycle)
 
     def on_message_complete(self) -> None:
         self._is_whole = True
@@ -149,6 +154,35 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _is_write_paused(self) -> bool:
         return self.flow.write_paused
+
+    def _send_whole(
+        self,
+        cycle: RequestResponseCycle,
+        status: int,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+    ) -> None:
+        """As the cycle sends header and body one after the other, in one write.
+
+        Each write is a call of the system, and wakes whoever reads.
+        """
+        if cycle.disconnected:
+            return
+        if HEADER_VALUE_RE.search(b"".join([value for _, value in headers])):
+            raise RuntimeError("header: expected values of one line, found another")
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines += (b"\r\n", body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"".join(lines))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def _refuse(self, error: DeploytrailError) -> None:
         found = problem.encoded(problem.problem(error))
