@@ -254,12 +254,34 @@ def checked_secret(text: str) -> str:
     return text
 
 
+class Held(NamedTuple):
+    """Whose a secret is, and until when it opens; None is without an end."""
+
+    principal: Principal
+    name: str
+    end: datetime | None
+
+    def opened(self, now: datetime) -> Principal:
+        """Raises Unknown for one that has expired."""
+        if self.end is not None and self.end <= now:
+            raise Unknown(
+                f"token {self.name}: this secret expired at {rfc3339(self.end)}; "
+                f"'deploytrail token rotate {self.name}' makes another"
+            )
+        return self.principal
+
+
 def recognised(secret: str, known: Mapping[str, Known], now: datetime) -> Principal:
     """Whose secret this is. Raises Unknown.
 
     It takes as long whichever bytes of a secret are wrong, and whether its name is known or not.
     Only who has the secret is told that it has expired.
     """
+    return held(secret, known).opened(now)
+
+
+def held(secret: str, known: Mapping[str, Known]) -> Held:
+    """As `recognised`, whenever that is: the same until what is known changes."""
     try:
         found = known.get(_name_in(checked_secret(secret)))
     except Malformed as error:
@@ -275,12 +297,9 @@ def recognised(secret: str, known: Mapping[str, Known], now: datetime) -> Princi
             "here, or it is revoked; 'deploytrail token create' makes one"
         )
     end = token.expires if is_new or former is None else former.until
-    if end is not None and end <= now:
-        raise Unknown(
-            f"token {token.id}: this secret expired at {rfc3339(end)}; "
-            f"'deploytrail token rotate {token.id}' makes another"
-        )
-    return Principal(f"token:{token.id}", token.owner, frozenset(token.permissions), found.scope)
+    permissions = frozenset(token.permissions)
+    principal = Principal(f"token:{token.id}", token.owner, permissions, found.scope)
+    return Held(principal, token.id, end)
 
 
 def _in_order(permissions: Iterable[Permission]) -> tuple[Permission, ...]:

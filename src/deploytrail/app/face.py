@@ -44,6 +44,7 @@ class Face:
         # A server that was killed left its address there, and its token beside it.
         self._tell("")
         self._token = clock.random(_TOKEN_BYTES).hex()
+        self._wanted = hashlib.sha256((_BEARER + self._token).encode()).digest()
 
     def _is_ours(self, clock: Clock) -> bool:
         """Whoever only looks whether a server runs holds the lock for a moment, too."""
@@ -61,8 +62,7 @@ class Face:
     def is_local(self, authorization: str | None) -> bool:
         """Whether that is the token beside the lock; takes as long for every guess."""
         given = hashlib.sha256((authorization or "").encode("utf-8", "surrogateescape")).digest()
-        wanted = hashlib.sha256((_BEARER + self._token).encode()).digest()
-        return hmac.compare_digest(given, wanted)
+        return hmac.compare_digest(given, self._wanted)
 
     def close(self) -> None:
         """Nobody is here any more. Stopped before that, the lock is nobody's, which tells it."""

@@ -134,6 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         state: dict[str, Any] = self.scope["state"]
         state["whole"] = partial(self._send_whole, self.cycle)
+        state["has_come"] = partial(_has_come, self.cycle)
 
     def on_message_complete(self) -> None:
         self._is_whole = True
@@ -222,3 +223,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+
+def _has_come(cycle: RequestResponseCycle) -> bool:
+    """Whether all of its body has."""
+    return not cycle.more_body

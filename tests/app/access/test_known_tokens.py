@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Barrier
 from typing import cast
 
@@ -17,7 +18,7 @@ from deploytrail.clock import Uptime
 from deploytrail.errors import Busy, Unknown
 from deploytrail.log.store import Reader, StateRow
 from tests.app.made_tokens import ALICE, came_with, create, over
-from tests.fakes import FakeClock
+from tests.fakes import NOON, FakeClock
 
 
 @pytest.fixture
@@ -156,6 +157,50 @@ def test_what_has_not_changed_is_not_read_anew(
     with pytest.raises(Unknown):
         came_with(known, two.secret)
     assert came_with(known, one.secret).scope is scope
+
+
+def test_who_came_before_is_refused_once_the_secret_has_expired(
+    tokens: Tokens, known: KnownTokens, clock: FakeClock
+) -> None:
+    """Also where the store says of tokens what it said before."""
+    made = create(tokens, expires=NOON + timedelta(seconds=3))
+    for _ in range(3):
+        came_with(known, made.secret)
+        clock.advance(seconds=0.9)
+    clock.advance(seconds=0.3)
+    known.refresh()
+    assert known.recognise(f"Bearer {made.secret}") is None
+    with pytest.raises(Unknown, match="expired"):
+        came_with(known, made.secret)
+
+
+def test_who_was_let_in_proves_nothing_for_another_secret(
+    tokens: Tokens, known: KnownTokens
+) -> None:
+    made = create(tokens)
+    came_with(known, made.secret)
+    changed = made.secret[:-1] + ("0" if made.secret[-1] != "0" else "1")
+    for false in (
+        f"Bearer {changed}",
+        f"Basic {made.secret}",
+        made.secret,
+        f"Bearer {made.secret}x",
+    ):
+        assert known.recognise(false) is None
+        with pytest.raises(Unknown):
+            known.authenticate(false)
+
+
+def test_a_secret_opens_however_many_blanks_are_before_it(
+    tokens: Tokens, known: KnownTokens
+) -> None:
+    """More spellings than are kept at hand."""
+    made = create(tokens)
+    known.refresh()
+    for blanks in range(1, 1_100):
+        found = known.recognise(f"Bearer{' ' * blanks}{made.secret}")
+        assert found is not None
+        assert found.id == "token:ci"
 
 
 def test_nobody_is_let_in_on_what_is_too_old(
