@@ -5,21 +5,56 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import starmap
 from typing import Final, NamedTuple
 
 from deploytrail.index import key, postings
-from deploytrail.index.part import Part
+from deploytrail.index.pairs import Paired
+from deploytrail.index.part import STEP_ENTRIES, Part
 from deploytrail.index.segment import CHUNK_ENTRIES
 from deploytrail.query.fields import BY_NAME, Field
 
 OUTCOMES: Final = BY_NAME["outcome"].choices
 
 
-class Matched(NamedTuple):
-    """A segment and the set of its entries that match."""
+class Matched:
+    """A segment and which of its entries match: those in a set, or those that have a term.
 
-    part: Part
-    bits: int
+    Of a term whose pairs are kept, the set is made only where it is asked for.
+    """
+
+    def __init__(self, part: Part, found: int | Paired) -> None:
+        self.part = part
+        self.paired = None if isinstance(found, int) else found
+        self._bits = found if isinstance(found, int) else None
+
+    @property
+    def bits(self) -> int:
+        if self._bits is None:
+            assert self.paired is not None
+            self._bits = self.part.bits(self.paired.term)
+        return self._bits
+
+    @cached_property
+    def entries(self) -> int:
+        """How many match."""
+        return self.bits.bit_count() if self.paired is None else self.paired.entries
+
+    @cached_property
+    def name(self) -> object:
+        """Stands for the set, wherever something of it is remembered; the set itself is long."""
+        size = 256 + (self.part.about.span >> 3)
+        return self.part.remembered(("set", self.bits), object, lambda _: size)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.entries == self.part.about.span
+
+    def paired_with(self, field: Field) -> Paired | None:
+        """What of a field is read, not counted."""
+        paired = self.paired
+        return paired if paired is not None and paired.pairs.has(field) else None
 
 
 class Value(NamedTuple):
@@ -31,43 +66,59 @@ class Value(NamedTuple):
 
 def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Value]:
     """Each value of a field among the entries of one segment, with a count above 0."""
-    part, bits = found
+    part = found.part
     prefix = key.values(field.name) + beginning
-    if bits == part.everything:
-        for named, count in part.counts(prefix):
-            yield Value(named, count)
-        return
-    # What is asked again of a segment (a page that people look at) is remembered by the set itself.
-    name = ("values", prefix, bits)
-    size = 256 + (part.about.span >> 3)
-    yield from part.remembered(name, lambda: list(_counted(found, prefix)), size)
+    paired = found.paired_with(field)
+    if paired is not None:
+        yield from starmap(Value, paired.beginning(prefix))
+    elif found.is_whole:
+        yield from starmap(Value, part.counts(prefix))
+    else:
+        # What is asked again (a page that people look at) is remembered by the set itself.
+        name = ("values", prefix, found.name)
+        yield from part.remembered(name, lambda: list(_counted(found, prefix)), _size)
+
+
+def _size(counted: list[Value]) -> int:
+    return 256 + sum(150 + len(named) for named, _ in counted)
 
 
 def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
-    part, bits = found
+    part, bits = found.part, found.bits
     span, offset = part.about.span, part.about.offset
-    octets = bits.to_bytes(span + 7 >> 3, "little")
-    for term in part.beginning(prefix):
-        named, entries, data = term
+    few = part.few(prefix)
+    rest = part.beginning(prefix) if few is None else filter(None, map(part.find, few.rare))
+    octets = b""
+    for named, entries, data in rest:
         if postings.is_dense(entries, span):
-            count = (part.set_of(term) & bits).bit_count()
+            count = (int.from_bytes(data, "little") & bits).bit_count()
         else:
+            octets = octets or bits.to_bytes(span + 7 >> 3, "little")
             count = 0
             for place in postings.unpacked(data):
                 at = place - offset
                 count += octets[at >> 3] >> (at & 7) & 1
         if count:
             yield Value(named, count)
+    for named in () if few is None else few.common:
+        both = part.bits(named) & bits
+        if both:
+            yield Value(named, both.bit_count())
 
 
 def present(found: Matched, field: Field) -> int:
     """How many of the entries have any value of a field."""
-    return (found.bits & found.part.present(field)).bit_count()
+    paired = found.paired_with(field)
+    if paired is not None:
+        return paired.having(key.present(field.name))
+    having = found.bits & found.part.present(field)
+    # Mostly all have one; then nothing is counted.
+    return found.entries if having == found.bits else having.bit_count()
 
 
 def numbers(found: Matched, field: Field) -> Counter[int]:
     """How often each number stands in a field."""
-    part, bits = found
+    part, bits = found.part, found.bits
     pending = [(bits & part.present(field), key.BITS - 1, 0)]
     counts: Counter[int] = Counter()
     while pending:
@@ -87,7 +138,7 @@ def numbers(found: Matched, field: Field) -> Counter[int]:
 
 def bins(found: Matched, edges: Sequence[int]) -> Iterator[tuple[int, int, dict[str, int]]]:
     """(bin, how many, how many of each outcome), as often as it takes for each bin."""
-    part, bits = found
+    part, bits = found.part, found.bits
     length = part.about.span + 7 >> 3
     by_outcome = [
         (outcome, some.to_bytes(length, "little"))
@@ -141,9 +192,21 @@ def _runs(part: Part, edges: Sequence[int]) -> Iterator[tuple[int, int, int, int
 
 
 def _earlier(part: Part, number: int, edge: int) -> int:
-    """The entries of a chunk that happened before a time."""
-    flags = bytes(map(edge.__gt__, part.times(number)))
-    return int(flags.translate(_DIGITS)[::-1], 2)
+    """The entries of a chunk that happened before a time.
+
+    They come nearly in the order of time, so most steps lie before it or behind it as a whole.
+    """
+    found = bytearray()
+    for at, (low, high) in enumerate(part.steps(number)):
+        if high < edge or edge <= low:
+            found += _ALL if high < edge else _NONE
+        else:
+            times = part.times(number)[at * STEP_ENTRIES : (at + 1) * STEP_ENTRIES]
+            flags = bytes(map(edge.__gt__, times)).translate(_DIGITS)
+            found += int(flags[::-1], 2).to_bytes(len(_ALL), "little")
+    return int.from_bytes(found, "little")
 
 
+_ALL: Final = b"\xff" * (STEP_ENTRIES >> 3)
+_NONE: Final = bytes(STEP_ENTRIES >> 3)
 _DIGITS: Final = bytes(ord("1") if octet else ord("0") for octet in range(256))
