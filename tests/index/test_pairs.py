@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.event import Reason, Target, Where
+from deploytrail.event import Raw, Reason, Target, Where
 from deploytrail.index import key, pairing, pairs
 from deploytrail.index.engine import SegmentedIndex
 from deploytrail.index.pairs import Pairs
@@ -25,7 +25,7 @@ LOG = logged(
         action="build.started" if at % 3 else "deployment.started",
         where=Where(environment="prod" if at % 2 else "dev", project="payments"),
         reason=Reason(from_="stated", emergency=at % 5 == 0),
-        targets=[Target(type="x", id=f"one-{at}")],
+        targets=[Target(type="x", id=f"{one}-{at}") for one in range(4)],
     )
     for at in range(80)
 )
@@ -81,7 +81,7 @@ UNSAID = {
     "they exclude each other": [PROD, DEV],
     "nobody has it": [key.value("env", "nowhere")],
     "nobody has one of them": [PROD, key.value("env", "nowhere")],
-    "its field is left out": [key.value("target", "one-1")],
+    "its field is left out": [key.value("target", "1-1")],
     "there are none": [],
 }
 
@@ -112,6 +112,35 @@ def test_pairs_of_neighbours_add_up_to_those_of_the_whole(
     added = pairing.joined(parts)
     # A part has few enough targets; together they have too many.
     assert added == whole
+
+
+def test_a_small_neighbour_puts_no_field_in_the_place_of_another(tmp_path: Path) -> None:
+    ever_new = ("account", "application", "cluster", "namespace", "path")
+    log = logged(
+        event(
+            where=Where(
+                environment=f"env-{at}",
+                project=f"project-{at}",
+                unit=f"unit-{at % 30}",
+                raw=Raw(**{name: f"{name}-{at}" for name in ever_new}),
+            )
+        )
+        for at in range(94)
+    )
+    SqliteShelf.create(tmp_path, ORIGIN)
+    shelf = SqliteShelf(tmp_path, is_writer=True)
+    index = SegmentedIndex(shelf, home_entries=128)
+    for first in range(0, 64, 4):
+        index.apply(log.read(first, first + 4))
+    index.apply(log.read(64, 94))
+    with shelf.reading() as moment:
+        parts = [Part(about, moment, Memory(), lambda: None) for about in moment.segments()]
+        large, small = parts
+        assert large.pairs() is not None
+        assert not pairing.counted(small).has(BY_NAME["unit"])
+        found = pairing.of_neighbours(parts)
+    index.close()
+    assert found.has(BY_NAME["unit"])
 
 
 def test_there_are_never_more_terms_than_a_bound() -> None:

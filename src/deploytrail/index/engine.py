@@ -177,11 +177,8 @@ class _Sealing:
 
     def _pairs(self) -> Row:
         with self._shelf.reading() as moment:
-            found = []
-            for each in self._old:
-                part = Part(each, moment, Memory(), _unhurried)
-                found.append(part.pairs() or pairing.counted(part))
-        return Row(key.PAIRS, pairs.encoded(pairing.joined(found)))
+            parts = [Part(each, moment, Memory(), _unhurried) for each in self._old]
+            return Row(key.PAIRS, pairs.encoded(pairing.of_neighbours(parts)))
 
     def _rows(self, *, is_last: bool) -> list[Row]:
         rows = list(_rows_of(self._pending, self._new))

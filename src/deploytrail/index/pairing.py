@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -13,15 +13,14 @@ from deploytrail.index.pairs import NUMBER_BYTES, PAIRED, Pairs
 from deploytrail.index.part import Part
 from deploytrail.index.segment import bits_of
 
-OF_FIELD_MAX: Final = 64
-"""A field that has more terms is left out."""
 TERMS_MAX: Final = 256
-"""The fields that have fewest are taken first."""
+"""As many as there is room for: the fields that have fewest are taken first."""
 
 
-def counted(part: Part) -> Pairs:
-    """The pairs of a segment, from its sets."""
-    found = {name: list(islice(_terms(part, name), OF_FIELD_MAX + 1)) for name in PAIRED}
+def counted(part: Part, left_out: Collection[str] = ()) -> Pairs:
+    """The pairs of a segment, from its sets; of no field that is left out anyway."""
+    wanted = PAIRED.difference(left_out)
+    found = {name: list(islice(_terms(part, name), TERMS_MAX + 1)) for name in wanted}
     kept = _fewest({name: len(terms) for name, terms in found.items()})
     terms = sorted(term for name in kept for term in found[name])
     sets = [bits_of(term, part.about) for term in terms]
@@ -45,7 +44,7 @@ def _fewest(terms_of: Mapping[str, int]) -> frozenset[str]:
     kept = []
     for name in sorted(terms_of, key=lambda name: (terms_of[name], name)):
         room -= terms_of[name]
-        if terms_of[name] > OF_FIELD_MAX or room < 0:
+        if room < 0:
             break
         kept.append(name)
     return frozenset(kept)
@@ -68,6 +67,14 @@ def _rows(sets: Sequence[int]) -> list[array[int]]:
                     count = both.bit_count()
                 row[other] = rows[other][at] = count
     return rows
+
+
+def of_neighbours(parts: Sequence[Part]) -> Pairs:
+    """The pairs of segments as those of the one that they become."""
+    known = [(part, part.pairs()) for part in parts]
+    # In a small one a field of many values has few; it would take the place of another.
+    left_out = {name for _, pairs in known if pairs is not None for name in pairs.left_out}
+    return joined([counted(part, left_out) if pairs is None else pairs for part, pairs in known])
 
 
 def joined(neighbours: Sequence[Pairs]) -> Pairs:
