@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import starmap
@@ -15,6 +15,7 @@ from deploytrail.index.part import STEP_ENTRIES, Part
 from deploytrail.index.segment import CHUNK_ENTRIES
 from deploytrail.query.fields import BY_NAME, Field
 
+_BINS_FEW: Final = 16
 OUTCOMES: Final = BY_NAME["outcome"].choices
 
 
@@ -139,56 +140,101 @@ def numbers(found: Matched, field: Field) -> Counter[int]:
 def bins(found: Matched, edges: Sequence[int]) -> Iterator[tuple[int, int, dict[str, int]]]:
     """(bin, how many, how many of each outcome), as often as it takes for each bin."""
     part, bits = found.part, found.bits
+    named = {outcome: key.value("outcome", outcome) for outcome in OUTCOMES}
+    having = [outcome for outcome in OUTCOMES if part.bits(named[outcome]) & bits]
+    # Every event has one outcome: of all of them, one need not be counted.
+    rest = having[0]
+    counted = [(outcome, _octets(found, named[outcome])) for outcome in having[1:]]
+    octets = None if found.is_whole else _octets(found)
+    for run in _runs(part, edges):
+        total = run.entries if octets is None else run.count(octets)
+        if total:
+            outcomes = {outcome: run.count(some) for outcome, some in counted}
+            outcomes[rest] = total - sum(outcomes.values())
+            yield run.bin, total, {outcome: n for outcome, n in outcomes.items() if n}
+
+
+def _octets(found: Matched, term: bytes | None = None) -> bytes:
+    """The set of what matches, or of what has a term as well, to be cut by places."""
+    part = found.part
     length = part.about.span + 7 >> 3
-    by_outcome = [
-        (outcome, some.to_bytes(length, "little"))
-        for outcome in OUTCOMES
-        if (some := bits & part.bits(key.value("outcome", outcome)))
-    ]
-    for at, first, until, mask in _runs(part, edges):
-        outcomes = {}
-        for outcome, octets in by_outcome:
-            here = int.from_bytes(octets[first >> 3 : until + 7 >> 3], "little")
-            number = (here if mask is None else here & mask).bit_count()
-            if number:
-                outcomes[outcome] = number
-        if outcomes:
-            # Every event has one outcome.
-            yield at, sum(outcomes.values()), outcomes
+    if term is None:
+        return found.bits.to_bytes(length, "little")
+    bits = part.bits(term)
+    if found.is_whole:
+        # Asked of everything, it is the same each time.
+        return part.remembered(("octets", term), lambda: bits.to_bytes(length, "little"), len)
+    return (bits & found.bits).to_bytes(length, "little")
 
 
-def _runs(part: Part, edges: Sequence[int]) -> Iterator[tuple[int, int, int, int | None]]:
-    """(bin, first place, the place behind the last, which of these) of entries in a bin.
+class _Run(NamedTuple):
+    """Entries from one place to another that lie in a bin: all, or those of `mask`."""
 
-    None stands for all of them. Chunks that lie in one bin are taken together.
-    """
-    about, last = part.about, len(edges) - 2
-    run: tuple[int, int, int] | None = None
-    for number, (low, high) in enumerate(about.spans):
-        first = number * CHUNK_ENTRIES
-        until = min(first + CHUNK_ENTRIES, about.span)
-        at, highest = bisect_right(edges, low) - 1, bisect_right(edges, high) - 1
-        if run is not None and (at != highest or at != run[0]):
-            yield (*run, None)
-            run = None
-        if at == highest:
-            if 0 <= at <= last:
-                run = (at, first if run is None else run[1], until)
+    bin: int
+    first: int
+    until: int
+    mask: int | None = None
+
+    @property
+    def entries(self) -> int:
+        return self.until - self.first if self.mask is None else self.mask.bit_count()
+
+    def count(self, octets: bytes) -> int:
+        """How many of a set, kept as bytes."""
+        here = int.from_bytes(octets[self.first >> 3 : self.until + 7 >> 3], "little")
+        return (here if self.mask is None else here & self.mask).bit_count()
+
+
+def _runs(part: Part, edges: Sequence[int]) -> Iterator[_Run]:
+    """Where the entries of each bin stand. Chunks that lie in one bin are taken together."""
+    span, last = part.about.span, len(edges) - 2
+    begun, at, start, end = 0, -1, 0, 0
+    for number, (low, high) in enumerate(part.about.spans):
+        first, until = number * CHUNK_ENTRIES, (number + 1) * CHUNK_ENTRIES
+        if start <= low and high < end:
             continue
-        # Its lowest time is in the first of these bins, its highest in the last.
-        below = 0
-        for here in range(at, highest + 1):
-            is_last = here == highest
-            upto = (
-                postings.all_of(until - first)
-                if is_last
-                else _earlier(part, number, edges[here + 1])
-            )
-            if 0 <= here <= last and upto & ~below:
-                yield here, first, until, upto & ~below
-            below = upto
-    if run is not None:
-        yield (*run, None)
+        if at >= 0:
+            yield _Run(at, begun, first)
+        at, highest = bisect_right(edges, low) - 1, bisect_right(edges, high) - 1
+        if at != highest:
+            yield from _cut(part, number, first, min(until, span), edges, range(at, highest + 1))
+            at = -1
+        elif at > last:
+            at = -1
+        begun = first
+        start, end = edges[at : at + 2] if at >= 0 else (0, 0)
+    if at >= 0:
+        yield _Run(at, begun, span)
+
+
+def _cut(
+    part: Part, number: int, first: int, until: int, edges: Sequence[int], bins: range
+) -> Iterator[_Run]:
+    """A chunk that reaches over edges: its lowest time is in the first of these bins, its highest
+    in the last.
+    """
+    if len(bins) > _BINS_FEW:
+        yield from _scattered(part, number, first, until, edges)
+        return
+    below = 0
+    for at in bins:
+        is_last = at == bins[-1]
+        upto = postings.all_of(until - first) if is_last else _earlier(part, number, edges[at + 1])
+        if 0 <= at < len(edges) - 1 and upto & ~below:
+            yield _Run(at, first, until, upto & ~below)
+        below = upto
+
+
+def _scattered(
+    part: Part, number: int, first: int, until: int, edges: Sequence[int]
+) -> Iterator[_Run]:
+    """A chunk of what was not told in the order in which it happened."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, time in enumerate(part.times(number)):
+        places[bisect_right(edges, time) - 1].append(place)
+    for at, some in places.items():
+        if 0 <= at < len(edges) - 1:
+            yield _Run(at, first, until, postings.bits_of(some, until - first))
 
 
 def _earlier(part: Part, number: int, edge: int) -> int:
