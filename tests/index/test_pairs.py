@@ -10,7 +10,7 @@ import pytest
 from deploytrail.event import Raw, Reason, Target, Where
 from deploytrail.index import key, pairing, pairs
 from deploytrail.index.engine import SegmentedIndex
-from deploytrail.index.pairs import Pairs
+from deploytrail.index.pairs import Crossed, Paired, Pairs
 from deploytrail.index.part import Memory, Part
 from deploytrail.index.sqlite.shelf import SqliteShelf
 from deploytrail.query.fields import BY_NAME
@@ -54,8 +54,8 @@ def whole(tmp_path: Path) -> Pairs:
 
 
 def _under(found: Pairs, *terms: bytes) -> dict[bytes, int]:
-    paired = found.narrowest(terms)
-    assert paired is not None
+    paired = found.under(terms)
+    assert isinstance(paired, Paired)
     return dict(paired.beginning(b"="))
 
 
@@ -64,8 +64,8 @@ def test_values_are_counted_under_each_term(whole: Pairs) -> None:
     assert _under(whole, BUILD)[PROD] == 27
     assert _under(whole, BUILD)[key.value("action", "build.started")] == 53
     assert DEV not in _under(whole, PROD)
-    emergency = whole.narrowest([key.present("emergency")])
-    assert emergency is not None
+    emergency = whole.under([key.present("emergency")])
+    assert isinstance(emergency, Paired)
     assert emergency.entries == 16
     assert emergency.having(PROD) == 8
     assert emergency.having(key.value("env", "nowhere")) == 0
@@ -76,9 +76,26 @@ def test_of_terms_that_lie_in_each_other_the_narrowest_says_it(whole: Pairs) -> 
     assert _under(whole, key.present("env"), BUILD, PROJECT) == _under(whole, BUILD)
 
 
+CROSSED: dict[str, tuple[bytes, int | None]] = {
+    "what all of one term have": (PROJECT, 27),
+    "what none of one term has": (DEV, 0),
+    "what lies in all of them but one": (key.value("action", "build.started"), 27),
+    "what crosses them": (key.present("emergency"), None),
+    "what nobody has": (key.value("env", "nowhere"), None),
+    "what is left out": (key.value("target", "1-1"), None),
+}
+
+
+@pytest.mark.parametrize(("named", "count"), CROSSED.values(), ids=CROSSED)
+def test_where_terms_cross_some_of_it_is_known(
+    whole: Pairs, named: bytes, count: int | None
+) -> None:
+    crossed = whole.under([PROD, BUILD])
+    assert isinstance(crossed, Crossed)
+    assert crossed.having(named, 27) == count
+
+
 UNSAID = {
-    "they cross": [PROD, BUILD],
-    "they exclude each other": [PROD, DEV],
     "nobody has it": [key.value("env", "nowhere")],
     "nobody has one of them": [PROD, key.value("env", "nowhere")],
     "its field is left out": [key.value("target", "1-1")],
@@ -88,7 +105,7 @@ UNSAID = {
 
 @pytest.mark.parametrize("terms", UNSAID.values(), ids=UNSAID)
 def test_what_pairs_do_not_say_is_left_to_sets(whole: Pairs, terms: list[bytes]) -> None:
-    assert whole.narrowest(terms) is None
+    assert whole.under(terms) is None
 
 
 def test_a_field_of_many_values_is_left_out(whole: Pairs) -> None:

@@ -20,7 +20,7 @@ from deploytrail.index.contract import (
 )
 from deploytrail.index.deciding import Decided, Question
 from deploytrail.index.paging import matches
-from deploytrail.index.pairs import Paired
+from deploytrail.index.pairs import Crossed, Paired
 from deploytrail.index.part import Memory, Part
 from deploytrail.index.people import Name
 from deploytrail.index.postings import bits_of, places_of
@@ -103,9 +103,9 @@ class Answering:
         is_exact = True
         found: list[Matched] = []
         for part in reversed(self.parts):
-            paired = _paired(question, part)
-            if paired is not None:
-                found.append(Matched(part, paired))
+            known = _known(question, part)
+            if isinstance(known, Paired):
+                found.append(Matched(part, known))
                 continue
             decided = question.decided(part)
             bits = decided.certain
@@ -114,7 +114,7 @@ class Answering:
                 room -= looked
                 is_exact = is_exact and is_all
             if bits:
-                found.append(Matched(part, bits))
+                found.append(Matched(part, bits, known))
         return _Settled(found[::-1], is_exact)
 
     def _tally(self, settled: _Settled, field: Field, limit: int) -> Tally:
@@ -187,11 +187,11 @@ class Answering:
         return counts
 
 
-def _paired(question: Question, part: Part) -> Paired | None:
-    """What matches in a segment, where one term decides it whose pairs are kept."""
+def _known(question: Question, part: Part) -> Paired | Crossed | None:
+    """What pairs say of what matches in a segment, where terms are all there is to it."""
     terms = question.terms(part)
     pairs = part.pairs() if terms else None
-    return None if pairs is None or not terms else pairs.narrowest(terms)
+    return None if pairs is None or not terms else pairs.under(terms)
 
 
 def _suggested(name: Name, start: str) -> str:

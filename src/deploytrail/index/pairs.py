@@ -42,15 +42,17 @@ class Pairs(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Whether it knows every value of a field."""
         return field.name in PAIRED and field.name not in self.left_out
 
-    def narrowest(self, terms: Sequence[bytes]) -> Paired | None:
-        """Of some terms the one whose entries have all the others; None if that can't be said."""
-        places = [self.place(term) for term in terms]
-        for term, place in zip(terms, places, strict=True):
-            if place is not None:
-                row = self.row(place)
-                if all(other is not None and row[other] == row[place] for other in places):
-                    return Paired(self, term, row[place], row)
-        return None
+    def under(self, terms: Sequence[bytes]) -> Paired | Crossed | None:
+        """What is known of the entries that have all of some terms, if every one is known."""
+        places = [place for term in terms if (place := self.place(term)) is not None]
+        if not terms or len(places) < len(terms):
+            return None
+        rows = [self.row(place) for place in places]
+        for term, place, row in zip(terms, places, rows, strict=True):
+            if all(row[other] == row[place] for other in places):
+                # Its entries have all the others.
+                return Paired(self, term, row[place], row)
+        return Crossed(self, list(zip(places, rows, strict=True)))
 
     def place(self, named: bytes) -> int | None:
         """Where a key stands, if it is there."""
@@ -87,6 +89,33 @@ class Paired(NamedTuple):
         for at in range(bisect_left(keys, start), bisect_left(keys, key.after(start))):
             if self.counts[at]:
                 yield keys[at], self.counts[at]
+
+
+class Crossed(NamedTuple):
+    """Of the entries that have several terms, of which none has the others in it.
+
+    `rows` are where each of these stands, and its row.
+    """
+
+    pairs: Pairs
+    rows: list[tuple[int, array[int]]]
+
+    def having(self, named: bytes, entries: int) -> int | None:
+        """How many of so many entries have a key as well; None where that is to be counted."""
+        place = self.pairs.place(named)
+        if place is None:
+            return None
+        own = self.pairs.row(place)[place]
+        open_rows = []
+        for at, row in self.rows:
+            if row[place] == 0:
+                return 0
+            if row[place] == row[at]:
+                return entries
+            if row[place] < own:
+                open_rows.append(row)
+        # What lies in all terms but one is cut by that one alone.
+        return open_rows[0][place] if len(open_rows) == 1 else None if open_rows else own
 
 
 _decode: Final = msgspec.msgpack.Decoder(Pairs).decode

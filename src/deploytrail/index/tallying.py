@@ -10,7 +10,7 @@ from itertools import starmap
 from typing import Final, NamedTuple
 
 from deploytrail.index import key, postings
-from deploytrail.index.pairs import Paired
+from deploytrail.index.pairs import Crossed, Paired
 from deploytrail.index.part import STEP_ENTRIES, Part
 from deploytrail.index.segment import CHUNK_ENTRIES
 from deploytrail.query.fields import BY_NAME, Field
@@ -25,8 +25,9 @@ class Matched:
     Of a term whose pairs are kept, the set is made only where it is asked for.
     """
 
-    def __init__(self, part: Part, found: int | Paired) -> None:
+    def __init__(self, part: Part, found: int | Paired, crossed: Crossed | None = None) -> None:
         self.part = part
+        self._crossed = crossed
         self.paired = None if isinstance(found, int) else found
         self._bits = found if isinstance(found, int) else None
 
@@ -51,6 +52,15 @@ class Matched:
     @property
     def is_whole(self) -> bool:
         return self.entries == self.part.about.span
+
+    def having(self, term: bytes) -> int:
+        """How many of them have a term as well."""
+        known = None if self._crossed is None else self._crossed.having(term, self.entries)
+        if known is None:
+            both = self.part.bits(term) & self.bits
+            # Mostly all have it or none; then nothing is counted.
+            known = self.entries if both == self.bits else both.bit_count()
+        return known
 
     def paired_with(self, field: Field) -> Paired | None:
         """What of a field is read, not counted."""
@@ -102,9 +112,9 @@ def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
         if count:
             yield Value(named, count)
     for named in () if few is None else few.common:
-        both = part.bits(named) & bits
-        if both:
-            yield Value(named, both.bit_count())
+        count = found.having(named)
+        if count:
+            yield Value(named, count)
 
 
 def present(found: Matched, field: Field) -> int:
@@ -112,9 +122,7 @@ def present(found: Matched, field: Field) -> int:
     paired = found.paired_with(field)
     if paired is not None:
         return paired.having(key.present(field.name))
-    having = found.bits & found.part.present(field)
-    # Mostly all have one; then nothing is counted.
-    return found.entries if having == found.bits else having.bit_count()
+    return found.entries if field.name in key.ALWAYS else found.having(key.present(field.name))
 
 
 def numbers(found: Matched, field: Field) -> Counter[int]:
