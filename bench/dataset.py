@@ -66,7 +66,7 @@ class DataSet:
         started = told = time.monotonic()
         for replay in synthetic.replays(self.events, rounds):
             for sink, cursor in zip(sinks, cursors, strict=True):
-                if cursor <= replay.first:
+                if cursor < replay.until:
                     sink.take(replay)
             if time.monotonic() - told > _TOLD_SECONDS:
                 told = time.monotonic()

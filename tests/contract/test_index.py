@@ -70,6 +70,8 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexEngi
 _logs = st.lists(happenings(), max_size=16)
 _batches = st.integers(1, 30)
 _homes = st.sampled_from([8, 16, 1 << 20])
+# Under one condition counts are read instead of reckoned.
+_asked = filters() | filters(has_words=False, max_leaves=1)
 
 
 @of_each_engine
@@ -88,7 +90,7 @@ def test_an_engine_finds_what_the_predicate_says_of_each_event(
 
 @of_each_engine
 @examples(15)
-@given(events=_logs, asked=st.lists(filters(), min_size=1, max_size=4), batch=_batches, home=_homes)
+@given(events=_logs, asked=st.lists(_asked, min_size=1, max_size=4), batch=_batches, home=_homes)
 def test_counts_are_those_of_the_events_that_match(
     made: Make, kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
 ) -> None:
@@ -150,7 +152,7 @@ def _paged(index: SegmentedIndex, filter: Filter, order: Order, limit: int) -> l
 
 @of_each_engine
 @examples(15)
-@given(events=_logs, asked=filters(), batch=_batches)
+@given(events=_logs, asked=_asked, batch=_batches)
 def test_a_rebuilt_index_gives_the_same_answers_byte_for_byte(
     made: Make, kind: str, events: list[Event], asked: Filter, batch: int
 ) -> None:
@@ -162,7 +164,7 @@ def test_a_rebuilt_index_gives_the_same_answers_byte_for_byte(
 
 
 @examples(15)
-@given(events=_logs, asked=filters(), batch=_batches, home=_homes)
+@given(events=_logs, asked=_asked, batch=_batches, home=_homes)
 def test_all_engines_give_the_same_answers(
     made: Make, events: list[Event], asked: Filter, batch: int, home: int
 ) -> None:

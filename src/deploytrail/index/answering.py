@@ -20,6 +20,7 @@ from deploytrail.index.contract import (
 )
 from deploytrail.index.deciding import Decided, Question
 from deploytrail.index.paging import matches
+from deploytrail.index.pairs import Crossed, Paired
 from deploytrail.index.part import Memory, Part
 from deploytrail.index.people import Name
 from deploytrail.index.postings import bits_of, places_of
@@ -102,6 +103,10 @@ class Answering:
         is_exact = True
         found: list[Matched] = []
         for part in reversed(self.parts):
+            known = _known(question, part)
+            if isinstance(known, Paired):
+                found.append(Matched(part, known))
+                continue
             decided = question.decided(part)
             bits = decided.certain
             if decided.certain is not decided.possible:
@@ -109,12 +114,12 @@ class Answering:
                 room -= looked
                 is_exact = is_exact and is_all
             if bits:
-                found.append(Matched(part, bits))
+                found.append(Matched(part, bits, known))
         return _Settled(found[::-1], is_exact)
 
     def _tally(self, settled: _Settled, field: Field, limit: int) -> Tally:
         counts = self._counts(settled, field)
-        total = sum(found.bits.bit_count() for found in settled.found)
+        total = sum(found.entries for found in settled.found)
         having = sum(tallying.present(found, field) for found in settled.found)
         shown = self._written(field, _frequent(counts, limit))
         return Tally(tuple(shown), total - having, settled.is_exact)
@@ -182,6 +187,13 @@ class Answering:
         return counts
 
 
+def _known(question: Question, part: Part) -> Paired | Crossed | None:
+    """What pairs say of what matches in a segment, where terms are all there is to it."""
+    terms = question.terms(part)
+    pairs = part.pairs() if terms else None
+    return None if pairs is None or not terms else pairs.under(terms)
+
+
 def _suggested(name: Name, start: str) -> str:
     """How somebody would go on who began to write this."""
     id = name.id or ""
@@ -205,10 +217,10 @@ def _resolved(part: Part, decided: Decided, room: int, resolve: Resolve) -> tupl
 
 def _extent(found: Sequence[Matched]) -> tuple[int, int] | None:
     """The lowest and the highest time of what matches."""
-    whole = [each.part.about for each in found if each.bits == each.part.everything]
+    whole = [each.part.about for each in found if each.is_whole]
     low = [about.low for about in whole]
     high = [about.high for about in whole]
-    some = {each.part.about.id: each for each in found if each.bits != each.part.everything}
+    some = {each.part.about.id: each for each in found if not each.is_whole}
     if some:
         orders: tuple[tuple[Order, list[int]], ...] = (("oldest", low), ("newest", high))
         for order, ends in orders:

@@ -72,6 +72,25 @@ class Question:
                 return frame.result()
             stack[-1].take(frame.result())
 
+    def terms(self, part: Part) -> list[bytes] | None:
+        """The terms that an entry of a segment needs all of to match, where that is all there is
+        to it; None where there is more.
+        """
+        found: dict[bytes, None] = {}
+        pending = [self._filter]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, And):
+                pending.extend(node.of)
+                continue
+            if isinstance(node, Between) and _is_within(part, node):
+                continue
+            named = _term(node)
+            if named is None:
+                return None
+            found[named] = None
+        return list(found)
+
     def order(self, branch: Branch) -> list[Filter]:
         """The parts of a branch in the order in which they are decided.
 
@@ -202,6 +221,22 @@ def _needs(filter: Filter) -> dict[int, int]:
     return found
 
 
+def _term(filter: Filter) -> bytes | None:
+    """The one term that decides a filter, if there is one."""
+    if isinstance(filter, Exists):
+        return None if filter.field.none else key.present(filter.field.name)
+    if not isinstance(filter, Is | StartsWith) or filter.field.kind is Kind.PERSON:
+        return None
+    name, value = filter.field.name, filter.value
+    if isinstance(filter, Is):
+        return key.value(name, value)
+    return key.family(name, value) if _is_family(filter) else None
+
+
+def _is_family(leaf: StartsWith) -> bool:
+    return leaf.field.name in key.DOTTED and leaf.value.endswith(".")
+
+
 def _present(field: Field, part: Part) -> int:
     found = part.present(field)
     if field.none:
@@ -212,7 +247,7 @@ def _present(field: Field, part: Part) -> int:
 
 def _beginning(leaf: StartsWith, part: Part) -> int:
     name, text = leaf.field.name, leaf.value
-    if name in key.DOTTED and text.endswith("."):
+    if _is_family(leaf):
         return part.bits(key.family(name, text))
     return part.joined(part.beginning(key.value(name, text)))
 
@@ -244,9 +279,7 @@ def _between(leaf: Between, part: Part) -> int:
         high = about.span if leaf.high is None else max(0, min(about.span, leaf.high - about.first))
         return ((1 << high) - 1) >> low << low
     if name == "time":
-        if (leaf.low is None or leaf.low <= about.low) and (
-            leaf.high is None or about.high < leaf.high
-        ):
+        if _is_within(part, leaf):
             return part.everything
         if (leaf.low is not None and about.high < leaf.low) or (
             leaf.high is not None and leaf.high <= about.low
@@ -258,6 +291,16 @@ def _between(leaf: Between, part: Part) -> int:
     if leaf.high is not None and found:
         found &= ~_at_least(name, leaf.high, part)
     return found
+
+
+def _is_within(part: Part, leaf: Between) -> bool:
+    """Whether all of a segment happened in a time."""
+    about = part.about
+    return (
+        leaf.field.name == "time"
+        and (leaf.low is None or leaf.low <= about.low)
+        and (leaf.high is None or about.high < leaf.high)
+    )
 
 
 def _at_least(name: str, bound: int, part: Part) -> int:

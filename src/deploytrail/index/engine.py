@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 from deploytrail.errors import Conflict
 from deploytrail.follow.view import Read
-from deploytrail.index import block, contract, key, merging
+from deploytrail.index import block, contract, key, merging, pairing, pairs
 from deploytrail.index.answering import Answering
 from deploytrail.index.block import Block, Term
 from deploytrail.index.contract import Tick
-from deploytrail.index.part import Memory
+from deploytrail.index.part import Memory, Part
 from deploytrail.index.people import People
 from deploytrail.index.rows import Rowing
 from deploytrail.index.segment import (
@@ -169,10 +169,16 @@ class _Sealing:
                     break
         self._draft.add(self._rows(is_last=is_done))
         if is_done:
+            self._draft.add([self._pairs()])
             self._draft.finish(time_chunks(self._times))
             with self._shelf.writing() as pen:
                 pen.replace(self._old, self._new)
         return is_done
+
+    def _pairs(self) -> Row:
+        with self._shelf.reading() as moment:
+            parts = [Part(each, moment, Memory(), _unhurried) for each in self._old]
+            return Row(key.PAIRS, pairs.encoded(pairing.of_neighbours(parts)))
 
     def _rows(self, *, is_last: bool) -> list[Row]:
         rows = list(_rows_of(self._pending, self._new))
@@ -218,6 +224,11 @@ def _join(pen: Pen, home_entries: int) -> None:
         inputs = [Input(each, _blocks(pen, each)) for each in old]
         found = (term for some in joined(inputs, new) for term in some)
         pen.replace_with(old, new, _rows_of(found, new), time_chunks(times))
+        if new.span * merging.NEIGHBOURS >= home_entries:
+            # Of a smaller one they would be counted again where it is joined with others.
+            found_pairs = pairing.counted(Part(new, pen, Memory(), _unhurried))
+            row = Row(key.PAIRS, pairs.encoded(found_pairs))
+            pen.change(new, [(key.PAIRS, row)])
 
 
 def _times(moment: Moment, segments: Sequence[Segment]) -> array[int]:
@@ -232,7 +243,12 @@ def _blocks(moment: Moment, about: Segment, after: bytes = b"") -> Iterator[Bloc
     """The blocks of a segment that have keys behind `after`."""
     before = moment.row(about, block.route(after))
     low = after if before is None else before.first
-    return (Block(row.data, about.span) for row in moment.rows(about, low=low))
+    rows = moment.rows(about, low=low, high=key.PAIRS)
+    return (Block(row.data, about.span) for row in rows)
+
+
+def _unhurried() -> None:
+    """A writer takes the time that it takes."""
 
 
 def _erase(pen: Pen, about: Segment, layer: bytes, whose: bytes) -> None:

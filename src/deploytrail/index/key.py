@@ -16,6 +16,8 @@ OTHERS: Final = b"b"
 OWN_SUBJECT: Final = b"s"
 """Which entries have texts of a subject in `OWN`."""
 OTHERS_SUBJECT: Final = b"t"
+PAIRS: Final = b"\x7f"
+"""Behind all terms: no term, but where the pairs of a segment stand among its blocks."""
 BITS: Final = 63
 """Of a number: all that a signed one of eight bytes has."""
 DOTTED: Final = frozenset({"action"})

@@ -9,17 +9,24 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import islice
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from deploytrail.index import key, postings
 from deploytrail.index.block import Block, Term, route
 from deploytrail.index.contract import Tick
+from deploytrail.index.pairs import Pairs, decoded
 from deploytrail.index.segment import Segment, bits_of, times_of
 from deploytrail.index.shelf import Moment, Row
 from deploytrail.query.fields import Field
 
 REMEMBERED_BYTES_MAX: Final = 64 * 1024 * 1024
+STEP_ENTRIES: Final = 64
+"""Where a chunk lies on both sides of a time, it is looked at by so many."""
+_FEW_MAX: Final = 128
+_BLOCK_BYTES_MAX: Final = 65_536
+"""What is longer has one set or two, which are remembered as such."""
 _T = TypeVar("_T")
 
 
@@ -59,6 +66,13 @@ class Memory:
             self._bytes = 0
 
 
+class Few(NamedTuple):
+    """Keys by how their sets are kept: as bits, or as places."""
+
+    common: list[bytes]
+    rare: list[bytes]
+
+
 class Part:
     """One segment at one moment."""
 
@@ -92,15 +106,6 @@ class Part:
             return self.everything
         return self.bits(key.present(field.name))
 
-    def set_of(self, term: Term) -> int:
-        """The set of the entries that have a term which was read before."""
-        name = (*self._name, term[0])
-        known: int | None = self._memory.get(name)
-        if known is None:
-            known = bits_of(term, self.about)
-            self._memory.put(name, known, 64 + (self.about.span >> 3))
-        return known
-
     def bits_of_any(self, keys: Iterable[bytes]) -> int:
         """The set of the entries that have any of these terms."""
         return self.joined(term for named in keys if (term := self.find(named)) is not None)
@@ -132,6 +137,21 @@ class Part:
             for at in found:
                 yield block.keys[at], block.counts[at]
 
+    def few(self, start: bytes) -> Few | None:
+        """The keys that begin so, where they are not many."""
+        name = (*self._name, "few", start)
+        known: Few | None = self._memory.get(name)
+        if known is None:
+            span = self.about.span
+            found = list(islice(self.counts(start), _FEW_MAX + 1))
+            if len(found) > _FEW_MAX:
+                return None
+            common = [named for named, count in found if postings.is_dense(count, span)]
+            rare = [named for named, count in found if not postings.is_dense(count, span)]
+            known = Few(common, rare)
+            self._memory.put(name, known, 256 + 100 * len(found))
+        return known
+
     def _blocks_beginning(self, start: bytes) -> Iterator[tuple[Block, range]]:
         high = key.after(start)
         before = self._moment.row(self.about, route(start))
@@ -150,13 +170,29 @@ class Part:
             self._memory.put(name, known, 64 + 8 * len(known))
         return known
 
-    def remembered(self, name: Hashable, made: Callable[[], _T], size: int) -> _T:
-        """What was made of this segment before, else now."""
+    def steps(self, chunk: int) -> list[tuple[int, int]]:
+        """The lowest and the highest time of every so many entries of a chunk."""
+        times = self.times(chunk)
+        return self.remembered(("steps", chunk), lambda: list(_steps(times)), _steps_size)
+
+    def pairs(self) -> Pairs | None:
+        """How many entries have two terms at once, if that is kept of this segment."""
+        name = (*self._name, "pairs")
+        known: Pairs | None = self._memory.get(name)
+        if known is None:
+            row = self._moment.row(self.about, key.PAIRS)
+            if row is not None and row.first == key.PAIRS:
+                known = decoded(row.data)
+                self._memory.put(name, known, 256 + known.size)
+        return known
+
+    def remembered(self, name: Hashable, made: Callable[[], _T], size: Callable[[_T], int]) -> _T:
+        """What was made of this segment before, else now; `size` is about its bytes in memory."""
         whole = (*self._name, "made", name)
         known: _T | None = self._memory.get(whole)
         if known is None:
             known = made()
-            self._memory.put(whole, known, size)
+            self._memory.put(whole, known, size(known))
         return known
 
     def _block(self, row: Row) -> Block:
@@ -164,5 +200,16 @@ class Part:
         known: Block | None = self._memory.get(name)
         if known is None:
             known = Block(row.data, self.about.span)
-            self._memory.put(name, known, 256 + known.bytes)
+            if known.bytes <= _BLOCK_BYTES_MAX:
+                self._memory.put(name, known, 256 + known.bytes)
         return known
+
+
+def _steps(times: array[int]) -> Iterator[tuple[int, int]]:
+    for at in range(0, len(times), STEP_ENTRIES):
+        some = times[at : at + STEP_ENTRIES]
+        yield min(some), max(some)
+
+
+def _steps_size(steps: list[tuple[int, int]]) -> int:
+    return 256 + 128 * len(steps)

@@ -3,23 +3,69 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import starmap
 from typing import Final, NamedTuple
 
 from deploytrail.index import key, postings
-from deploytrail.index.part import Part
+from deploytrail.index.pairs import Crossed, Paired
+from deploytrail.index.part import STEP_ENTRIES, Part
 from deploytrail.index.segment import CHUNK_ENTRIES
 from deploytrail.query.fields import BY_NAME, Field
 
+_BINS_FEW: Final = 16
 OUTCOMES: Final = BY_NAME["outcome"].choices
 
 
-class Matched(NamedTuple):
-    """A segment and the set of its entries that match."""
+class Matched:
+    """A segment and which of its entries match: those in a set, or those that have a term.
 
-    part: Part
-    bits: int
+    Of a term whose pairs are kept, the set is made only where it is asked for.
+    """
+
+    def __init__(self, part: Part, found: int | Paired, crossed: Crossed | None = None) -> None:
+        self.part = part
+        self._crossed = crossed
+        self.paired = None if isinstance(found, int) else found
+        self._bits = found if isinstance(found, int) else None
+
+    @property
+    def bits(self) -> int:
+        if self._bits is None:
+            assert self.paired is not None
+            self._bits = self.part.bits(self.paired.term)
+        return self._bits
+
+    @cached_property
+    def entries(self) -> int:
+        """How many match."""
+        return self.bits.bit_count() if self.paired is None else self.paired.entries
+
+    @cached_property
+    def name(self) -> object:
+        """Stands for the set, wherever something of it is remembered; the set itself is long."""
+        size = 256 + (self.part.about.span >> 3)
+        return self.part.remembered(("set", self.bits), object, lambda _: size)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.entries == self.part.about.span
+
+    def having(self, term: bytes) -> int:
+        """How many of them have a term as well."""
+        known = None if self._crossed is None else self._crossed.having(term, self.entries)
+        if known is None:
+            both = self.part.bits(term) & self.bits
+            # Mostly all have it or none; then nothing is counted.
+            known = self.entries if both == self.bits else both.bit_count()
+        return known
+
+    def paired_with(self, field: Field) -> Paired | None:
+        """What of a field is read, not counted."""
+        paired = self.paired
+        return paired if paired is not None and paired.pairs.has(field) else None
 
 
 class Value(NamedTuple):
@@ -31,43 +77,57 @@ class Value(NamedTuple):
 
 def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Value]:
     """Each value of a field among the entries of one segment, with a count above 0."""
-    part, bits = found
+    part = found.part
     prefix = key.values(field.name) + beginning
-    if bits == part.everything:
-        for named, count in part.counts(prefix):
-            yield Value(named, count)
-        return
-    # What is asked again of a segment (a page that people look at) is remembered by the set itself.
-    name = ("values", prefix, bits)
-    size = 256 + (part.about.span >> 3)
-    yield from part.remembered(name, lambda: list(_counted(found, prefix)), size)
+    paired = found.paired_with(field)
+    if paired is not None:
+        yield from starmap(Value, paired.beginning(prefix))
+    elif found.is_whole:
+        yield from starmap(Value, part.counts(prefix))
+    else:
+        # What is asked again (a page that people look at) is remembered by the set itself.
+        name = ("values", prefix, found.name)
+        yield from part.remembered(name, lambda: list(_counted(found, prefix)), _size)
+
+
+def _size(counted: list[Value]) -> int:
+    return 256 + sum(150 + len(named) for named, _ in counted)
 
 
 def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
-    part, bits = found
+    part, bits = found.part, found.bits
     span, offset = part.about.span, part.about.offset
-    octets = bits.to_bytes(span + 7 >> 3, "little")
-    for term in part.beginning(prefix):
-        named, entries, data = term
+    few = part.few(prefix)
+    rest = part.beginning(prefix) if few is None else filter(None, map(part.find, few.rare))
+    octets = b""
+    for named, entries, data in rest:
         if postings.is_dense(entries, span):
-            count = (part.set_of(term) & bits).bit_count()
+            count = (int.from_bytes(data, "little") & bits).bit_count()
         else:
+            octets = octets or bits.to_bytes(span + 7 >> 3, "little")
             count = 0
             for place in postings.unpacked(data):
                 at = place - offset
                 count += octets[at >> 3] >> (at & 7) & 1
         if count:
             yield Value(named, count)
+    for named in () if few is None else few.common:
+        count = found.having(named)
+        if count:
+            yield Value(named, count)
 
 
 def present(found: Matched, field: Field) -> int:
     """How many of the entries have any value of a field."""
-    return (found.bits & found.part.present(field)).bit_count()
+    paired = found.paired_with(field)
+    if paired is not None:
+        return paired.having(key.present(field.name))
+    return found.entries if field.name in key.ALWAYS else found.having(key.present(field.name))
 
 
 def numbers(found: Matched, field: Field) -> Counter[int]:
     """How often each number stands in a field."""
-    part, bits = found
+    part, bits = found.part, found.bits
     pending = [(bits & part.present(field), key.BITS - 1, 0)]
     counts: Counter[int] = Counter()
     while pending:
@@ -87,63 +147,120 @@ def numbers(found: Matched, field: Field) -> Counter[int]:
 
 def bins(found: Matched, edges: Sequence[int]) -> Iterator[tuple[int, int, dict[str, int]]]:
     """(bin, how many, how many of each outcome), as often as it takes for each bin."""
-    part, bits = found
+    part, bits = found.part, found.bits
+    named = {outcome: key.value("outcome", outcome) for outcome in OUTCOMES}
+    having = [outcome for outcome in OUTCOMES if part.bits(named[outcome]) & bits]
+    # Every event has one outcome: of all of them, one need not be counted.
+    rest = having[0]
+    counted = [(outcome, _octets(found, named[outcome])) for outcome in having[1:]]
+    octets = None if found.is_whole else _octets(found)
+    for run in _runs(part, edges):
+        total = run.entries if octets is None else run.count(octets)
+        if total:
+            outcomes = {outcome: run.count(some) for outcome, some in counted}
+            outcomes[rest] = total - sum(outcomes.values())
+            yield run.bin, total, {outcome: n for outcome, n in outcomes.items() if n}
+
+
+def _octets(found: Matched, term: bytes | None = None) -> bytes:
+    """The set of what matches, or of what has a term as well, to be cut by places."""
+    part = found.part
     length = part.about.span + 7 >> 3
-    by_outcome = [
-        (outcome, some.to_bytes(length, "little"))
-        for outcome in OUTCOMES
-        if (some := bits & part.bits(key.value("outcome", outcome)))
-    ]
-    for at, first, until, mask in _runs(part, edges):
-        outcomes = {}
-        for outcome, octets in by_outcome:
-            here = int.from_bytes(octets[first >> 3 : until + 7 >> 3], "little")
-            number = (here if mask is None else here & mask).bit_count()
-            if number:
-                outcomes[outcome] = number
-        if outcomes:
-            # Every event has one outcome.
-            yield at, sum(outcomes.values()), outcomes
+    if term is None:
+        return found.bits.to_bytes(length, "little")
+    bits = part.bits(term)
+    if found.is_whole:
+        # Asked of everything, it is the same each time.
+        return part.remembered(("octets", term), lambda: bits.to_bytes(length, "little"), len)
+    return (bits & found.bits).to_bytes(length, "little")
 
 
-def _runs(part: Part, edges: Sequence[int]) -> Iterator[tuple[int, int, int, int | None]]:
-    """(bin, first place, the place behind the last, which of these) of entries in a bin.
+class _Run(NamedTuple):
+    """Entries from one place to another that lie in a bin: all, or those of `mask`."""
 
-    None stands for all of them. Chunks that lie in one bin are taken together.
-    """
-    about, last = part.about, len(edges) - 2
-    run: tuple[int, int, int] | None = None
-    for number, (low, high) in enumerate(about.spans):
-        first = number * CHUNK_ENTRIES
-        until = min(first + CHUNK_ENTRIES, about.span)
-        at, highest = bisect_right(edges, low) - 1, bisect_right(edges, high) - 1
-        if run is not None and (at != highest or at != run[0]):
-            yield (*run, None)
-            run = None
-        if at == highest:
-            if 0 <= at <= last:
-                run = (at, first if run is None else run[1], until)
+    bin: int
+    first: int
+    until: int
+    mask: int | None = None
+
+    @property
+    def entries(self) -> int:
+        return self.until - self.first if self.mask is None else self.mask.bit_count()
+
+    def count(self, octets: bytes) -> int:
+        """How many of a set, kept as bytes."""
+        here = int.from_bytes(octets[self.first >> 3 : self.until + 7 >> 3], "little")
+        return (here if self.mask is None else here & self.mask).bit_count()
+
+
+def _runs(part: Part, edges: Sequence[int]) -> Iterator[_Run]:
+    """Where the entries of each bin stand. Chunks that lie in one bin are taken together."""
+    span, last = part.about.span, len(edges) - 2
+    begun, at, start, end = 0, -1, 0, 0
+    for number, (low, high) in enumerate(part.about.spans):
+        first, until = number * CHUNK_ENTRIES, (number + 1) * CHUNK_ENTRIES
+        if start <= low and high < end:
             continue
-        # Its lowest time is in the first of these bins, its highest in the last.
-        below = 0
-        for here in range(at, highest + 1):
-            is_last = here == highest
-            upto = (
-                postings.all_of(until - first)
-                if is_last
-                else _earlier(part, number, edges[here + 1])
-            )
-            if 0 <= here <= last and upto & ~below:
-                yield here, first, until, upto & ~below
-            below = upto
-    if run is not None:
-        yield (*run, None)
+        if at >= 0:
+            yield _Run(at, begun, first)
+        at, highest = bisect_right(edges, low) - 1, bisect_right(edges, high) - 1
+        if at != highest:
+            yield from _cut(part, number, first, min(until, span), edges, range(at, highest + 1))
+            at = -1
+        elif at > last:
+            at = -1
+        begun = first
+        start, end = edges[at : at + 2] if at >= 0 else (0, 0)
+    if at >= 0:
+        yield _Run(at, begun, span)
+
+
+def _cut(
+    part: Part, number: int, first: int, until: int, edges: Sequence[int], bins: range
+) -> Iterator[_Run]:
+    """A chunk that reaches over edges: its lowest time is in the first of these bins, its highest
+    in the last.
+    """
+    if len(bins) > _BINS_FEW:
+        yield from _scattered(part, number, first, until, edges)
+        return
+    below = 0
+    for at in bins:
+        is_last = at == bins[-1]
+        upto = postings.all_of(until - first) if is_last else _earlier(part, number, edges[at + 1])
+        if 0 <= at < len(edges) - 1 and upto & ~below:
+            yield _Run(at, first, until, upto & ~below)
+        below = upto
+
+
+def _scattered(
+    part: Part, number: int, first: int, until: int, edges: Sequence[int]
+) -> Iterator[_Run]:
+    """A chunk of what was not told in the order in which it happened."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, time in enumerate(part.times(number)):
+        places[bisect_right(edges, time) - 1].append(place)
+    for at, some in places.items():
+        if 0 <= at < len(edges) - 1:
+            yield _Run(at, first, until, postings.bits_of(some, until - first))
 
 
 def _earlier(part: Part, number: int, edge: int) -> int:
-    """The entries of a chunk that happened before a time."""
-    flags = bytes(map(edge.__gt__, part.times(number)))
-    return int(flags.translate(_DIGITS)[::-1], 2)
+    """The entries of a chunk that happened before a time.
+
+    They come nearly in the order of time, so most steps lie before it or behind it as a whole.
+    """
+    found = bytearray()
+    for at, (low, high) in enumerate(part.steps(number)):
+        if high < edge or edge <= low:
+            found += _ALL if high < edge else _NONE
+        else:
+            times = part.times(number)[at * STEP_ENTRIES : (at + 1) * STEP_ENTRIES]
+            flags = bytes(map(edge.__gt__, times)).translate(_DIGITS)
+            found += int(flags[::-1], 2).to_bytes(len(_ALL), "little")
+    return int.from_bytes(found, "little")
 
 
+_ALL: Final = b"\xff" * (STEP_ENTRIES >> 3)
+_NONE: Final = bytes(STEP_ENTRIES >> 3)
 _DIGITS: Final = bytes(ord("1") if octet else ord("0") for octet in range(256))
