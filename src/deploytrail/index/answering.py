@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from deploytrail.errors import Malformed
@@ -88,13 +90,17 @@ class Answering:
         start = folded(beginning)
         settled = self._settled(scope, resolve)
         if field.kind is Kind.WORD:
-            counts = self._words(settled, field, start.encode("utf-8", "surrogatepass"))
-        elif field.kind is Kind.PERSON:
+            octets = start.encode("utf-8", "surrogatepass")
+            return self._shown(field, self._words(settled, field, octets, limit))
+        if field.kind is Kind.PERSON:
             counts = self._suggested_people(settled, field, start)
         else:
             counts = self._counts(settled, field)
             counts = Counter({text: n for text, n in counts.items() if text.startswith(start)})
-        return [value for value, _ in self._written(field, _frequent(counts, limit))]
+        return self._shown(field, _frequent(counts, limit))
+
+    def _shown(self, field: Field, counts: list[tuple[str, int]]) -> list[str]:
+        return [value for value, _ in self._written(field, counts)]
 
     def _settled(self, filter: Filter, resolve: Resolve) -> _Settled:
         """What matches; where only texts decide, events are looked at, the newest first."""
@@ -118,15 +124,15 @@ class Answering:
         return _Settled(found[::-1], is_exact)
 
     def _tally(self, settled: _Settled, field: Field, limit: int) -> Tally:
-        counts = self._counts(settled, field)
+        if field.kind is Kind.WORD:
+            counts = self._words(settled, field, b"", limit)
+        else:
+            counts = _frequent(self._counts(settled, field), limit)
         total = sum(found.entries for found in settled.found)
         having = sum(tallying.present(found, field) for found in settled.found)
-        shown = self._written(field, _frequent(counts, limit))
-        return Tally(tuple(shown), total - having, settled.is_exact)
+        return Tally(tuple(self._written(field, counts)), total - having, settled.is_exact)
 
     def _counts(self, settled: _Settled, field: Field) -> Counter[str]:
-        if field.kind is Kind.WORD:
-            return self._words(settled, field, b"")
         if field.kind is Kind.PERSON:
             return self._people(settled, field)
         counts: Counter[str] = Counter()
@@ -140,13 +146,18 @@ class Answering:
                 counts.update({str(number): count for number, count in numbers.items()})
         return +counts
 
-    def _words(self, settled: _Settled, field: Field, beginning: bytes) -> Counter[str]:
-        """As they are compared."""
-        counts: Counter[bytes] = Counter()
-        for found in settled.found:
-            for value in tallying.values(found, field, beginning):
-                counts[value.key] += value.entries
-        return Counter({key.value_in(named): count for named, count in counts.items()})
+    def _words(
+        self, settled: _Settled, field: Field, beginning: bytes, limit: int
+    ) -> list[tuple[str, int]]:
+        """The most frequent, as they are compared. Every segment gives its own in order, so that no
+        more of them are held than are wanted, however many there are.
+        """
+        each = [tallying.values(found, field, beginning) for found in settled.found]
+        counts = (
+            (key.value_in(named), sum(value.entries for value in same))
+            for named, same in groupby(heapq.merge(*each), key=attrgetter("key"))
+        )
+        return heapq.nsmallest(limit, counts, key=_most_first)
 
     def _written(self, field: Field, counts: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Values as they are written."""
@@ -239,7 +250,12 @@ def _ordered(some: dict[int, Matched], order: Order) -> Iterator[Match]:
 
 
 def _frequent(counts: Counter[str], limit: int) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:limit]
+    return heapq.nsmallest(limit, counts.items(), key=_most_first)
+
+
+def _most_first(counted: tuple[str, int]) -> tuple[int, str]:
+    value, count = counted
+    return -count, value
 
 
 def _refuse_time(field: Field) -> None:

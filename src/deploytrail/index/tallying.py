@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import starmap
 from typing import Final, NamedTuple
 
 from deploytrail.index import key, postings
+from deploytrail.index.block import Term
 from deploytrail.index.pairs import Crossed, Paired
-from deploytrail.index.part import STEP_ENTRIES, Part
+from deploytrail.index.part import STEP_ENTRIES, Few, Part
 from deploytrail.index.segment import CHUNK_ENTRIES
 from deploytrail.query.fields import BY_NAME, Field
 
@@ -76,7 +77,7 @@ class Value(NamedTuple):
 
 
 def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Value]:
-    """Each value of a field among the entries of one segment, with a count above 0."""
+    """Each value of a field among the entries of one segment, with a count above 0; ascending."""
     part = found.part
     prefix = key.values(field.name) + beginning
     paired = found.paired_with(field)
@@ -84,23 +85,29 @@ def values(found: Matched, field: Field, beginning: bytes = b"") -> Iterator[Val
         yield from starmap(Value, paired.beginning(prefix))
     elif found.is_whole:
         yield from starmap(Value, part.counts(prefix))
-    else:
+    elif (few := part.few(prefix)) is not None:
         # What is asked again (a page that people look at) is remembered by the set itself.
         name = ("values", prefix, found.name)
-        yield from part.remembered(name, lambda: list(_counted(found, prefix)), _size)
+        yield from part.remembered(name, lambda: _counted_few(found, few), _size)
+    else:
+        # Of a field with as many values as events, nobody could hold all.
+        yield from _counted(found, part.beginning(prefix))
 
 
 def _size(counted: list[Value]) -> int:
     return 256 + sum(150 + len(named) for named, _ in counted)
 
 
-def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
-    part, bits = found.part, found.bits
-    span, offset = part.about.span, part.about.offset
-    few = part.few(prefix)
-    rest = part.beginning(prefix) if few is None else filter(None, map(part.find, few.rare))
+def _counted_few(found: Matched, few: Few) -> list[Value]:
+    rare = _counted(found, filter(None, map(found.part.find, few.rare)))
+    common = (Value(named, found.having(named)) for named in few.common)
+    return sorted([*rare, *(value for value in common if value.entries)])
+
+
+def _counted(found: Matched, terms: Iterable[Term]) -> Iterator[Value]:
+    bits, span, offset = found.bits, found.part.about.span, found.part.about.offset
     octets = b""
-    for named, entries, data in rest:
+    for named, entries, data in terms:
         if postings.is_dense(entries, span):
             count = (int.from_bytes(data, "little") & bits).bit_count()
         else:
@@ -109,10 +116,6 @@ def _counted(found: Matched, prefix: bytes) -> Iterator[Value]:
             for place in postings.unpacked(data):
                 at = place - offset
                 count += octets[at >> 3] >> (at & 7) & 1
-        if count:
-            yield Value(named, count)
-    for named in () if few is None else few.common:
-        count = found.having(named)
         if count:
             yield Value(named, count)
 

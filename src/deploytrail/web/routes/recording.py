@@ -6,7 +6,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -49,6 +49,9 @@ from deploytrail.web.writer import Wanted
 PUBLISHED_SECONDS_MAX: Final = 10
 _POLL_SECONDS: Final = 0.1
 _READ_AT_ONCE_BYTES_MAX: Final = 256 * 1024
+_WITH_ENTRIES: Final = 4
+"""How much larger a body is together with its entries and disclosures in Base64, about."""
+_Read = TypeVar("_Read")
 
 
 class Recording(Struct, frozen=True, kw_only=True):
@@ -70,6 +73,9 @@ async def record(call: Call) -> Response:
         written = hearing.form(call.request.headers)
         raw = await body.read(call.request, share)
         call.server.metrics.received_bytes.add(len(raw))
+        if call.query.include == "entry":
+            # Of what is answered, too, no more is in memory than there is room for.
+            share.grow_to(_WITH_ENTRIES * len(raw))
         said = await _said(call, raw, written)
         answers = await _written(call, said.events, len(raw))
         told = await _told(call, answers)
@@ -134,7 +140,7 @@ async def _told(call: Call, answers: Written) -> list[Recorded]:
         is_published = await _is_published(call, max(logged))
         more = {index: {"published": is_published} for index in logged}
     if logged and wanted.include == "entry":
-        entries = await call.server.readers.ask(lambda served: _entries(served, logged))
+        entries = await _read(call, lambda served: _entries(served, logged))
         more = {index: more[index] | entries[index] for index in logged}
     return [
         Recorded(receipt=one.receipt, **more[one.receipt.index])
@@ -148,13 +154,23 @@ async def _is_published(call: Call, index: int) -> bool:
     """Whether a checkpoint covers it, waited for: the event is durable either way."""
     deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
     while True:
-        size = await call.server.readers.ask(
-            lambda served: published.size_signed(served.trail.store)
-        )
+        size = await _read(call, lambda served: published.size_signed(served.trail.store))
         if size > index:
             return True
         if asyncio.get_running_loop().time() > deadline or call.server.ending.is_set():
             return False
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _read(call: Call, question: Callable[[ServedTrail], _Read]) -> _Read:
+    """Of what is logged already: whoever sent it is not refused because others read."""
+    deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
+    while True:
+        try:
+            return await call.server.readers.ask(question)
+        except Overloaded:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
         await asyncio.sleep(_POLL_SECONDS)
 
 
