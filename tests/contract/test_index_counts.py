@@ -211,3 +211,21 @@ def _facets(
 
 def _folded(tally: Tally) -> Iterator[tuple[str, int]]:
     return ((folded(value), count) for value, count in tally.counts)
+
+
+def test_of_a_field_with_a_value_for_each_event_the_most_frequent_are_shown(
+    engine: IndexEngine,
+) -> None:
+    log = logged(
+        event(
+            time=NOON + timedelta(minutes=at),
+            where=Where(environment=("prod", "dev")[at % 2]),
+            targets=(Target(type="x", id=f"own-{at:03}"), Target(type="x", id=f"of-{at % 3}")),
+        )
+        for at in range(600)
+    )
+    index = filled(engine, log, batch=50, home_entries=256)
+    (found,) = _facets(index, log, PROD, [BY_NAME["target"]])
+    shared = [("of-0", 100), ("of-1", 100), ("of-2", 100)]
+    assert list(found.counts[:5]) == [*shared, ("own-000", 1), ("own-002", 1)]
+    assert (found.absent, found.is_exact) == (0, True)
