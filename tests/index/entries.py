@@ -48,7 +48,7 @@ def logged(events: Iterable[Event]) -> Logged:
         )
         stamp = rfc3339(moment).encode()
         found.entries.append(entry.stamped(concealed.entry, concealed.stamp_offset, stamp))
-        found.disclosures.update((made.digest, made.json) for _, made in concealed.disclosures)
+        found.disclosures.update((made.digest, made.named) for _, made in concealed.disclosures)
         plain = shown(event, index=index, logged=moment)
         found.shown.append({"observed": rfc3339(moment), **plain})
     return found

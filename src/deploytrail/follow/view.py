@@ -15,7 +15,8 @@ class Read(NamedTuple):
 
     `fields` are the entries parsed, one dict each, once a view looks at them: who decodes the bytes
     for itself costs nobody else anything. `disclosures` gives what the vault still has of
-    them: digest to the JSON of the disclosure; it is asked only by a view that shows texts.
+    them: digest to what was sealed (`vault.disclosure.unsealed`: the block's pointer ‖ 0 ‖ its
+    concealed fields as JSON); it is asked only by a view that shows texts.
     """
 
     first: int

@@ -20,7 +20,7 @@ from deploytrail.entry import unbase64url
 from deploytrail.errors import Conflict, Malformed
 from deploytrail.follow.view import Read
 from deploytrail.index import key
-from deploytrail.index.given import FIELDS_BESIDE, Given, fields_of, given, shaped
+from deploytrail.index.given import BESIDE, Given, asked_of, given, shaped
 from deploytrail.index.people import People
 from deploytrail.index.written import Written
 from deploytrail.query.fields import folded
@@ -70,7 +70,7 @@ _entry: Final = msgspec.json.Decoder(_Entry).decode
 _value: Final = msgspec.json.Decoder().decode
 _targets: Final = msgspec.json.Decoder(list[_Target]).decode
 _owners: Final = msgspec.json.Decoder(dict[str, str]).decode
-_opened: Final = msgspec.json.Decoder(tuple[str, str, dict[str, Any]]).decode
+_concealed: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Group(msgspec.Struct, gc=False):
@@ -79,6 +79,8 @@ class Group(msgspec.Struct, gc=False):
     places: list[int]
     bits: int | None = None
     """The same as a set, once that was made."""
+    kept: bytes | None = None
+    """The same as it is kept, once that was made."""
 
 
 class Rows(NamedTuple):
@@ -159,7 +161,7 @@ class Rowing:
             if group is None:
                 made = self._shapes.get(shape)
                 if made is None:
-                    made = self._shapes[shape] = given(shaped(each), FIELDS_BESIDE)
+                    made = self._shapes[shape] = given(shaped(each), BESIDE)
                 group = groups[shape] = batch.begin(made, place)
             group.places.append(place)
 
@@ -176,7 +178,7 @@ class Rowing:
                 if group is None:
                     made = known.get(block)
                     if made is None:
-                        made = known[block] = given({name: _value(block)}, fields_of(name))
+                        made = known[block] = given({name: _value(block)}, asked_of(name))
                     group = groups[block] = batch.begin(made, place)
                 group.places.append(place)
 
@@ -188,6 +190,7 @@ class Rowing:
         whose: dict[bytes, _Owners] = {}
         # Where nobody acts for another, a digest alone says whose it is and what it gives.
         alone: dict[str, tuple[Group, str]] = {}
+        group_of = alone.get
         for place, each in enumerate(found):
             if each.subjects is _NOTHING:
                 continue
@@ -197,20 +200,25 @@ class Rowing:
             owners = whose.get(raw)
             if owners is None:
                 owners = whose[raw] = _owners_of(raw)
-            missing = owners.persons
+            named = []
             for digest in each.digests:
-                known = alone.get(digest)
+                known = group_of(digest)
                 if known is None:
                     known = self._owned(batch, digest, disclosures, owners, place)
                     if known is None:
                         continue
                     if _PRINCIPAL not in owners.by_pointer:
                         alone[digest] = known
-                known[0].places.append(place)
-                if known[1]:
-                    missing = missing - {known[1]}
-            for pointer in missing:
-                batch.take_unnamed(pointer, owners.by_pointer[pointer], place, self._people)
+                group, pointer = known
+                places = group.places
+                # Nobody lists one twice, but if they did it would be there once.
+                if not places or places[-1] != place:
+                    places.append(place)
+                if pointer:
+                    named.append(pointer)
+            if len(named) < len(owners.persons):
+                for pointer in owners.persons.difference(named):
+                    batch.take_unnamed(pointer, owners.by_pointer[pointer], place, self._people)
 
     def _owned(
         self,
@@ -237,9 +245,11 @@ class Rowing:
         octets = disclosures.get(unbase64url(digest))
         if octets is None:
             return None
-        _, pointer, value = _opened(octets)
-        found = tuple(dict.fromkeys(word for one in concealed_texts(value) for word in words(one)))
-        text = _Text(pointer, found, value.get("id"), value.get("name"))
+        pointer, _, block = octets.partition(b"\0")
+        value = _concealed(block)
+        # Whatever stands between two texts is no part of a word.
+        found = tuple(dict.fromkeys(words("\n".join(concealed_texts(value)))))
+        text = _Text(pointer.decode("ascii"), found, value.get("id"), value.get("name"))
         if len(self._texts) >= _REMEMBERED_MAX:
             self._texts.clear()
         self._texts[digest] = text
