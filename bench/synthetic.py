@@ -109,7 +109,7 @@ def _replay(
 
 
 def _given(disclosures: dict[bytes, bytes]) -> Any:
-    return lambda: disclosures
+    return lambda _: disclosures
 
 
 def _exchange(chance: random.Random) -> bytes:

@@ -31,7 +31,9 @@ class Logged(NamedTuple):
 
     def read(self, first: int, until: int) -> Read:
         octets = self.entries[first:until]
-        return Read(first, octets, [entry.fields(one) for one in octets], lambda: self.disclosures)
+        return Read(
+            first, octets, [entry.fields(one) for one in octets], lambda _: self.disclosures
+        )
 
 
 def logged(events: Iterable[Event]) -> Logged:

@@ -110,10 +110,10 @@ def terms(rows: Rows, about: Segment) -> Iterator[Term]:
                 _, _, group.kept = _of_places(named, group.places, about)
             yield named, len(group.places), group.kept
         else:
-            yield _of_groups(named, groups, places, about)
+            yield of_groups(named, groups, places, about)
 
 
-def _of_groups(named: bytes, groups: Sequence[Group], loose: Sequence[int], about: Segment) -> Term:
+def of_groups(named: bytes, groups: Sequence[Group], loose: Sequence[int], about: Segment) -> Term:
     """The term that the entries of these groups have, and loose ones."""
     most = sum([len(group.places) for group in groups]) + len(loose)
     span = about.span
