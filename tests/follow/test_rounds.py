@@ -18,7 +18,7 @@ def test_what_takes_long_is_given_in_smaller_pieces_but_never_in_small_ones() ->
     for _ in range(4):
         sizes.append(pace.entries)
         pace.took(10.0, pace.entries)
-    assert sizes == [ENTRIES_MAX, 2_048, 4 * WIDTH, 4 * WIDTH]
+    assert sizes == [ENTRIES_MAX, 8 * WIDTH, 8 * WIDTH, 8 * WIDTH]
 
 
 def test_what_is_quick_again_is_given_in_larger_pieces() -> None:

@@ -16,11 +16,11 @@ from deploytrail.follow.reading import BYTES_MAX, ENTRIES_MAX, Disclose, Piece, 
 from deploytrail.log.store import LogReader, Reading
 from deploytrail.log.tiles import WIDTH
 
-_SECONDS_AIMED: Final = 0.5
+_SECONDS_AIMED: Final = 1.0
 """So long at most a piece should take: whoever stops or waits for another is not kept waiting."""
-_ENTRIES_LEAST: Final = 4 * WIDTH
-"""Pieces of a single bundle cost an index twice as much an entry: where the machine is slow for a
-while, small ones would keep it slow.
+_ENTRIES_LEAST: Final = 8 * WIDTH
+"""Small pieces cost an index more an entry, a single bundle twice as much: where the machine is slow
+for a while, small ones would keep it slow.
 """
 
 

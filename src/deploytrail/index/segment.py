@@ -21,6 +21,8 @@ HOME_ENTRIES: Final = 1 << 20
 """As many entries has a segment that is sealed; no segment reaches over a multiple of it."""
 CHUNK_ENTRIES: Final = 4_096
 """Times are kept by so many, and of so many it is known between which times they lie."""
+_LARGE: Final = 32
+"""Entries of a group, from where on its set is kept."""
 _LEVEL: Final = 3
 
 
@@ -120,12 +122,18 @@ def of_groups(named: bytes, groups: Sequence[Group], loose: Sequence[int], about
     if not postings.is_dense(most, span):
         places = {*loose, *chain.from_iterable([group.places for group in groups])}
         return _of_places(named, sorted(places), about)
-    bits = postings.bits_of(loose, span) if loose else 0
+    # Small groups are put into one set together; a large one's is made once for all its terms.
+    together = [*loose]
+    bits = 0
     for group in groups:
-        own = group.bits
-        if own is None:
-            own = group.bits = postings.bits_of(group.places, span)
-        bits |= own
+        if len(group.places) < _LARGE:
+            together += group.places
+            continue
+        if group.bits is None:
+            group.bits = postings.bits_of(group.places, span)
+        bits |= group.bits
+    if together:
+        bits |= postings.bits_of(together, span)
     return of_bits(named, bits, about)
 
 
