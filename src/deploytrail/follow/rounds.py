@@ -19,8 +19,8 @@ from deploytrail.log.tiles import WIDTH
 _SECONDS_AIMED: Final = 1.0
 """So long at most a piece should take: whoever stops or waits for another is not kept waiting."""
 _ENTRIES_LEAST: Final = 8 * WIDTH
-"""Small pieces cost an index more an entry, a single bundle twice as much: where the machine is slow
-for a while, small ones would keep it slow.
+"""Small pieces cost an index more an entry, a single bundle twice as much: where the machine is
+slow for a while, small ones would keep it slow.
 """
 
 
