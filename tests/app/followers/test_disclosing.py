@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from deploytrail.entry import fields, unbase64url
 from deploytrail.errors import Tampered
 from tests.app.places import Place, place
 from tests.follow.hosted import Lines
+from tests.vault.sealed import sealed
 
 
 @pytest.fixture
@@ -32,15 +33,6 @@ def filled(there: Place) -> Iterator[DirectoryTrail]:
 
 def entries(trail: DirectoryTrail) -> list[bytes]:
     return [shown.entry for shown in trail.entries()]
-
-
-def sealed(disclosures: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Disclosures, `["salt","name",value]`, as they were sealed: name ‖ 0 ‖ value."""
-    found = {}
-    for digest, octets in disclosures.items():
-        _, name, value = octets[1:-1].split(b",", 2)
-        found[digest] = name.strip(b'"') + b"\0" + value
-    return found
 
 
 def disclosing(trail: DirectoryTrail, lines: Lines, **given: int) -> Disclosing:
