@@ -109,7 +109,7 @@ def _replay(
 
 
 def _given(disclosures: dict[bytes, bytes]) -> Any:
-    return lambda: disclosures
+    return lambda _: disclosures
 
 
 def _exchange(chance: random.Random) -> bytes:
@@ -133,12 +133,12 @@ def _replayed(
     claimed = rfc3339(at_microseconds(time - chance.randrange(2_000_000))).encode()
     id = uuid7(time // 1000, chance.randbytes(10)).encode()
     listed = []
-    for text, json in pooled.digests:
-        if json is None:
+    for text, sealed in pooled.digests:
+        if sealed is None:
             listed.append(text)
             continue
         digest = chance.randbytes(32)
-        disclosures[digest] = json
+        disclosures[digest] = sealed
         listed.append(base64url(digest))
     octets = b"".join(
         (
@@ -178,8 +178,8 @@ def _pool() -> tuple[list[_Pooled], dict[bytes, bytes]]:
             pointer = made.named.partition(b"\0")[0].decode()
             is_repeated = pointer in _REPEATED
             if is_repeated:
-                known[made.digest] = made.json
-            digests.append((made.listed, None if is_repeated else made.json))
+                known[made.digest] = made.named
+            digests.append((made.listed, None if is_repeated else made.named))
         pool.append(_pooled(concealed.entry, body, digests))
     return pool, known
 

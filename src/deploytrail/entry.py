@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
@@ -31,6 +30,7 @@ BODY_BYTES: Final = 8
 _LOGGED: Final = b'"logged":"'
 _LOGGED_LENGTH: Final = len(UNSTAMPED)
 _URLSAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _SHA256_BLOCK_BYTES: Final = 64
 
 _values = msgspec.json.Decoder(dict[str, Any])
@@ -162,7 +162,7 @@ def base64url(octets: bytes) -> str:
 def unbase64url(text: str) -> bytes:
     """The reverse of `base64url`; raises Malformed for anything it would not have written."""
     try:
-        octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        octets = a2b_base64(text.encode("ascii").translate(_STANDARD) + b"=" * (-len(text) % 4))
     except (ValueError, UnicodeEncodeError):
         octets = b""
     if base64url(octets) != text:

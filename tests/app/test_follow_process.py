@@ -27,6 +27,7 @@ from tests.fakes import FakeClock
 from tests.follow.counting import CountingStore
 from tests.follow.hosted import Followed
 from tests.follow.logs import Log
+from tests.vault.sealed import sealed
 
 PATIENCE = 60.0
 
@@ -183,7 +184,7 @@ def test_killed_again_and_again_the_view_is_right(site: Site, tmp_path: Path) ->
 
 def _fresh(site: Site, directory: Path) -> object:
     with open_directory(site.home, environment=site.environment) as trail:
-        log = Log(trail.store, trail.disclosures)
+        log = Log(trail.store, lambda entries: sealed(trail.disclosures(entries)))
         followed = Followed(log, directory, FakeClock(), origin=site.origin)
         followed.go_on(200)
         followed.close()

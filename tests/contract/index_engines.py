@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.makers import Makers
 from deploytrail.index.postgres.shelf import PostgresShelf
 from deploytrail.index.sqlite.shelf import SqliteShelf
 from tests.index.entries import ORIGIN
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 class IndexEngine(Protocol):
     """Empty indexes of `ORIGIN`, each by a name. `bytes` is all that is kept of one on the disk."""
 
-    def writer(self, name: str = "index", *, home_entries: int = 1 << 20) -> SegmentedIndex: ...
+    def writer(
+        self,
+        name: str = "index",
+        *,
+        home_entries: int = 1 << 20,
+        part_entries: int = 4_096,
+        makers: Makers | None = None,
+    ) -> SegmentedIndex: ...
     def reader(self, name: str = "index") -> SegmentedIndex: ...
     def bytes(self, name: str = "index") -> bytes: ...
     def close(self) -> None: ...
@@ -31,17 +39,17 @@ class SqliteIndexEngine:
         self._directory = directory
         self._opened: list[SegmentedIndex] = []
 
-    def writer(self, name: str = "index", *, home_entries: int = 1 << 20) -> SegmentedIndex:
+    def writer(self, name: str = "index", **options: Any) -> SegmentedIndex:
         if not (self._directory / name).exists():
             SqliteShelf.create(self._directory / name, ORIGIN)
-        return self._open(name, is_writer=True, home_entries=home_entries)
+        return self._open(name, is_writer=True, **options)
 
     def reader(self, name: str = "index") -> SegmentedIndex:
-        return self._open(name, is_writer=False, home_entries=1 << 20)
+        return self._open(name, is_writer=False)
 
-    def _open(self, name: str, *, is_writer: bool, home_entries: int) -> SegmentedIndex:
+    def _open(self, name: str, *, is_writer: bool, **options: Any) -> SegmentedIndex:
         shelf = SqliteShelf(self._directory / name, is_writer=is_writer)
-        index = SegmentedIndex(shelf, home_entries=home_entries)
+        index = SegmentedIndex(shelf, **options)
         self._opened.append(index)
         return index
 
@@ -63,18 +71,18 @@ class PostgresIndexEngine:
         self._opened: list[SegmentedIndex] = []
         self._made: set[str] = set()
 
-    def writer(self, name: str = "index", *, home_entries: int = 1 << 20) -> SegmentedIndex:
+    def writer(self, name: str = "index", **options: Any) -> SegmentedIndex:
         if name not in self._made:
             PostgresShelf.create(self._server.url(self._database), name, ORIGIN)
             self._made.add(name)
-        return self._open(name, is_writer=True, home_entries=home_entries)
+        return self._open(name, is_writer=True, **options)
 
     def reader(self, name: str = "index") -> SegmentedIndex:
-        return self._open(name, is_writer=False, home_entries=1 << 20)
+        return self._open(name, is_writer=False)
 
-    def _open(self, name: str, *, is_writer: bool, home_entries: int) -> SegmentedIndex:
+    def _open(self, name: str, *, is_writer: bool, **options: Any) -> SegmentedIndex:
         shelf = PostgresShelf(self._server.url(self._database), name, is_writer=is_writer)
-        index = SegmentedIndex(shelf, home_entries=home_entries)
+        index = SegmentedIndex(shelf, **options)
         self._opened.append(index)
         return index
 

@@ -20,6 +20,7 @@ from deploytrail.index import key
 from deploytrail.index.answering import Answering
 from deploytrail.index.contract import Position
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.makers import Makers
 from deploytrail.query.fields import BY_NAME, FIELDS, Kind, folded
 from deploytrail.query.tree import (
     EVERYTHING,
@@ -35,7 +36,7 @@ from tests.events import event
 from tests.fakes import NOON
 from tests.index.entries import ORIGIN, Logged, logged, subject_name
 from tests.index.oracle import compared, matches
-from tests.query.filters import filters, happenings
+from tests.query.filters import PERSONS, filters, happenings
 from tests.searching import examples
 
 of_each_engine = pytest.mark.parametrize("kind", sorted(INDEX_ENGINES))
@@ -194,6 +195,28 @@ def _answers(index: SegmentedIndex, log: Logged, filter: Filter) -> bytes:
 ALICE = "github:alice"
 
 
+def test_what_several_processes_make_gives_the_same_answers(engine: IndexEngine) -> None:
+    log = logged(
+        event(
+            actor=Actor(type="user", id=PERSONS[number % 3][0], name=f"Person {number % 7}"),
+            reason=Reason(from_="stated", text=f"zebra {number}", tickets=(f"PAY-{number % 3}",)),
+        )
+        for number in range(60)
+    )
+    makers = Makers(ORIGIN, 2)
+    together = engine.writer("together", part_entries=4, makers=makers, home_entries=32)
+    alone = engine.writer("alone", home_entries=32)
+    for index in (together, alone):
+        index.apply(log.read(0, 30))
+        index.erase(subject_name(PERSONS[2][0]))
+        index.apply(log.read(30, 60))
+    assert makers.processes == 2
+    for asked in (EVERYTHING, Is(BY_NAME["actor"], "person 3"), Words(("zebra", "17"))):
+        assert _answers(together, log, asked) == _answers(alone, log, asked)
+    together.erase(subject_name(ALICE))
+    assert makers.processes == 0
+
+
 def test_what_comes_late_stands_where_it_happened(engine: IndexEngine) -> None:
     late = [NOON - timedelta(hours=one) for one in (0, 9, 3, 5, 1, 7, 2, 8, 4, 6)]
     log = logged([event(time=one) for one in late])
@@ -218,7 +241,7 @@ def test_an_entry_of_another_log_is_refused_and_changes_nothing(engine: IndexEng
     other = log.entries[1].replace(ORIGIN.encode(), b"deploytrail.test/other/1")
     index = engine.writer()
     with pytest.raises(Conflict, match="expected entries of"):
-        index.apply(Read(0, [log.entries[0], other], [], dict))
+        index.apply(Read(0, [log.entries[0], other], [], lambda _: {}))
     assert index.cursor() == 0
     assert found(index, log, EVERYTHING) == []
 
@@ -226,7 +249,7 @@ def test_an_entry_of_another_log_is_refused_and_changes_nothing(engine: IndexEng
 def test_what_is_no_entry_is_refused_and_changes_nothing(engine: IndexEngine) -> None:
     index = engine.writer()
     with pytest.raises(Malformed, match="entry 0: expected one that this version can index"):
-        index.apply(Read(0, [b'{"v":1}'], [], dict))
+        index.apply(Read(0, [b'{"v":1}'], [], lambda _: {}))
     assert index.cursor() == 0
 
 

@@ -59,7 +59,7 @@ class Counting:
     def _apply(self, read: Read) -> None:
         if self.cursor() != read.first:
             raise Conflict(f"cursor: expected {read.first}, found {self.cursor()}")
-        texts = read.disclosures()
+        texts = read.disclosures(read.entries)
         for at, fields in enumerate(read.fields, read.first):
             self._file.execute(
                 "INSERT INTO counted VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1",

@@ -353,7 +353,7 @@ def test_a_view_refuses_entries_that_begin_elsewhere(
     view = followed.store.current()
     assert view is not None
     with pytest.raises(Conflict, match="cursor: expected 1, found 3"):
-        view.apply(Read(1, [b"{}"], [{}], dict))
+        view.apply(Read(1, [b"{}"], [{}], lambda _: {}))
     assert view.cursor() == 3
     view.close()
     followed.close()

@@ -31,7 +31,9 @@ class Logged(NamedTuple):
 
     def read(self, first: int, until: int) -> Read:
         octets = self.entries[first:until]
-        return Read(first, octets, [entry.fields(one) for one in octets], lambda: self.disclosures)
+        return Read(
+            first, octets, [entry.fields(one) for one in octets], lambda _: self.disclosures
+        )
 
 
 def logged(events: Iterable[Event]) -> Logged:
@@ -48,7 +50,7 @@ def logged(events: Iterable[Event]) -> Logged:
         )
         stamp = rfc3339(moment).encode()
         found.entries.append(entry.stamped(concealed.entry, concealed.stamp_offset, stamp))
-        found.disclosures.update((made.digest, made.json) for _, made in concealed.disclosures)
+        found.disclosures.update((made.digest, made.named) for _, made in concealed.disclosures)
         plain = shown(event, index=index, logged=moment)
         found.shown.append({"observed": rfc3339(moment), **plain})
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final, NamedTuple
@@ -17,6 +18,10 @@ from deploytrail.follow.rounds import Rounds
 
 Progress = Callable[[int, int], None]
 """Told how many of the log's entries are taken in, and how many there are."""
+_MAKERS_MAX: Final = 4
+"""Of more, what is left to the one who reads, discloses and writes is the bound."""
+_PIECES: Final = 4
+"""Read at once, to be made beside each other."""
 _ROUNDS_IDLE_MAX: Final = 3
 """Rounds without anything to read: what has caught up takes its place in the next one."""
 
@@ -72,6 +77,9 @@ def _moving(trail: StoredTrail, clock: Clock, opened: ExitStack) -> _Moving:
         gc.disable()
         opened.callback(gc.enable)
     store = trail.index()
+    cores = len(os.sched_getaffinity(0))
+    makers = min(cores, _MAKERS_MAX) if cores > 1 else 0
+    store.use_makers(makers)
     opened.callback(store.close)
     lease = trail.lease(store.name)
     host = ViewHost(store, lease, origin=trail.origin, clock=clock, tell=_silent)
@@ -79,7 +87,9 @@ def _moving(trail: StoredTrail, clock: Clock, opened: ExitStack) -> _Moving:
     disclosing = Disclosing(
         trail.store.reading, trail.keyring.subject, origin=trail.origin, tell=_silent
     )
-    return _Moving(store, host, Rounds(trail.store.reading, disclosing, [host], clock))
+    pieces = _PIECES if makers else 1
+    rounds = Rounds(trail.store.reading, disclosing, [host], clock, pieces=pieces)
+    return _Moving(store, host, rounds)
 
 
 def _silent(_: str, /, **__: str | int | float) -> None:

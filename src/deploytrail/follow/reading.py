@@ -54,6 +54,7 @@ def piece(
     first: int,
     *,
     entries_max: int = ENTRIES_MAX,
+    octets_max: int = BYTES_MAX,
     until: int | None = None,
 ) -> Piece:
     """What comes from `first` on, in one moment: whole bundles where it can be, at least one.
@@ -67,7 +68,7 @@ def piece(
         size = reader.tree().size
         end = size if until is None else min(size, until)
         at = first
-        while at < end and len(entries) < entries_max and octets < BYTES_MAX:
+        while at < end and len(entries) < entries_max and octets < octets_max:
             number, skipped = divmod(at, WIDTH)
             upto = min((number + 1) * WIDTH, end)
             # Of the last bundle all that there is must be read, also where it is read in part.
@@ -96,7 +97,7 @@ def steps(found: Piece, disclose: Disclose) -> list[Step]:
 
 
 def _read(first: int, entries: Sequence[bytes], disclose: Disclose) -> Read:
-    return Read(first, entries, _Parsed(first, entries), _Disclosed(entries, disclose))
+    return Read(first, entries, _Parsed(first, entries), disclose)
 
 
 def _erased(octets: bytes, index: int) -> tuple[str, ...]:
@@ -144,17 +145,3 @@ class _Parsed(Sequence[Mapping[str, object]]):
                 parsed(octets, at) for at, octets in enumerate(self._entries, self._first)
             ]
         return self._fields
-
-
-class _Disclosed:
-    """Asks the vault once for all who show texts, and only if one does."""
-
-    def __init__(self, entries: Sequence[bytes], disclose: Disclose) -> None:
-        self._entries = entries
-        self._disclose = disclose
-        self._found: Mapping[bytes, bytes] | None = None
-
-    def __call__(self) -> Mapping[bytes, bytes]:
-        if self._found is None:
-            self._found = self._disclose(self._entries)
-        return self._found

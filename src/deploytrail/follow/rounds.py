@@ -12,15 +12,15 @@ from typing import Final, Protocol
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Fenced
-from deploytrail.follow.reading import ENTRIES_MAX, Disclose, Piece, Step, piece, steps
+from deploytrail.follow.reading import BYTES_MAX, ENTRIES_MAX, Disclose, Piece, Step, piece, steps
 from deploytrail.log.store import LogReader, Reading
 from deploytrail.log.tiles import WIDTH
 
-_SECONDS_AIMED: Final = 0.5
+_SECONDS_AIMED: Final = 1.0
 """So long at most a piece should take: whoever stops or waits for another is not kept waiting."""
-_ENTRIES_LEAST: Final = 4 * WIDTH
-"""Pieces of a single bundle cost an index twice as much an entry: where the machine is slow for a
-while, small ones would keep it slow.
+_ENTRIES_LEAST: Final = 8 * WIDTH
+"""Small pieces cost an index more an entry, a single bundle twice as much: where the machine is
+slow for a while, small ones would keep it slow.
 """
 
 
@@ -71,12 +71,17 @@ class Rounds:
         clock: Clock,
         *,
         is_stopping: Callable[[], bool] = lambda: False,
+        pieces: int = 1,
     ) -> None:
+        """With more `pieces` than one, as many are read at once, however long they take: for views
+        that make several beside each other, and where nobody else waits.
+        """
         self._reading = reading
         self._disclose = disclose
         self._hosts = hosts
         self._clock = clock
         self._is_stopping = is_stopping
+        self._pieces = pieces
         self.is_behind = False
         """Whether there was more in the log than was given to somebody in the last round."""
 
@@ -104,7 +109,13 @@ class Rounds:
     def _move(self, group: Sequence[Head], first: int, until: int | None) -> bool:
         entries_max = min(head.pace.entries for head in group)
         try:
-            found = piece(self._reading, first, entries_max=entries_max, until=until)
+            found = piece(
+                self._reading,
+                first,
+                entries_max=entries_max * self._pieces,
+                octets_max=BYTES_MAX * self._pieces,
+                until=until,
+            )
             taken = steps(found, self._disclose)
         except Fenced:
             raise
@@ -115,6 +126,7 @@ class Rounds:
         for head in group:
             started = self._clock.monotonic()
             head.take(found, taken)
-            head.pace.took(self._clock.monotonic() - started, len(found.entries))
+            if self._pieces == 1:
+                head.pace.took(self._clock.monotonic() - started, len(found.entries))
         self.is_behind = self.is_behind or found.until < found.size
         return bool(found.entries)

@@ -14,14 +14,15 @@ class Read(NamedTuple):
     """Entries in order from index `first`, as they stand in the log, and what is known of them.
 
     `fields` are the entries parsed, one dict each, once a view looks at them: who decodes the bytes
-    for itself costs nobody else anything. `disclosures` gives what the vault still has of
-    them: digest to the JSON of the disclosure; it is asked only by a view that shows texts.
+    for itself costs nobody else anything. `disclosures` gives what the vault still has of some of
+    them: digest to what was sealed (`vault.disclosure.unsealed`: the block's pointer ‖ 0 ‖ its
+    concealed fields as JSON); it is asked only by a view that shows texts.
     """
 
     first: int
     entries: Sequence[bytes]
     fields: Sequence[Mapping[str, object]]
-    disclosures: Callable[[], Mapping[bytes, bytes]]
+    disclosures: Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
 
     @property
     def until(self) -> int:

@@ -6,16 +6,18 @@ One code for every engine; what an engine keeps are the bytes of blocks (`shelf.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Final, NamedTuple
 
 from deploytrail.errors import Conflict
 from deploytrail.follow.view import Read
-from deploytrail.index import block, contract, key, merging, pairing, pairs
+from deploytrail.index import block, contract, key, made, merging, pairing, pairs
 from deploytrail.index.answering import Answering
 from deploytrail.index.block import Block, Term
 from deploytrail.index.contract import Tick
+from deploytrail.index.made import Made
+from deploytrail.index.makers import Makers
 from deploytrail.index.part import Memory, Part
 from deploytrail.index.people import People
 from deploytrail.index.rows import Rowing
@@ -26,7 +28,6 @@ from deploytrail.index.segment import (
     bits_of,
     joined,
     segment,
-    terms,
     time_chunks,
     times_of,
     without,
@@ -34,6 +35,10 @@ from deploytrail.index.segment import (
 from deploytrail.index.shelf import Moment, Pen, Row, Shelf
 from deploytrail.index.written import Writings
 
+_PART_ENTRIES: Final = 4_096
+"""As many become a segment at most: what is made at once takes some forty megabytes."""
+_PARTS_LEAST: Final = 2
+"""Of fewer, starting processes would cost more than they save."""
 _TERMS_AN_ENTRY: Final = 40
 _TERMS_A_READ: Final = 4_000
 """So much of a seal is done with each read: enough to be done long before the next is due."""
@@ -43,13 +48,21 @@ class SegmentedIndex:
     """`contract.Index` over a shelf. `home_entries`, a power of two, is smaller only in tests."""
 
     def __init__(
-        self, shelf: Shelf, memory: Memory | None = None, *, home_entries: int = HOME_ENTRIES
+        self,
+        shelf: Shelf,
+        memory: Memory | None = None,
+        *,
+        home_entries: int = HOME_ENTRIES,
+        part_entries: int = _PART_ENTRIES,
+        makers: Makers | None = None,
     ) -> None:
         self._shelf = shelf
         self._memory = Memory() if memory is None else memory
         self._making: _Making | None = None
         self._sealing: _Sealing | None = None
         self._home_entries = home_entries
+        self._part_entries = part_entries
+        self._makers = makers
 
     @property
     def name(self) -> str:
@@ -76,14 +89,10 @@ class SegmentedIndex:
         """See `follow.view.View`; small neighbours are joined in the same transaction."""
         making = self._made()
         try:
-            with self._shelf.writing() as pen:
+            with self._shelf.writing() as pen, closing(self._made_of(read, making.rowing)) as parts:
                 _refuse_elsewhere(read, pen.cursor())
-                for part in _parts(read, self._home_entries):
-                    rows = making.rowing.rows(part)
-                    making.writings.take(rows.written)
-                    about = segment(pen.next_segment(), part.first, rows.times)
-                    pen.add(about, _rows_of(terms(rows, about), about), time_chunks(rows.times))
-                    _join(pen, self._home_entries)
+                for found in parts:
+                    self._keep(found, pen, making)
                 pen.name(making.people.unkept())
                 pen.write(making.writings.unkept())
                 pen.advance(read.until)
@@ -94,8 +103,10 @@ class SegmentedIndex:
         self._seal(_TERMS_A_READ + _TERMS_AN_ENTRY * len(read.entries))
 
     def erase(self, subject: str) -> None:
-        # With what it remembers.
+        # With what it remembers, here and in other processes.
         self._making = None
+        if self._makers is not None:
+            self._makers.close()
         if self._sealing is not None:
             self._sealing.discard()
             self._sealing = None
@@ -110,14 +121,35 @@ class SegmentedIndex:
     def close(self) -> None:
         if self._sealing is not None:
             self._sealing.discard()
+        if self._makers is not None:
+            self._makers.close()
         self._shelf.close()
+
+    def _keep(self, found: Made, pen: Pen, making: _Making) -> None:
+        """As a segment of its own, unless it is joined with others at once."""
+        making.writings.take(found.written)
+        times = made.times_of(found)
+        about = segment(pen.next_segment(), found.first, times)
+        pen.add(about, made.rows_of(found, making.people, about.span), time_chunks(times))
+        _join(pen, self._home_entries)
+
+    def _made_of(self, read: Read, rowing: Rowing) -> Generator[Made]:
+        """What was read, part by part; parts beside each other where there are several."""
+        parts = _parts(read, self._home_entries, self._part_entries)
+
+        def own(part: Read) -> Made:
+            return made.made(rowing, part)
+
+        if self._makers is None or len(read.entries) < _PARTS_LEAST * self._part_entries:
+            return (own(part) for part in parts)
+        return self._makers.made(parts, own)
 
     def _made(self) -> _Making:
         if self._making is None:
             with self._shelf.reading() as moment:
                 people = People(moment.names())
                 writings = Writings(moment.written_keys())
-            self._making = _Making(Rowing(people, origin=self.origin), people, writings)
+            self._making = _Making(Rowing(origin=self.origin), people, writings)
         return self._making
 
     def _seal(self, terms_max: int) -> None:
@@ -198,16 +230,13 @@ def _refuse_elsewhere(read: Read, cursor: int) -> None:
         raise Conflict(f"index: expected entries from {cursor} on, found {read.first}")
 
 
-def _parts(read: Read, home_entries: int) -> Iterator[Read]:
-    """What was read, cut where a home begins."""
+def _parts(read: Read, home_entries: int, part_entries: int) -> Iterator[Read]:
+    """What was read, cut where a home begins, and where a part has as many as it may."""
     first = read.first
-    if first - first % home_entries + home_entries >= read.until:
-        # As it mostly is; its entries need not be parsed for this.
-        yield read
-        return
     while first < read.until:
-        until = min(first - first % home_entries + home_entries, read.until)
+        until = min(first - first % home_entries + home_entries, first + part_entries, read.until)
         within = slice(first - read.first, until - read.first)
+        # Its entries need not be parsed for this.
         yield Read(first, read.entries[within], (), read.disclosures)
         first = until
 

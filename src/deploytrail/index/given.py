@@ -5,17 +5,18 @@ Pure. By the same functions by which a predicate looks at an event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 from deploytrail.index import key
 from deploytrail.index.written import Written
-from deploytrail.query.fields import FIELDS, Field, Kind, folded, values
-from deploytrail.query.words import clear_texts, words
+from deploytrail.query.fields import FIELDS, Field, Kind, folded, values_at
+from deploytrail.query.words import CLEAR, words
 
 PLAIN: Final = ("time", "logged", "observed", "duration_ms", "attempt")
 """What an entry says of itself as a number or a time."""
+_REMEMBERED_MAX: Final = 16_384
 
 
 class Given(NamedTuple):
@@ -26,48 +27,89 @@ class Given(NamedTuple):
     written: tuple[Written, ...] = ()
 
 
-FIELDS_BESIDE: Final = tuple(
-    field
-    for field in FIELDS
-    if field.paths[0][0] in ("action", "outcome", "severity", "trigger", "source", *PLAIN)
-)
+class Asked(NamedTuple):
+    """What is looked for in a part of an entry: its fields, and where it has clear texts."""
+
+    fields: tuple[Field, ...]
+    texts: tuple[tuple[str, ...], ...]
+
+
+def _asked(blocks: Sequence[str]) -> Asked:
+    fields = []
+    for field in FIELDS:
+        paths = tuple(path for path in field.paths if path[0] in blocks)
+        if paths and field.kind is not Kind.PERSON:
+            fields.append(field._replace(paths=paths))
+    return Asked(tuple(fields), tuple(path for path in CLEAR if path[0] in blocks))
+
+
+BESIDE: Final = _asked(("action", "outcome", "severity", "trigger", "source", *PLAIN))
+"""What an entry says beside its blocks."""
 
 
 @cache
-def fields_of(block: str) -> tuple[Field, ...]:
-    """The fields that a block may have, with their paths in it.
+def asked_of(block: str) -> Asked:
+    """What a block may have, with paths that begin with its name.
 
     Whom it names, its disclosure tells.
     """
-    found = []
-    for field in FIELDS:
-        paths = tuple(path for path in field.paths if path[0] == block)
-        if paths and field.kind is not Kind.PERSON:
-            found.append(field._replace(paths=paths))
-    return tuple(found)
+    return _asked((block,))
 
 
-def given(event: Mapping[str, Any], fields: tuple[Field, ...]) -> Given:
-    """What a part of an event gives, of these fields and of its clear texts."""
+def given(event: Mapping[str, Any], asked: Asked) -> Given:
+    """What a part of an event gives of what is asked."""
     keys: dict[bytes, None] = {}
     numbers: list[tuple[str, int]] = []
     written: list[Written] = []
-    for field in fields:
-        for value in values(event, field):
-            if field.kind is Kind.WORD:
-                compared = folded(value)
-                named = key.value(field.name, compared)
-                if compared != value:
-                    written.append((named, value))
-                keys.update(dict.fromkeys((named, *_families(field.name, compared))))
-            elif field.kind is Kind.NUMBER and field.paths[0][0] not in PLAIN:
-                numbers.append((field.name, value))
-            if field.kind is not Kind.FLAG or value:
+    for field in asked.fields:
+        kind = field.kind
+        for value in _values(event, field.paths):
+            if kind is Kind.WORD:
+                found, own = _keys_of(field.name, value)
+                keys.update(found)
+                if own:
+                    written.append(own)
+            elif kind is not Kind.FLAG or value:
                 keys[key.present(field.name)] = None
-    for text in clear_texts(event):
-        for word in words(text):
-            keys[key.word(key.CLEAR, word)] = None
+                if kind is Kind.NUMBER and field.paths[0][0] not in PLAIN:
+                    numbers.append((field.name, value))
+    for text in _values(event, asked.texts):
+        keys.update(_words_of(text))
     return Given(tuple(keys), tuple(numbers), tuple(written))
+
+
+def _values(event: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> list[Any]:
+    """As `query.fields.values`, at once."""
+    found: list[Any] = []
+    for path in paths:
+        at: Any = event
+        for name in path:
+            if name == "*":
+                found += values_at(event, path)
+                break
+            at = at.get(name)
+            if at is None:
+                break
+        else:
+            found.append(at)
+    return found
+
+
+@lru_cache(_REMEMBERED_MAX)
+def _keys_of(field: str, value: str) -> tuple[dict[bytes, None], Written | None]:
+    """What a value of a field gives, and how it is written where that is not as it is compared.
+
+    Clear texts are no one's, so they may be remembered; most come again, in other blocks.
+    """
+    compared = folded(value)
+    named = key.value(field, compared)
+    keys = dict.fromkeys((named, *_families(field, compared), key.present(field)))
+    return keys, None if compared == value else (named, value)
+
+
+@lru_cache(_REMEMBERED_MAX)
+def _words_of(text: str) -> dict[bytes, None]:
+    return dict.fromkeys([key.word(key.CLEAR, word) for word in words(text)])
 
 
 def _families(field: str, compared: str) -> Iterator[bytes]:

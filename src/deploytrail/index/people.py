@@ -23,6 +23,15 @@ class Name(NamedTuple):
     name: str | None
 
 
+class Person(NamedTuple):
+    """Whom an entry names in a field, and how."""
+
+    field: str
+    subject: str
+    id: str | None
+    name: str | None
+
+
 def encoded(spelling: str) -> bytes:
     """As engines keep and order it."""
     return spelling.encode("utf-8", "surrogatepass")

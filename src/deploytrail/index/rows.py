@@ -20,8 +20,8 @@ from deploytrail.entry import unbase64url
 from deploytrail.errors import Conflict, Malformed
 from deploytrail.follow.view import Read
 from deploytrail.index import key
-from deploytrail.index.given import FIELDS_BESIDE, Given, fields_of, given, shaped
-from deploytrail.index.people import People
+from deploytrail.index.given import BESIDE, Given, asked_of, given, shaped
+from deploytrail.index.people import Person
 from deploytrail.index.written import Written
 from deploytrail.query.fields import folded
 from deploytrail.query.words import concealed_texts, words
@@ -70,7 +70,7 @@ _entry: Final = msgspec.json.Decoder(_Entry).decode
 _value: Final = msgspec.json.Decoder().decode
 _targets: Final = msgspec.json.Decoder(list[_Target]).decode
 _owners: Final = msgspec.json.Decoder(dict[str, str]).decode
-_opened: Final = msgspec.json.Decoder(tuple[str, str, dict[str, Any]]).decode
+_concealed: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Group(msgspec.Struct, gc=False):
@@ -79,18 +79,22 @@ class Group(msgspec.Struct, gc=False):
     places: list[int]
     bits: int | None = None
     """The same as a set, once that was made."""
+    kept: bytes | None = None
+    """The same as it is kept, once that was made."""
 
 
 class Rows(NamedTuple):
     """What entries with consecutive indexes have; their places count from the first of them.
 
     `terms` are groups by key, and `loose` single places of those that hardly repeat, ascending,
-    where one may come twice; `written` are values that are not written as they are compared, in the
-    order of the entries; `numbers` are all values by field, 0 where there is none.
+    where one may come twice; `persons` are groups by whom they name, who have no number yet, in the
+    order in which entries named them first; `written` are values that are not written as they are
+    compared, in the order of the entries; `numbers` are all values by field, 0 where there is none.
     """
 
     terms: dict[bytes, list[Group]]
     loose: dict[bytes, list[int]]
+    persons: dict[Person, list[Group]]
     written: list[Written]
     times: list[int]
     numbers: dict[str, list[int]]
@@ -119,8 +123,7 @@ class _Owners(NamedTuple):
 class Rowing:
     """Makes rows. What it remembers only makes it faster. Belongs to one thread."""
 
-    def __init__(self, people: People, *, origin: str) -> None:
-        self._people = people
+    def __init__(self, *, origin: str) -> None:
         self._origin = origin
         self._given: list[dict[bytes, Given]] = [{} for _ in _BLOCKS]
         self._shapes: dict[Any, Given] = {}
@@ -142,7 +145,7 @@ class Rowing:
         self._take_blocks(batch, found)
         _take_ids(batch, found)
         _take_targets(batch, found)
-        self._take_texts(batch, found, read.disclosures)
+        self._take_texts(batch, found, lambda: read.disclosures(read.entries))
         return batch.rows(found)
 
     def _take_shapes(self, batch: _Batch, found: Sequence[Any]) -> None:
@@ -159,7 +162,7 @@ class Rowing:
             if group is None:
                 made = self._shapes.get(shape)
                 if made is None:
-                    made = self._shapes[shape] = given(shaped(each), FIELDS_BESIDE)
+                    made = self._shapes[shape] = given(shaped(each), BESIDE)
                 group = groups[shape] = batch.begin(made, place)
             group.places.append(place)
 
@@ -176,7 +179,7 @@ class Rowing:
                 if group is None:
                     made = known.get(block)
                     if made is None:
-                        made = known[block] = given({name: _value(block)}, fields_of(name))
+                        made = known[block] = given({name: _value(block)}, asked_of(name))
                     group = groups[block] = batch.begin(made, place)
                 group.places.append(place)
 
@@ -188,6 +191,7 @@ class Rowing:
         whose: dict[bytes, _Owners] = {}
         # Where nobody acts for another, a digest alone says whose it is and what it gives.
         alone: dict[str, tuple[Group, str]] = {}
+        group_of = alone.get
         for place, each in enumerate(found):
             if each.subjects is _NOTHING:
                 continue
@@ -197,20 +201,25 @@ class Rowing:
             owners = whose.get(raw)
             if owners is None:
                 owners = whose[raw] = _owners_of(raw)
-            missing = owners.persons
+            named = []
             for digest in each.digests:
-                known = alone.get(digest)
+                known = group_of(digest)
                 if known is None:
                     known = self._owned(batch, digest, disclosures, owners, place)
                     if known is None:
                         continue
                     if _PRINCIPAL not in owners.by_pointer:
                         alone[digest] = known
-                known[0].places.append(place)
-                if known[1]:
-                    missing = missing - {known[1]}
-            for pointer in missing:
-                batch.take_unnamed(pointer, owners.by_pointer[pointer], place, self._people)
+                group, pointer = known
+                places = group.places
+                # Nobody lists one twice, but if they did it would be there once.
+                if not places or places[-1] != place:
+                    places.append(place)
+                if pointer:
+                    named.append(pointer)
+            if len(named) < len(owners.persons):
+                for pointer in owners.persons.difference(named):
+                    batch.take_unnamed(pointer, owners.by_pointer[pointer], place)
 
     def _owned(
         self,
@@ -230,16 +239,18 @@ class Rowing:
         owner = owners.by_pointer.get(text.pointer)
         if owner is None:
             return None
-        group = batch.owned(digest, text, owner, owners.own, place, self._people)
+        group = batch.owned(digest, text, owner, owners.own, place)
         return group, text.pointer if text.pointer in _PERSONS else ""
 
     def _read(self, digest: str, disclosures: Mapping[bytes, bytes]) -> _Text | None:
         octets = disclosures.get(unbase64url(digest))
         if octets is None:
             return None
-        _, pointer, value = _opened(octets)
-        found = tuple(dict.fromkeys(word for one in concealed_texts(value) for word in words(one)))
-        text = _Text(pointer, found, value.get("id"), value.get("name"))
+        pointer, _, block = octets.partition(b"\0")
+        value = _concealed(block)
+        # Whatever stands between two texts is no part of a word.
+        found = tuple(dict.fromkeys(words("\n".join(concealed_texts(value)))))
+        text = _Text(pointer.decode("ascii"), found, value.get("id"), value.get("name"))
         if len(self._texts) >= _REMEMBERED_MAX:
             self._texts.clear()
         self._texts[digest] = text
@@ -252,6 +263,7 @@ class _Batch:
     def __init__(self) -> None:
         self.loose: dict[bytes, list[int]] = defaultdict(list)
         self._owned: dict[Any, Group] = {}
+        self._persons: dict[Person, list[Group]] = defaultdict(list)
         self._terms: dict[bytes, list[Group]] = {}
         self._written: dict[bytes, tuple[int, str]] = {}
         self._numbers: list[tuple[str, int, Group]] = []
@@ -278,9 +290,7 @@ class _Batch:
         if known is None or place < known[0]:
             self._written[named] = place, text
 
-    def owned(
-        self, digest: str, text: _Text, owner: str, own: str | None, place: int, people: People
-    ) -> Group:
+    def owned(self, digest: str, text: _Text, owner: str, own: str | None, place: int) -> Group:
         """The group of a disclosure; its words stand in the layer of whose it is."""
         group = self._owned.get((digest, owner == own))
         if group is None:
@@ -288,19 +298,20 @@ class _Batch:
             keys = [key.subject(subject, owner), *[key.word(layer, word) for word in text.words]]
             field = _PERSONS.get(text.pointer)
             if field is not None:
-                number = people.number(owner, text.id, text.name)
-                keys += key.person(field, owner, number), key.present(field)
+                keys.append(key.present(field))
             group = self._owned[digest, owner == own] = self.begin(Given(tuple(keys)), place)
+            if field is not None:
+                self._persons[Person(field, owner, text.id, text.name)].append(group)
         return group
 
-    def take_unnamed(self, pointer: str, owner: str, place: int, people: People) -> None:
+    def take_unnamed(self, pointer: str, owner: str, place: int) -> None:
         """Somebody of whom nothing can be read."""
         group = self._owned.get((pointer, owner))
         if group is None:
             field = _PERSONS[pointer]
-            number = people.number(owner, None, None)
-            keys = (key.person(field, owner, number), key.present(field))
-            group = self._owned[pointer, owner] = self.begin(Given(keys), place)
+            made = Given((key.present(field),))
+            group = self._owned[pointer, owner] = self.begin(made, place)
+            self._persons[Person(field, owner, None, None)].append(group)
         group.places.append(place)
 
     def rows(self, found: Sequence[Any]) -> Rows:
@@ -317,7 +328,7 @@ class _Batch:
                 values[place] = value
         first = sorted((place, named, text) for named, (place, text) in self._written.items())
         written = [(named, text) for _, named, text in first]
-        return Rows(self._terms, self.loose, written, numbers["time"], numbers)
+        return Rows(self._terms, self.loose, self._persons, written, numbers["time"], numbers)
 
 
 def _microseconds(moments: Sequence[datetime | None]) -> list[int]:

@@ -21,6 +21,8 @@ HOME_ENTRIES: Final = 1 << 20
 """As many entries has a segment that is sealed; no segment reaches over a multiple of it."""
 CHUNK_ENTRIES: Final = 4_096
 """Times are kept by so many, and of so many it is known between which times they lie."""
+_LARGE: Final = 32
+"""Entries of a group, from where on its set is kept."""
 _LEVEL: Final = 3
 
 
@@ -95,30 +97,52 @@ def terms(rows: Rows, about: Segment) -> Iterator[Term]:
     for named in sorted({*grouped, *loose, *slices}):
         places = loose.get(named, ())
         groups = grouped.get(named, ())
-        if len(places) == 1 and not groups and is_rare:
-            at = 4 * places[0]
-            yield named, 1, own[at : at + 4]
-        elif named in slices:
-            yield of_bits(named, slices[named], about)
-        elif groups or places:
-            yield _of_groups(named, groups, places, about)
+        if not groups:
+            if len(places) == 1 and is_rare:
+                at = 4 * places[0]
+                yield named, 1, own[at : at + 4]
+            elif places:
+                yield _of_places(named, sorted({*places}), about)
+            elif named in slices:
+                yield of_bits(named, slices[named], about)
+        elif len(groups) == 1 and not places:
+            # Most terms are of one block; what it is kept as, its other terms have, too.
+            (group,) = groups
+            if group.kept is None:
+                _, _, group.kept = _of_places(named, group.places, about)
+            yield named, len(group.places), group.kept
+        else:
+            yield of_groups(named, groups, places, about)
 
 
-def _of_groups(named: bytes, groups: Sequence[Group], loose: Sequence[int], about: Segment) -> Term:
+def of_groups(named: bytes, groups: Sequence[Group], loose: Sequence[int], about: Segment) -> Term:
     """The term that the entries of these groups have, and loose ones."""
     most = sum([len(group.places) for group in groups]) + len(loose)
-    offset, span = about.offset, about.span
+    span = about.span
     if not postings.is_dense(most, span):
-        places = sorted({*loose, *chain.from_iterable([group.places for group in groups])})
-        octets = postings.packed([place + offset for place in places])
-        return named, len(places), octets
-    bits = postings.bits_of(loose, span) if loose else 0
+        places = {*loose, *chain.from_iterable([group.places for group in groups])}
+        return _of_places(named, sorted(places), about)
+    # Small groups are put into one set together; a large one's is made once for all its terms.
+    together = [*loose]
+    bits = 0
     for group in groups:
-        own = group.bits
-        if own is None:
-            own = group.bits = postings.bits_of(group.places, span)
-        bits |= own
+        if len(group.places) < _LARGE:
+            together += group.places
+            continue
+        if group.bits is None:
+            group.bits = postings.bits_of(group.places, span)
+        bits |= group.bits
+    if together:
+        bits |= postings.bits_of(together, span)
     return of_bits(named, bits, about)
+
+
+def _of_places(named: bytes, places: Sequence[int], about: Segment) -> Term:
+    """The term that entries at these places have, ascending and none twice."""
+    count, offset = len(places), about.offset
+    if postings.is_dense(count, about.span):
+        return named, count, _octets(postings.bits_of(places, about.span), about)
+    return named, count, postings.packed([place + offset for place in places])
 
 
 def of_bits(named: bytes, bits: int, about: Segment) -> Term:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from deploytrail.query.fields import folded
+from deploytrail.query.fields import folded, values_at
 
 WORD_CHARACTERS_MAX: Final = 64
 """Of a longer run, its beginning counts: it is no word that anybody types."""
@@ -22,8 +22,10 @@ def words(text: str) -> list[str]:
         # A combining mark belongs to the letter before it.
         text = "".join(one if _is_part(one) else " " for one in text)
         return [word[:WORD_CHARACTERS_MAX] for word in text.split()]
-    apart = text.encode("ascii").translate(_APART).decode("ascii")
-    return [word[:WORD_CHARACTERS_MAX] for word in apart.split()]
+    found = text.encode("ascii").translate(_APART).decode("ascii").split()
+    if len(text) <= WORD_CHARACTERS_MAX:
+        return found
+    return [word[:WORD_CHARACTERS_MAX] for word in found]
 
 
 def _is_part(one: str) -> bool:
@@ -31,29 +33,19 @@ def _is_part(one: str) -> bool:
 
 
 _APART: Final = bytes(at if at < 128 and chr(at).isalnum() else ord(" ") for at in range(256))
-_CLEAR: Final = (
+CLEAR: Final = (
     ("action",), ("where", "project"), ("where", "unit"), ("where", "environment"),
     ("where", "raw", "repository"), ("where", "raw", "path"), ("where", "raw", "application"),
     ("links", "repository"), ("links", "change_request"), ("reason", "incident"),
-    ("error", "code"),
+    ("error", "code"), ("targets", "*", "id"), ("reason", "tickets", "*"),
 )  # fmt: skip
-"""Clear ids that people look for by a word in them, one value each."""
+"""Where clear ids stand that people look for by a word in them, as `fields.Field.paths`."""
 
 
 def clear_texts(event: Mapping[str, Any]) -> Iterator[str]:
     """The clear texts of an event, or of an entry's fields, that are searched by words."""
-    for path in _CLEAR:
-        found: Any = event
-        for name in path:
-            found = found.get(name)
-            if found is None:
-                break
-        else:
-            yield found
-    for target in event.get("targets", ()):
-        if "id" in target:
-            yield target["id"]
-    yield from (event.get("reason") or {}).get("tickets", ())
+    for path in CLEAR:
+        yield from values_at(event, path)
 
 
 def concealed_texts(value: Any) -> Iterator[str]:

@@ -88,6 +88,19 @@ def seal(subject: Subject, found: Disclosure, *, origin: str) -> bytes:
 
 def unseal(subject: Subject, sealed: bytes, *, origin: str, digest_expected: bytes) -> bytes:
     """The disclosure's JSON; raises Tampered where seal, digest, subject or origin don't fit."""
+    named = unsealed(subject, sealed, origin=origin, digest_expected=digest_expected)
+    found = _salted(subject, named)
+    if found.digest != digest_expected:
+        raise Tampered("disclosure: its digest is not the one that the entry names")
+    return found.json
+
+
+def unsealed(subject: Subject, sealed: bytes, *, origin: str, digest_expected: bytes) -> bytes:
+    """What was sealed: pointer ‖ 0 ‖ value; raises Tampered where seal, subject or origin differ.
+
+    Whoever had the subject's key sealed it for this digest. That the digest is made of it, which
+    takes three times as long to find out, is for whoever shows or proves it: `unseal`.
+    """
     aad = origin.encode("utf-8") + b"\x00" + subject.id + digest_expected
     if sealed[:1] != VERSION:
         raise Tampered(f"disclosure: expected version 1, found {sealed[:1].hex() or 'nothing'}")
@@ -95,10 +108,7 @@ def unseal(subject: Subject, sealed: bytes, *, origin: str, digest_expected: byt
         named = subject.cipher.decrypt(digest_expected[:_NONCE_BYTES], sealed[1:], aad)
     except (InvalidTag, ValueError):
         raise Tampered("disclosure: the seal is broken; its bytes were changed") from None
-    found = _salted(subject, named)
-    if found.digest != digest_expected:
-        raise Tampered("disclosure: its digest is not the one that the entry names")
-    return found.json
+    return named
 
 
 def opened(octets: bytes) -> Opened:

@@ -15,6 +15,7 @@ from deploytrail.entry import fields, unbase64url
 from deploytrail.errors import Tampered
 from tests.app.places import Place, place
 from tests.follow.hosted import Lines
+from tests.vault.sealed import sealed
 
 
 @pytest.fixture
@@ -42,11 +43,11 @@ def disclosing(trail: DirectoryTrail, lines: Lines, **given: int) -> Disclosing:
 
 def test_they_are_those_that_the_trail_shows(filled: DirectoryTrail) -> None:
     asked, lines = disclosing(filled, Lines()), Lines()
-    expected = filled.disclosures(entries(filled))
+    expected = sealed(filled.disclosures(entries(filled)))
     assert len(expected) > 20
     assert asked(entries(filled)) == expected
     assert asked(entries(filled)) == expected
-    assert asked(entries(filled)[:3]) == filled.disclosures(entries(filled)[:3])
+    assert asked(entries(filled)[:3]) == sealed(filled.disclosures(entries(filled)[:3]))
     assert asked([]) == {}
     assert lines.said == []
 
@@ -54,7 +55,7 @@ def test_they_are_those_that_the_trail_shows(filled: DirectoryTrail) -> None:
 def test_what_is_kept_is_bounded_and_the_answer_the_same(filled: DirectoryTrail) -> None:
     asked = disclosing(filled, Lines(), kept_bytes_max=0)
     for _ in range(3):
-        assert asked(entries(filled)) == filled.disclosures(entries(filled))
+        assert asked(entries(filled)) == sealed(filled.disclosures(entries(filled)))
 
 
 def test_who_is_erased_does_not_come_back_from_memory(filled: DirectoryTrail) -> None:
@@ -65,7 +66,7 @@ def test_who_is_erased_does_not_come_back_from_memory(filled: DirectoryTrail) ->
     with filled.store.writing() as writer:
         writer.erase(unbase64url(alice))
     after = asked(all_of_them)
-    assert after == filled.disclosures(all_of_them)
+    assert after == sealed(filled.disclosures(all_of_them))
     assert 0 < len(after) < len(before)
     assert asked(all_of_them[:20]) == {}
 
@@ -74,7 +75,7 @@ def test_a_disclosure_that_was_changed_is_left_out_and_told(
     there: Place, filled: DirectoryTrail
 ) -> None:
     all_of_them = entries(filled)
-    whole = filled.disclosures(all_of_them)
+    whole = sealed(filled.disclosures(all_of_them))
     with closing(apsw.Connection(str(there.home / "log.db"))) as connection:
         connection.execute(
             "UPDATE disclosure SET sealed = zeroblob(length(sealed)) "
@@ -100,7 +101,9 @@ def test_nothing_is_disclosed_of_an_entry_with(filled: DirectoryTrail, why: str)
     assert disclosing(filled, Lines())([LISTINGS[why]]) == {}
 
 
-@pytest.mark.parametrize("octets", [b"", b"[]", b'{"_sd":7}', b'{"subjects":[]}', b'{"_sd":[7]}'])
+@pytest.mark.parametrize(
+    "octets", [b"", b"[]", b'{"_sd":7}', b'{"_sd":["AAAA"],"subjects":[]}', b'{"_sd":[7]}']
+)
 def test_an_entry_that_nobody_wrote_is_refused(filled: DirectoryTrail, octets: bytes) -> None:
     with pytest.raises(Tampered, match="expected subjects and digests as we write them"):
         disclosing(filled, Lines())([octets])

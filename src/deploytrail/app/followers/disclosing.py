@@ -19,18 +19,21 @@ from deploytrail.vault import disclosure
 from deploytrail.vault.subject import SUBJECT_BYTES, Subject
 
 _KEPT_BYTES_MAX: Final = 32 * 1024 * 1024
-_BESIDE_BYTES: Final = 200
+_BESIDE_BYTES: Final = 300
 """What a kept disclosure costs besides its own bytes."""
 
 
 class _Listing(msgspec.Struct, gc=False):
     """What of an entry names disclosures; the rest is not even decoded."""
 
-    subjects: dict[str, str] = {}
+    subjects: msgspec.Raw = msgspec.Raw(b"{}")
     sd: list[str] = msgspec.field(name="_sd", default_factory=list)
 
 
 _listing: Final = msgspec.json.Decoder(_Listing)
+_subjects: Final = msgspec.json.Decoder(dict[str, str])
+_Wanted = tuple[str, bytes]
+"""A digest, as an entry lists it and as it is."""
 
 
 class Disclosing:
@@ -55,54 +58,65 @@ class Disclosing:
         self._tell = tell
         self._kept_bytes_max = kept_bytes_max
         self._kept_bytes = 0
-        self._kept: dict[bytes, bytes] = {}
+        self._kept: dict[str, tuple[bytes, bytes]] = {}
+        """By how an entry lists it: the digest, and what was sealed."""
         self._octets = _Octets()
         self._subjects: dict[bytes, Subject | None] = {}
         self._epoch = -1
 
     def __call__(self, entries: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        listings = [_listed(octets) for octets in entries]
         with self._reading() as reader:
             epoch = reader.tree().epoch
             if epoch != self._epoch or self._bytes() > self._kept_bytes_max:
                 # Whoever was erased meanwhile must not come back from memory.
                 self._forget()
                 self._epoch = epoch
-            wanted = self._wanted(listings)
+            listed, wanted = self._wanted(entries)
             rows = list(reader.disclosures(wanted).values()) if wanted else []
         for row in rows:
-            self._keep(wanted[row.key], row.key[:SUBJECT_BYTES], row.sealed)
-        octets, kept = self._octets, self._kept
-        digests = {octets[text] for listing in listings for text in listing.sd}
-        return {digest: kept[digest] for digest in digests if digest in kept}
+            self._keep(*wanted[row.key], row.key[:SUBJECT_BYTES], row.sealed)
+        kept = self._kept
+        return dict([found for text in listed if (found := kept.get(text)) is not None])
 
-    def _wanted(self, listings: Iterable[_Listing]) -> dict[bytes, bytes]:
-        """The digest by each name under which the vault may keep what isn't at hand.
+    def _wanted(self, entries: Iterable[bytes]) -> tuple[set[str], dict[bytes, _Wanted]]:
+        """What entries list, and by each name under which the vault may keep what isn't at hand.
 
         An entry doesn't say which of its subjects a digest belongs to.
         """
-        octets, kept = self._octets, self._kept
-        wanted: dict[bytes, bytes] = {}
-        for listing in listings:
-            missing = [octets[text] for text in listing.sd if octets[text] not in kept]
-            if missing:
-                for id in {octets[name] for name in listing.subjects.values()}:
-                    for digest in missing:
-                        wanted[disclosure.key_of(id, digest)] = digest
-        return wanted
+        kept, octets_of = self._kept, self._octets
+        listed: set[str] = set()
+        wanted: dict[bytes, _Wanted] = {}
+        try:
+            for octets in entries:
+                listing = _listing.decode(octets)
+                listed.update(listing.sd)
+                if missing := [text for text in listing.sd if text not in kept]:
+                    names = {*_subjects.decode(listing.subjects).values()}
+                    for text in missing:
+                        digest = _unlisted(text)
+                        for name in names:
+                            key = disclosure.key_of(octets_of[name], digest)
+                            wanted[key] = text, digest
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Tampered(
+                f"entry: expected subjects and digests as we write them; {error}"
+            ) from None
+        return listed, wanted
 
-    def _keep(self, digest: bytes, id: bytes, sealed: bytes) -> None:
+    def _keep(self, text: str, digest: bytes, id: bytes, sealed: bytes) -> None:
         if id not in self._subjects:
             self._subjects[id] = self._subject_of(id)
         subject = self._subjects[id]
         if subject is None:
             return
         try:
-            found = disclosure.unseal(subject, sealed, origin=self._origin, digest_expected=digest)
+            found = disclosure.unsealed(
+                subject, sealed, origin=self._origin, digest_expected=digest
+            )
         except Tampered as error:
             self._tell("disclosure is not what was sealed", reason=str(error))
             return
-        self._kept[digest] = found
+        self._kept[text] = digest, found
         self._kept_bytes += len(found)
 
     def _bytes(self) -> int:
@@ -115,21 +129,17 @@ class Disclosing:
         self._kept_bytes = 0
 
 
-def _listed(octets: bytes) -> _Listing:
+def _unlisted(text: str) -> bytes:
     try:
-        return _listing.decode(octets)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Tampered(f"entry: expected subjects and digests as we write them; {error}") from None
+        return unbase64url(text)
+    except Malformed:
+        # Not written by us: it stands for nothing that is anywhere.
+        return b""
 
 
 class _Octets(dict[str, bytes]):
-    """What digests, and names of subjects, stand for; each is decoded once."""
+    """What names of subjects stand for; each is decoded once."""
 
     def __missing__(self, text: str) -> bytes:
-        try:
-            found = unbase64url(text)
-        except Malformed:
-            # Not written by us: it stands for nothing that is anywhere.
-            found = b""
-        self[text] = found
+        found = self[text] = _unlisted(text)
         return found

@@ -21,6 +21,10 @@ class Stand(Protocol):
 class IndexStore(Stand, ViewStore, Protocol):
     """Where an index stands, for those who ask it and for whoever moves it."""
 
+    def use_makers(self, count: int) -> None:
+        """Let views that are opened from now on make what they take in by so many processes."""
+        ...
+
 
 class CurrentIndex:
     """`app.searching.Indexes` over where an index stands. Belongs to one thread.

@@ -14,6 +14,7 @@ from deploytrail.errors import Misconfigured, Unreachable
 from deploytrail.follow.view import Cursors
 from deploytrail.index import contract
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.makers import Makers
 from deploytrail.index.part import Memory
 from deploytrail.index.postgres import database, sql
 from deploytrail.index.postgres.database import Link
@@ -32,6 +33,7 @@ class PostgresIndexStore:
         self._conninfo = conninfo
         self._origin = origin
         self._link: Link | None = None
+        self._makers = 0
 
     @property
     def name(self) -> str:
@@ -40,6 +42,9 @@ class PostgresIndexStore:
     @property
     def version(self) -> int:
         return contract.VERSION
+
+    def use_makers(self, count: int) -> None:
+        self._makers = count
 
     def cursors(self) -> Cursors:
         def found(link: Link) -> Cursors:
@@ -154,7 +159,9 @@ class PostgresIndexStore:
     def _opened(self, schema: str | None) -> SegmentedIndex | None:
         if schema is None:
             return None
-        return SegmentedIndex(PostgresShelf(self._conninfo, schema, is_writer=True))
+        makers = Makers(self._origin, self._makers) if self._makers else None
+        shelf = PostgresShelf(self._conninfo, schema, is_writer=True)
+        return SegmentedIndex(shelf, makers=makers)
 
 
 def _cursor(link: Link, schema: str | None) -> int | None:

@@ -16,6 +16,7 @@ from deploytrail.errors import Misconfigured, NotFound
 from deploytrail.follow.view import Cursors
 from deploytrail.index import contract
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.makers import Makers
 from deploytrail.index.part import Memory
 from deploytrail.index.sqlite.database import sync
 from deploytrail.index.sqlite.shelf import SqliteShelf
@@ -31,6 +32,7 @@ class SqliteIndexStore:
     def __init__(self, directory: Path, origin: str) -> None:
         self._directory = directory
         self._origin = origin
+        self._makers = 0
 
     @property
     def name(self) -> str:
@@ -40,15 +42,18 @@ class SqliteIndexStore:
     def version(self) -> int:
         return contract.VERSION
 
+    def use_makers(self, count: int) -> None:
+        self._makers = count
+
     def cursors(self) -> Cursors:
         current = self._named(_CURRENT)
         return Cursors(_cursor(current), _cursor(self._begun()))
 
     def current(self) -> SegmentedIndex | None:
-        return _opened(self._named(_CURRENT))
+        return self._opened(self._named(_CURRENT))
 
     def successor(self) -> SegmentedIndex | None:
-        return _opened(self._begun())
+        return self._opened(self._begun())
 
     def begin(self) -> None:
         if _cursor(self._begun()) is not None:
@@ -137,11 +142,11 @@ class SqliteIndexStore:
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
 
-
-def _opened(folder: Path | None) -> SegmentedIndex | None:
-    if folder is None:
-        return None
-    return SegmentedIndex(SqliteShelf(folder, is_writer=True))
+    def _opened(self, folder: Path | None) -> SegmentedIndex | None:
+        if folder is None:
+            return None
+        makers = Makers(self._origin, self._makers) if self._makers else None
+        return SegmentedIndex(SqliteShelf(folder, is_writer=True), makers=makers)
 
 
 def _cursor(folder: Path | None) -> int | None:
