@@ -234,6 +234,31 @@ def test_what_the_writer_says_is_not_read_again() -> None:
     assert reads <= 2
 
 
+def test_what_the_writer_has_under_way_is_waited_for_and_not_for_ever() -> None:
+    log = FakeLog()
+    is_writing = threading.Event()
+
+    async def listened() -> tuple[list[int], int, list[int]]:
+        hub = Hub(lambda: log, sent, is_writing=is_writing.is_set)
+        hub.start()
+        client = Client(everything, 0)
+        await joined(hub, log, client)
+        before = log.reads
+        is_writing.set()
+        log.grow(5)
+        await asyncio.sleep(0.15)
+        hub.hear([logged(index) for index in range(5)])
+        found = await taken(hub, client, 5)
+        reads = log.reads - before
+        # Somebody else's, while the writer goes on with something that takes long.
+        log.grow(5)
+        later = await taken(hub, client, 10)
+        await ended(hub)
+        return found, reads, later
+
+    assert asyncio.run(listened()) == ([0, 1, 2, 3, 4], 0, [5, 6, 7, 8, 9])
+
+
 def test_what_others_logged_between_is_read() -> None:
     log = FakeLog()
 

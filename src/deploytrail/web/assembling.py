@@ -54,8 +54,13 @@ class Assembled:
         self.has_failed = False
         """Whether the server ends because it can't go on."""
         self._metrics = Metrics()
-        self.hub = Hub(lambda: parts.reading_opened().trail, self._sent, self._unread)
         self.writer = Writer(parts.writing_opened, committed=self._committed)
+        self.hub = Hub(
+            lambda: parts.reading_opened().trail,
+            self._sent,
+            self._unread,
+            is_writing=self.writer.is_writing,
+        )
         self.server = Server(
             table=TABLE,
             clock=parts.clock,

@@ -24,12 +24,14 @@ from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches, everything
 from deploytrail.web.overheard import Overheard
 
-KEPT_BYTES_MAX: Final = 32 * 1024 * 1024
+KEPT_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of events as they are sent, for all who listen together."""
 CLIENTS_MAX: Final = 500
 IDLE_RUNS_MAX: Final = 100
 """After so many looks for nobody, it looks no more until somebody comes."""
 POLL_SECONDS: Final = 0.1
+HEARD_SECONDS: Final = 0.25
+"""So long at most the writer is waited for, which says what it logged when it has an answer."""
 FAILED_SECONDS: Final = 1
 RUN_ENTRIES_MAX: Final = 64
 BEHIND_AT_ONCE_MAX: Final = 2
@@ -131,10 +133,15 @@ class Hub:
         opened: Callable[[], Following],
         sent: Callable[[Shown], bytes],
         failed: Callable[[Exception], None] = lambda _: None,
+        *,
+        is_writing: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`failed` is told, in the thread, once the log can't be read any more."""
+        """`failed` is told, in the thread, once the log can't be read any more. `is_writing` says
+        whether the writer has something under way, of which `hear` will be told.
+        """
         self._opened = opened
         self._failed = failed
+        self._is_writing = is_writing
         self._sent = sent
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = threading.Event()
@@ -258,11 +265,20 @@ class Hub:
             self._pause()
             # So that whoever left last lets us rest.
             return self._deliver(at, [])
+        if self._is_heard_soon():
+            return at
         until = min(size, at + RUN_ENTRIES_MAX)
         first_heard = self._overheard.first()
         if first_heard is not None and first_heard > at:
             until = min(until, first_heard)
         return self._deliver(at, list(trail.entries(first=at, until=until)))
+
+    def _is_heard_soon(self) -> bool:
+        """Whether what the log has more is ours: it stands there before we are told of it."""
+        self._wake.clear()
+        if self._overheard.first() is not None or not self._is_writing():
+            return False
+        return self._wake.wait(HEARD_SECONDS)
 
     def _pause(self) -> None:
         self._wake.wait(POLL_SECONDS)

@@ -15,7 +15,7 @@ from deploytrail.app.events.recording import Recorded, Said
 from deploytrail.errors import SenderError
 from deploytrail.trail import Receipt
 
-KEPT_BYTES_MAX: Final = 8 * 1024 * 1024
+KEPT_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of entries; as Python has them, their events take some five times as much."""
 
 

@@ -114,6 +114,10 @@ class Writer:
     def tally(self) -> Tally:
         return Tally(self._commits, self._events, self._count)
 
+    def is_writing(self) -> bool:
+        """Whether a commit is under way; from any thread."""
+        return bool(self._under_way)
+
     def end(self, *, seconds_max: float) -> bool:
         """Takes nothing more, and waits until what was taken is answered; whether it was."""
         with self._turn:

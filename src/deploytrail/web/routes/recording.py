@@ -49,7 +49,7 @@ from deploytrail.web.writer import Wanted
 PUBLISHED_SECONDS_MAX: Final = 10
 _POLL_SECONDS: Final = 0.1
 _READ_AT_ONCE_BYTES_MAX: Final = 256 * 1024
-_WITH_ENTRIES: Final = 4
+_WITH_ENTRIES: Final = 3
 """How much larger a body is together with its entries and disclosures in Base64, about."""
 _Read = TypeVar("_Read")
 
@@ -77,7 +77,10 @@ async def record(call: Call) -> Response:
             # Of what is answered, too, no more is in memory than there is room for.
             share.grow_to(_WITH_ENTRIES * len(raw))
         said = await _said(call, raw, written)
-        answers = await _written(call, said.events, len(raw))
+        size = len(raw)
+        # Its events stand by themselves now, for as long as they wait.
+        del raw
+        answers = await _written(call, said.events, size)
         told = await _told(call, answers)
     if not said.is_single:
         return json(AllRecorded(items=tuple(told)))
