@@ -21,7 +21,7 @@ from deploytrail.zstd import zstd
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of a body, as it is sent and as it is once unpacked."""
 BODY_SECONDS_MAX: Final = 60
-IN_FLIGHT_BYTES_MAX: Final = 48 * 1024 * 1024
+IN_FLIGHT_BYTES_MAX: Final = 32 * 1024 * 1024
 _STEP_BYTES: Final = 64 * 1024
 _YIELD_BYTES: Final = 1024 * 1024
 """After so much that was unpacked, others on the event loop have their turn."""

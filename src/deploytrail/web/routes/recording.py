@@ -75,7 +75,7 @@ async def record(call: Call) -> Response:
         call.server.metrics.received_bytes.add(len(raw))
         if call.query.include == "entry":
             # Of what is answered, too, no more is in memory than there is room for.
-            share.grow_to(_WITH_ENTRIES * len(raw))
+            share.grow_to(min(_WITH_ENTRIES * len(raw), body.IN_FLIGHT_BYTES_MAX))
         said = await _said(call, raw, written)
         size = len(raw)
         # Its events stand by themselves now, for as long as they wait.
