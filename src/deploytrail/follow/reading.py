@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, overload
 from deploytrail import entry
 from deploytrail.errors import Malformed
 from deploytrail.follow.view import Read
+from deploytrail.log.accounts import ERASED
 from deploytrail.log.reading import bundle_entries
 from deploytrail.log.store import LogReader, Reading
 from deploytrail.log.tiles import WIDTH
@@ -19,8 +20,7 @@ ENTRIES_MAX: Final = 4_096
 """As many at most in one piece: what is read in one moment, and kept in memory at a time."""
 BYTES_MAX: Final = 8_000_000
 """Where a piece ends sooner, at the end of the bundle: entries may be large."""
-_ERASED: Final = "audit.subject.erased"
-_SAYS_ERASED: Final = f'"action":"{_ERASED}"'.encode()
+_SAYS_ERASED: Final = f'"action":"{ERASED}"'.encode()
 
 Disclose = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
 """What the vault still has of what some entries list; it begins a moment of its own."""
@@ -104,7 +104,7 @@ def _erased(octets: bytes, index: int) -> tuple[str, ...]:
     """The subjects that an entry says were erased; none where it only looks as if it did."""
     fields = parsed(octets, index)
     targets = fields.get("targets")
-    if fields.get("action") != _ERASED or not isinstance(targets, list):
+    if fields.get("action") != ERASED or not isinstance(targets, list):
         return ()
     ids = (target.get("id") for target in targets if isinstance(target, dict))
     return tuple(id for id in ids if isinstance(id, str))

@@ -35,7 +35,8 @@ class Copy:
             shutil.copytree(self._kept / name, path)
 
 
-def test_a_trail_that_was_set_back_is_refused_told_and_found(there: Place, bob: Neighbour) -> None:
+def seen_further(there: Place, bob: Neighbour) -> tuple[Path, Copy]:
+    """Bob's policy, and the trail as it was before he cosigned five more entries."""
     pinned = named(there, bob)
     with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(2)
@@ -43,6 +44,11 @@ def test_a_trail_that_was_set_back_is_refused_told_and_found(there: Place, bob: 
     there.record(5)
     with closing(Asker(there.open(), there.clock, bob)) as asker:
         asker.tick(4)
+    return pinned, older
+
+
+def test_a_trail_that_was_set_back_is_refused_told_and_found(there: Place, bob: Neighbour) -> None:
+    pinned, older = seen_further(there, bob)
     seen = there.home.parent / "bobs-checkpoint"
     with there.opened() as trail:
         seen.write_bytes(bob.cosigned(trail.origin))
@@ -68,13 +74,7 @@ def test_a_trail_that_was_set_back_is_refused_told_and_found(there: Place, bob: 
 def test_a_trail_that_forked_is_refused_told_and_found_for_good(
     there: Place, bob: Neighbour, asking: Asks
 ) -> None:
-    pinned = named(there, bob)
-    with closing(Asker(there.open(), there.clock, bob)) as asker:
-        asker.tick(2)
-    older = Copy(there)
-    there.record(5)
-    with closing(Asker(there.open(), there.clock, bob)) as asker:
-        asker.tick(4)
+    pinned, older = seen_further(there, bob)
     older.restore()
     there.record(20)
     asker = asking(bob)

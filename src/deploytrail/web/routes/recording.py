@@ -51,7 +51,7 @@ _POLL_SECONDS: Final = 0.1
 _READ_AT_ONCE_BYTES_MAX: Final = 256 * 1024
 _WITH_ENTRIES: Final = 3
 """How much larger a body is together with its entries and disclosures in Base64, about."""
-_Read = TypeVar("_Read")
+_Answer = TypeVar("_Answer")
 
 
 class Recording(Struct, frozen=True, kw_only=True):
@@ -165,7 +165,7 @@ async def _is_published(call: Call, index: int) -> bool:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _read(call: Call, question: Callable[[ServedTrail], _Read]) -> _Read:
+async def _read(call: Call, question: Callable[[ServedTrail], _Answer]) -> _Answer:
     """Of what is logged already: whoever sent it is not refused because others read."""
     deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
     while True:
