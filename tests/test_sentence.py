@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from deploytrail.actions import CATALOGUE, summary
 from deploytrail.event import Event
 from deploytrail.sentence import counted
+from tests.events import events
+from tests.searching import examples
 
 UPDATED: dict[str, Any] = {
     "action": "resource.updated",
@@ -205,3 +209,10 @@ COUNTED = {
 @pytest.mark.parametrize("words", COUNTED)
 def test_one_is_no_plural(words: str) -> None:
     assert counted(*COUNTED[words]) == words
+
+
+@examples(100)
+@given(events(), st.sampled_from(sorted(CATALOGUE)))
+def test_an_event_is_told_as_its_json_is(event: Event, action: str) -> None:
+    said = structs.replace(event, action=action)
+    assert summary(said) == summary(msgspec.to_builtins(said))

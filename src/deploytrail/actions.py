@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, get_args
+from typing import Final, NoReturn, get_args
 
 from msgspec import Struct, structs
 
@@ -260,17 +260,16 @@ def _not_a_uuid7(text: str) -> str:
     )
 
 
-def summary(event: Mapping[str, Any]) -> str:
-    """One sentence about an event as a plain dict, e.g. of `trail.Shown.event`.
+def summary(event: sentence.Spoken) -> str:
+    """One sentence about an event: a plain dict, e.g. of `trail.Shown.event`, or an `Event`.
 
     Never raises: what is absent, concealed or erased is said in general words. Foreign text
     stands in it as it came; a terminal gets it through `printable.printable`.
     """
-    name = event.get("action")
+    name, stated = sentence.value_of(event, "action"), sentence.value_of(event, "outcome")
     action = CATALOGUE.get(name) if isinstance(name, str) else None
     if action is None:
         return f"{sentence.actor(event)} did {name if isinstance(name, str) else 'something'}"
-    stated = event.get("outcome")
     if not isinstance(stated, str) or stated == outcome(action.name):
         return sentence.rendered(action.sentence, event)
     attempted = sentence.attempted(action.sentence, stated)

@@ -2,22 +2,30 @@
 
 `{field|words}` says what stands there when the field is absent, `{target,unit|words}` tries one
 after the other, `[ in {environment}]` is left out when one of its fields is absent. Pure, and never
-an exception because of an event: every value may be absent, concealed or of another type.
+an exception because of an event: every value may be absent, concealed or of another type. An event
+is a plain dict, or an `Event` as it is before anything of it is concealed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
+import msgspec
 
-def rendered(template: str, event: Mapping[str, Any]) -> str:
-    """The template filled from an event as a plain dict. Foreign text stands in it as it came."""
-    return "".join(_said(piece, event) or "" for piece in _pieces(template))
+Spoken = Mapping[str, Any] | msgspec.Struct
+"""What a sentence is about."""
 
 
+def rendered(template: str, event: Spoken) -> str:
+    """The template filled from an event. Foreign text stands in it as it came."""
+    said = [piece if isinstance(piece, str) else piece.said(event) for piece in _pieces(template)]
+    return "".join([text for text in said if text])
+
+
+@cache
 def attempted(template: str, outcome: str) -> str | None:
     """The template about what was not done, or perhaps not; None where it has no such form."""
     found = _begins_with_verb(template)
@@ -74,16 +82,27 @@ def counted(number: int, noun: str) -> str:
 
 
 class _Blank(NamedTuple):
-    """A place of a sentence: the fields that may fill it, in order, and the words if none does."""
+    """A place of a sentence: what may fill it, in order, and the words if nothing does."""
 
-    fields: tuple[str, ...]
+    readers: tuple[Callable[[Spoken], str | None], ...]
     otherwise: str | None
+
+    def said(self, event: Spoken) -> str | None:
+        for read in self.readers:
+            value = read(event)
+            if value:
+                return value
+        return self.otherwise
 
 
 class _Optional(NamedTuple):
     """A part of a sentence that is left out when one of its fields is absent."""
 
     pieces: tuple[str | _Blank, ...]
+
+    def said(self, event: Spoken) -> str | None:
+        said = [piece if isinstance(piece, str) else piece.said(event) for piece in self.pieces]
+        return None if None in said else "".join(filter(None, said))
 
 
 @cache
@@ -105,17 +124,17 @@ def _blank_or_text(part: str) -> str | _Blank:
     if not part.startswith("{"):
         return part
     fields, _, otherwise = part[1:-1].partition("|")
-    return _Blank(tuple(fields.split(",")), otherwise or None)
+    return _Blank(tuple(FIELDS[field] for field in fields.split(",")), otherwise or None)
 
 
-def _said(piece: str | _Blank | _Optional, event: Mapping[str, Any]) -> str | None:
-    if isinstance(piece, str):
-        return piece
-    if isinstance(piece, _Optional):
-        parts = [_said(inner, event) for inner in piece.pieces]
-        return "".join(part for part in parts if part) if None not in parts else ""
-    values = (FIELDS[field](event) for field in piece.fields)
-    return next((value for value in values if value), piece.otherwise)
+_OBJECT: Final = (dict, msgspec.Struct)
+
+
+def value_of(holder: Any, name: str) -> Any:
+    """What stands under a name in an event or a part of it; None where nothing does."""
+    if isinstance(holder, dict):
+        return holder.get(name)
+    return getattr(holder, name, None) if isinstance(holder, msgspec.Struct) else None
 
 
 _TEXT_MAX: Final = 120
@@ -127,25 +146,25 @@ def _text(value: Any) -> str | None:
     return value if len(value) <= _TEXT_MAX else value[: _TEXT_MAX - 1] + "…"
 
 
-def _field(*path: str) -> Callable[[Mapping[str, Any]], str | None]:
-    def read(event: Mapping[str, Any]) -> str | None:
+def _field(*path: str) -> Callable[[Spoken], str | None]:
+    def read(event: Spoken) -> str | None:
         value: Any = event
         for step in path:
-            value = value.get(step) if isinstance(value, Mapping) else None
+            value = value_of(value, step)
         return _text(value)
 
     return read
 
 
-def _first(*readers: Callable[[Mapping[str, Any]], str | None]) -> Callable[..., str | None]:
+def _first(*readers: Callable[[Spoken], str | None]) -> Callable[..., str | None]:
     return lambda event: next((found for read in readers if (found := read(event))), None)
 
 
-def actor(event: Mapping[str, Any], *, mark: str = "") -> str:
+def actor(event: Spoken, *, mark: str = "") -> str:
     """Who acted, and for whom; `mark` stands behind each of them who only claims to be it."""
-    who = _marked(event.get("actor"), mark)
-    principal = event.get("on_behalf_of")
-    return f"{who} for {_marked(principal, mark)}" if isinstance(principal, Mapping) else who
+    who = _marked(value_of(event, "actor"), mark)
+    principal = value_of(event, "on_behalf_of")
+    return f"{who} for {_marked(principal, mark)}" if isinstance(principal, _OBJECT) else who
 
 
 def _marked(actor: Any, mark: str) -> str:
@@ -154,10 +173,9 @@ def _marked(actor: Any, mark: str) -> str:
 
 def _is_claimed(actor: Any) -> bool:
     """Nobody proved it: assurance 0, or no word about that."""
-    if not isinstance(actor, Mapping) or actor.get("type") not in {"user", "service", "agent"}:
+    if value_of(actor, "type") not in ("user", "service", "agent"):
         return False
-    auth = actor.get("auth")
-    return not (isinstance(auth, Mapping) and auth.get("assurance"))
+    return not value_of(value_of(actor, "auth"), "assurance")
 
 
 _NOBODY: Final = {
@@ -172,28 +190,32 @@ _NOBODY: Final = {
 
 def _person(actor: Any) -> str:
     """A name, else an id; else its type tells: only of these types an entry always had an id."""
-    if not isinstance(actor, Mapping):
-        return "someone"
-    kind = actor.get("type")
+    kind = value_of(actor, "type")
     nobody = _NOBODY.get(kind, "someone") if isinstance(kind, str) else "someone"
-    return _text(actor.get("name")) or _text(actor.get("id")) or nobody
+    return _text(value_of(actor, "name")) or _text(value_of(actor, "id")) or nobody
 
 
-def _target(event: Mapping[str, Any]) -> str | None:
-    targets = event.get("targets")
-    if not isinstance(targets, list | tuple) or not targets or not isinstance(targets[0], Mapping):
+def _targets(event: Spoken) -> Sequence[Any]:
+    targets = value_of(event, "targets")
+    return targets if isinstance(targets, list | tuple) else ()
+
+
+def _target(event: Spoken) -> str | None:
+    targets = _targets(event)
+    if not targets:
         return None
-    names = [_text(targets[0].get("name")), _text(targets[0].get("id"))]
+    names = [_text(value_of(targets[0], "name")), _text(value_of(targets[0], "id"))]
+    action = str(value_of(event, "action"))
     # A resource is known by its address; what its provider calls it is often a random id.
-    if str(event.get("action")).startswith(("resource.", "drift.", "state.")):
+    if action.startswith(("resource.", "drift.", "state.")):
         names.reverse()
     first = names[0] or names[1]
-    if first and str(event.get("action")).startswith("state.output."):
+    if first and action.startswith("state.output."):
         first = first.removeprefix("output.")
     return f"{first} and {len(targets) - 1} more" if first and len(targets) > 1 else first
 
 
-def _artifact(event: Mapping[str, Any]) -> str | None:
+def _artifact(event: Spoken) -> str | None:
     name = _field("artifact", "id")(event)
     version = _field("artifact", "version")(event)
     return f"{name} {version}" if name and version else name or _target(event)
@@ -210,9 +232,10 @@ _COUNTS: Final = {
 }
 
 
-def _plan(event: Mapping[str, Any], *, is_done: bool = False) -> str | None:
-    plan = event.get("plan")
-    if not isinstance(plan, Mapping):
+def _plan(event: Spoken, *, is_done: bool = False) -> str | None:
+    # Of an `Event`, too, as its fields are called in JSON: one of them is a keyword.
+    plan = msgspec.to_builtins(value_of(event, "plan"))
+    if not isinstance(plan, dict):
         return None
     counts = {word: count for word in _COUNTS if isinstance(count := plan.get(word), int)}
     replaced = counts.get("replace", 0)
@@ -227,25 +250,23 @@ def _plan(event: Mapping[str, Any], *, is_done: bool = False) -> str | None:
     return ", ".join(said) or "no changes"
 
 
-def _change(event: Mapping[str, Any]) -> str | None:
+def _change(event: Spoken) -> str | None:
     """What became of the first target, where it is one that came or went."""
-    targets = event.get("targets")
-    if not isinstance(targets, list | tuple) or not targets or not isinstance(targets[0], Mapping):
-        return None
-    change = targets[0].get("change")
+    change = value_of(_targets(event)[0], "change") if _targets(event) else None
     return {"create": "was created", "delete": "was removed"}.get(str(change))
 
 
-def _command(event: Mapping[str, Any]) -> str | None:
-    command = event.get("command")
-    if not isinstance(command, Mapping) or not isinstance(command.get("tool"), str):
+def _command(event: Spoken) -> str | None:
+    command = value_of(event, "command")
+    tool = value_of(command, "tool")
+    if not isinstance(tool, str):
         return None
-    arguments = command.get("arguments")
+    arguments = value_of(command, "arguments")
     words = arguments if isinstance(arguments, list | tuple) else ()
-    return _text(" ".join([command["tool"], *(word for word in words if isinstance(word, str))]))
+    return _text(" ".join([tool, *(word for word in words if isinstance(word, str))]))
 
 
-FIELDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str | None]]] = {
+FIELDS: Final[Mapping[str, Callable[[Spoken], str | None]]] = {
     "actor": actor,
     "target": _target,
     "unit": _first(_field("where", "unit"), _field("where", "raw", "application")),

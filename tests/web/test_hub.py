@@ -14,7 +14,7 @@ from deploytrail.event import EventId
 from deploytrail.query.tree import EVERYTHING
 from deploytrail.trail import Receipt, Shown
 from deploytrail.web import hub as hubs
-from deploytrail.web.hub import Client, Hub
+from deploytrail.web.hub import Client, Hub, New
 from deploytrail.web.matching import READ_AT_ONCE_CHARACTERS_MAX, Matching, everything
 from tests.events import event
 
@@ -57,7 +57,7 @@ class FakeLog:
         """Nothing is open."""
 
 
-def sent(one: Shown) -> bytes:
+def sent(one: New) -> bytes:
     return b"%d " % one.index
 
 

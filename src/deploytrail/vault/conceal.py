@@ -45,7 +45,6 @@ _Entry: Final[Any] = msgspec.defstruct(
     gc=False,
 )
 
-_plain: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _holders: Final = attrgetter(*(block.path[0] for block in BLOCKS))
 _Hidden = str | tuple[str | None, ...] | bytes
 """What a block hides: a text, texts in the order of `names`, or values as canonical JSON."""
@@ -234,16 +233,16 @@ def _time(moment: datetime) -> datetime | str:
     return moment if moment.microsecond and moment.tzinfo is UTC else rfc3339(moment)
 
 
-def unconcealed(event: Event, *, body: bytes, observed: str, logged: str) -> dict[str, Any]:
-    """The event as `reveal` gives it of its entry, as long as nothing of it is erased.
+def unconcealed(event: Event, *, body: bytes, observed: str, logged: str) -> bytes:
+    """The event as `reveal` gives it of its entry, in JSON, as long as nothing of it is erased.
 
-    `body` is the hash that stands in the entry, `observed` as for `conceal`. It costs a tenth.
+    `body` is the hash that stands in the entry, `observed` as for `conceal`.
     """
     found = _Entry(*_of_event(event))
     _write_times(found, event, observed)
     found.source = structs.replace(event.source, body=base64url(body))
     found.logged = logged
-    return _plain(msgspec.json.encode(found))
+    return msgspec.json.encode(found)
 
 
 def reveal(found: dict[str, Any], disclosure_of: Callable[[bytes], bytes | None]) -> Revealed:

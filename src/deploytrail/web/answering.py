@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from deploytrail.actions import summary
 from deploytrail.app.events.document import receipt_of
-from deploytrail.trail import Shown
+from deploytrail.app.events.fresh import Fresh
+from deploytrail.trail import Receipt, Shown
 from deploytrail.web.replies import EventShown
 from deploytrail.web.route import JSON
 
@@ -35,6 +36,34 @@ def tagged(request: Request, octets: bytes, media: str) -> Response:
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
     return Response(octets, headers=headers, media_type=media)
+
+
+class _FreshShown(msgspec.Struct, gc=False):
+    """As `EventShown`, of an event that is in JSON already; of a new one nothing is withheld."""
+
+    id: str
+    index: int
+    leaf: str
+    logged: str
+    summary: str
+    event: msgspec.Raw
+    withheld: tuple[()]
+    receipt: Receipt
+
+
+def fresh_shown(one: Fresh) -> object:
+    """To be encoded: the same bytes as of what the trail shows of it later."""
+    receipt = one.receipt
+    return _FreshShown(
+        id=receipt.id,
+        index=receipt.index,
+        leaf=receipt.leaf,
+        logged=receipt.logged,
+        summary=summary(one.event),
+        event=msgspec.Raw(one.json),
+        withheld=(),
+        receipt=receipt,
+    )
 
 
 def shown(one: Shown, origin: str) -> EventShown:

@@ -8,11 +8,10 @@ from typing import Final, NamedTuple
 
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
-from deploytrail.trail import Shown
 from deploytrail.web.application import Application
 from deploytrail.web.body import Budget
 from deploytrail.web.call import Server
-from deploytrail.web.hub import Hub
+from deploytrail.web.hub import Hub, New
 from deploytrail.web.journal import Journal
 from deploytrail.web.knowing import Authenticate, Knowing, Recognise
 from deploytrail.web.matching import Compile, Matching
@@ -107,5 +106,5 @@ class Assembled:
         else:
             self._parts.journal.fault(error)
 
-    def _sent(self, one: Shown) -> bytes:
+    def _sent(self, one: New) -> bytes:
         return tailing.sent(one, self._parts.origin)

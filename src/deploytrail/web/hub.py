@@ -16,10 +16,11 @@ from itertools import accumulate
 from typing import Any, Final, Protocol
 
 from deploytrail.app.events.asked_event import asked_event
-from deploytrail.app.events.fresh import fresh
+from deploytrail.app.events.fresh import Fresh, fresh
 from deploytrail.app.events.recording import Recorded
 from deploytrail.errors import SenderError
 from deploytrail.log.accounts import ERASED
+from deploytrail.sentence import value_of
 from deploytrail.trail import Shown
 from deploytrail.web.matching import Matches, everything
 from deploytrail.web.overheard import Overheard
@@ -48,16 +49,20 @@ class Following(Protocol):
     def close(self) -> None: ...
 
 
+New = Shown | Fresh
+"""An entry, read from the log or heard of by the writer."""
+
+
 class Run:
     """Entries from index `first` up to, not including, `until`, as they are sent."""
 
-    def __init__(self, first: int, shown: Sequence[Shown], sent: Callable[[Shown], bytes]) -> None:
+    def __init__(self, first: int, shown: Sequence[New], sent: Callable[[New], bytes]) -> None:
         self.first = first
         self.until = first + len(shown)
         pieces = [sent(one) for one in shown]
         self._ends = list(accumulate(map(len, pieces), initial=0))
         self._whole = b"".join(pieces)
-        self.is_erasing = any(one.event.get("action") == ERASED for one in shown)
+        self.is_erasing = any(value_of(one.event, "action") == ERASED for one in shown)
         """Whether it says that somebody was erased."""
         self._shown = shown
         self._events: list[dict[str, Any]] | None = None
@@ -72,7 +77,8 @@ class Run:
         if matches is everything or matches in self._wanted:
             return
         if self._events is None:
-            self._events = [asked_event(one) for one in self._shown]
+            read = (one.shown() if isinstance(one, Fresh) else one for one in self._shown)
+            self._events = [asked_event(one) for one in read]
         pairs = enumerate(self._events, self.first)
         self._wanted[matches] = [index for index, one in pairs if matches(one)]
 
@@ -131,7 +137,7 @@ class Hub:
     def __init__(
         self,
         opened: Callable[[], Following],
-        sent: Callable[[Shown], bytes],
+        sent: Callable[[New], bytes],
         failed: Callable[[Exception], None] = lambda _: None,
         *,
         is_writing: Callable[[], bool] = lambda: False,
@@ -284,7 +290,7 @@ class Hub:
         self._wake.wait(POLL_SECONDS)
         self._wake.clear()
 
-    def _deliver(self, first: int, shown: Sequence[Shown]) -> int:
+    def _deliver(self, first: int, shown: Sequence[New]) -> int:
         """Hands a run over to the event loop, soon; few may wait there. The index behind it."""
         run = Run(first, shown, self._sent)
         for matches in self._asked if shown else ():

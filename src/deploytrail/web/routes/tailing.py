@@ -13,13 +13,13 @@ from starlette.responses import Response, StreamingResponse
 
 from deploytrail.access.principal import Permission
 from deploytrail.app.events.asked_event import asked_event
+from deploytrail.app.events.fresh import Fresh
 from deploytrail.errors import Malformed, Overloaded
 from deploytrail.query.tree import Filter
-from deploytrail.trail import Shown
 from deploytrail.web import sse
-from deploytrail.web.answering import encoded, shown
+from deploytrail.web.answering import encoded, fresh_shown, shown
 from deploytrail.web.call import Call, Server
-from deploytrail.web.hub import CLIENTS_MAX, Client
+from deploytrail.web.hub import CLIENTS_MAX, Client, New
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Part, Reply, Route
 from deploytrail.web.routes.searching import Query
@@ -51,9 +51,10 @@ class Tailing(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-def sent(one: Shown, origin: str) -> bytes:
+def sent(one: New, origin: str) -> bytes:
     """An event as it is sent to everybody."""
-    return sse.event(one.index, encoded(shown(one, origin)))
+    written = fresh_shown(one) if isinstance(one, Fresh) else shown(one, origin)
+    return sse.event(one.index, encoded(written))
 
 
 async def tail(call: Call) -> Response:
