@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
@@ -44,24 +44,24 @@ class FakeRecording:
     def record_heard(self, batch: Sequence[Heard]) -> Answers:
         return self._commit(batch)
 
-    def record_heard_all(self, batches: Iterable[Sequence[Heard]]) -> Iterator[Answers]:
+    def record_heard_all(
+        self, batches: Iterable[Sequence[Heard]], *, told: Callable[[Answers], None]
+    ) -> None:
         waiting: Sequence[Heard] | None = None
         for batch in batches:
             # As the real one: the next is made ready while one commits.
             if any(one.body == b"poison" for one in batch):
                 raise RuntimeError("a fault of ours")
             if waiting is not None:
-                yield self._commit(waiting)
+                told(self._commit(waiting))
             waiting = batch
         if waiting is not None:
-            yield self._commit(waiting)
+            told(self._commit(waiting))
 
     def close(self) -> None:
         self.is_closed = True
 
     def _commit(self, batch: Sequence[Heard]) -> Answers:
-        if not batch:
-            return []
         if any(one.body == b"poison" for one in batch):
             raise RuntimeError("a fault of ours")
         assert self.gate.wait(SECONDS)
@@ -256,6 +256,8 @@ class Counting(FakeRecording):
 
     overlapped = 0
 
-    def record_heard_all(self, batches: Iterable[Sequence[Heard]]) -> Iterator[Answers]:
+    def record_heard_all(
+        self, batches: Iterable[Sequence[Heard]], *, told: Callable[[Answers], None]
+    ) -> None:
         self.overlapped += 1
-        return super().record_heard_all(batches)
+        super().record_heard_all(batches, told=told)

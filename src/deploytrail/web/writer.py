@@ -32,15 +32,21 @@ Answers = list[Recorded | SenderError]
 
 
 class Recording(Protocol):
-    """What the writer needs of a trail; used by its thread alone."""
+    """What the writer needs of a trail; used by its thread alone.
+
+    `told` is called once for each batch, in order, in that thread or another; where something
+    fails, for none that comes behind it.
+    """
 
     def record_heard(self, batch: Sequence[Heard]) -> Answers: ...
-    def record_heard_all(self, batches: Iterable[Sequence[Heard]]) -> Iterator[Answers]: ...
+    def record_heard_all(
+        self, batches: Iterable[Sequence[Heard]], *, told: Callable[[Answers], None]
+    ) -> None: ...
     def close(self) -> None: ...
 
 
 class Wanted(NamedTuple):
-    """The events of one request, and whom to tell; `told` is called in the writer's thread."""
+    """The events of one request, and whom to tell; `told` is called in a thread of the writer's."""
 
     events: Sequence[Heard]
     size_bytes: int
@@ -61,7 +67,8 @@ _Group = list[Wanted]
 class Writer:
     """One thread with a trail of its own. `offer` may be called from any thread.
 
-    `committed` is called in the writer's thread, and must not wait.
+    `committed` is called in a thread of the writer's, for one commit after the other, and must not
+    wait.
     """
 
     def __init__(
@@ -142,8 +149,13 @@ class Writer:
     def _write(self, trail: Recording) -> None:
         """Until the end, or until something fails."""
         try:
-            for answers in self._answered(trail):
-                self._settle(self._under_way.popleft(), answers)
+            while (group := self._next(wait=True)) is not None:
+                self._under_way.append(group)
+                events = _events(group)
+                if len(events) < self._overlapped_min:
+                    self._logged(trail.record_heard(events))
+                else:
+                    trail.record_heard_all(self._batches(events), told=self._logged)
         except Busy as error:
             # Whoever waited for the lock as long as is allowed does not wait once more. Some may be
             # stored all the same: whoever sends them again is told so.
@@ -154,26 +166,16 @@ class Writer:
             while self._under_way:
                 self._repeat(trail, self._under_way.popleft())
 
-    def _answered(self, trail: Recording) -> Iterator[Answers]:
-        """One group after the other, each under way until it was answered."""
-        while (group := self._next(wait=True)) is not None:
-            self._under_way.append(group)
-            events = _events(group)
-            if len(events) < self._overlapped_min:
-                yield trail.record_heard(events)
-            else:
-                yield from trail.record_heard_all(self._batches(events))
-
     def _batches(self, first: Sequence[Heard]) -> Iterator[Sequence[Heard]]:
-        """The first, and what waits, a commit at a time, until nothing does.
-
-        Where nothing waits while a commit is under way, an empty batch: with it comes the answer.
-        """
+        """The first, and what waits, a commit at a time, until nothing does."""
         yield first
-        while any(self._under_way):
-            group = self._next(wait=False) or []
+        while group := self._next(wait=False):
             self._under_way.append(group)
             yield _events(group)
+
+    def _logged(self, answers: Answers) -> None:
+        """What became of the group that was first under way."""
+        self._settle(self._under_way.popleft(), answers)
 
     def _next(self, *, wait: bool) -> _Group | None:
         """What waits. Where nothing does it is waited for, or nothing is taken; None at the end."""
@@ -216,8 +218,6 @@ class Writer:
         return group
 
     def _settle(self, group: _Group, answers: Answers) -> None:
-        if not group:
-            return
         self._commits += 1
         self._events += len(answers)
         self._committed(answers)
@@ -229,8 +229,6 @@ class Writer:
 
     def _repeat(self, trail: Recording, group: _Group) -> None:
         """A group whose commit failed, or was never begun."""
-        if not group:
-            return
         try:
             self._settle(group, trail.record_heard(_events(group)))
         except Fenced as error:

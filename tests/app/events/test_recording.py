@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from msgspec import structs
 
 from deploytrail import entry
-from deploytrail.app.events.recording import receipt, submission
+from deploytrail.app.events.claimed import Heard
+from deploytrail.app.events.recording import Recorded, receipt, submission
 from deploytrail.app.trails.directory import DirectoryTrail, open_directory
-from deploytrail.errors import Conflict, Malformed, NotFound, TooLarge
+from deploytrail.errors import Conflict, Malformed, NotFound, SenderError, TooLarge
 from deploytrail.event import Actor, Event, Reason, Source, Target
 from deploytrail.log import commit, plan
 from deploytrail.log.commit import StateChange
@@ -27,6 +29,8 @@ from tests.fakes import FakeClock
 from tests.log.entries import Told
 from tests.log.trees import leaf
 from tests.verified import verified
+
+SECONDS = 20
 
 
 def receipts(answers: list[object]) -> list[Receipt]:
@@ -290,20 +294,44 @@ def test_batches_made_ready_before_an_erasure_name_nobody_who_was_erased(
     record(trail, event())
     erased: list[str] = []
 
-    def batches() -> Iterator[list[bytes]]:
-        yield [body()]
+    def batches() -> Iterator[list[Heard]]:
+        yield [Heard(body())]
         with open_directory(clock=clock, environment=environment) as other:
             erased.append(erase(other, "github:alice"))
         for _ in range(3):
-            yield [body()]
+            yield [Heard(body())]
 
-    answers = [answer for batch in trail.record_json_all(batches()) for answer in batch]
-    entries = verified(trail.store, receipts(list(answers)))
+    heard: list[list[Recorded | SenderError]] = []
+    trail.record_heard_all(batches(), told=heard.append)
+    assert [len(batch) for batch in heard] == [1, 1, 1, 1]
+    answers = [one.receipt for batch in heard for one in batch if isinstance(one, Recorded)]
+    entries = verified(trail.store, answers)
     (told,) = [at for at, octets in enumerate(entries) if b"audit.subject.erased" in octets]
     for octets in entries[told + 1 :]:
         assert erased[0] not in entry.fields(octets)["subjects"].values()
     trail.publish()
     assert {one.state for at in range(len(entries)) for one in withheld(trail, at)} == {"redacted"}
+
+
+def test_a_batch_is_told_once_it_is_logged_and_not_when_the_next_is_ready(
+    trail: DirectoryTrail,
+) -> None:
+    heard: list[list[Recorded | SenderError]] = []
+    is_told = threading.Event()
+
+    def tell(answers: list[Recorded | SenderError]) -> None:
+        heard.append(answers)
+        is_told.set()
+
+    def batches() -> Iterator[list[Heard]]:
+        for _ in range(3):
+            is_told.clear()
+            yield [Heard(body())]
+            assert is_told.wait(SECONDS)
+
+    trail.record_heard_all(batches(), told=tell)
+    found = [one.receipt.index for batch in heard for one in batch if isinstance(one, Recorded)]
+    assert found == [0, 1, 2]
 
 
 def test_what_is_remembered_of_stored_disclosures_ends_with_the_epoch(

@@ -5,7 +5,7 @@ One event that can't be recorded stops none of the others: its error is its answ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -76,6 +76,10 @@ class _Batch(NamedTuple):
     entries: list[Prepared]
 
 
+Told = Callable[[list[Recorded | SenderError]], None]
+"""Hears what became of a batch."""
+
+
 class _Committing(NamedTuple):
     """A batch that is being committed, and what it was made of, should it be made anew."""
 
@@ -141,19 +145,14 @@ class Recorder:
             return [_receipt(one) for one in self._merged(batch, placed)]
         raise Busy(_EPOCH_CHANGES)
 
-    def record_all(
-        self, batches: Iterable[Sequence[Submission | SenderError]]
-    ) -> Iterator[list[Receipt | SenderError]]:
-        """As `recorded_all`, receipts alone."""
-        return map(_receipts, self.recorded_all(batches))
-
     def recorded_all(
-        self, batches: Iterable[Sequence[Submission | SenderError]]
-    ) -> Iterator[list[Recorded | SenderError]]:
+        self, batches: Iterable[Sequence[Submission | SenderError]], *, told: Told
+    ) -> None:
         """As `recorded` for each batch, in order; while one commits, the next is made ready.
 
         Committing mostly waits for the disk and for SQLite, which leave the interpreter alone. A
         batch is read only once the one before it was made ready, so at most two are in memory.
+        `told` hears of each as soon as it is in the log, mostly in the thread that commits.
         """
         # Only who imports many batches needs it; a wrapped command waits for each import.
         from concurrent.futures import ThreadPoolExecutor
@@ -163,20 +162,25 @@ class Recorder:
             for submissions in batches:
                 batch = self._prepare(submissions)
                 if waiting is not None:
-                    yield self._answered(waiting)
-                placed = committing.submit(self._append, batch)
+                    self._finish(waiting, told)
+                placed = committing.submit(self._appended, batch, told)
                 waiting = _Committing(submissions, batch, placed)
             if waiting is not None:
-                yield self._answered(waiting)
+                self._finish(waiting, told)
 
-    def _answered(self, waiting: _Committing) -> list[Recorded | SenderError]:
+    def _appended(self, batch: _Batch, told: Told) -> list[Answer]:
+        placed = self._append(batch)
+        told(self._merged(batch, placed))
+        return placed
+
+    def _finish(self, waiting: _Committing, told: Told) -> None:
         try:
             placed = waiting.placed.result()
         except StaleEpoch:
             self._start_over()
-            return self.recorded(waiting.submissions)
-        self._remember(waiting.batch.entries, placed)
-        return self._merged(waiting.batch, placed)
+            told(self.recorded(waiting.submissions))
+        else:
+            self._remember(waiting.batch.entries, placed)
 
     def _append(self, batch: _Batch, state: Sequence[StateChange] = ()) -> list[Answer]:
         if not batch.entries:

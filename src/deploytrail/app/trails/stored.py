@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -17,7 +17,7 @@ from deploytrail.app.cosigning.policies import accepted_note, in_force
 from deploytrail.app.events.claimed import Heard, heard
 from deploytrail.app.events.listing import Listing
 from deploytrail.app.events.reading import Showing, StoredVault, attached, find_event
-from deploytrail.app.events.recording import Recorded, Recorder, submission
+from deploytrail.app.events.recording import Recorded, Recorder, Told, submission
 from deploytrail.app.events.signed import Signed, inclusion
 from deploytrail.clock import Clock, microseconds
 from deploytrail.errors import Incomplete, SenderError
@@ -101,22 +101,15 @@ class StoredTrail(Listing[Reader], ABC):
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return self.recorder.record([heard(Heard(body)) for body in bodies])
 
-    def record_json_all(
-        self, batches: Iterable[Sequence[bytes]]
-    ) -> Iterator[list[Receipt | SenderError]]:
-        """As `record_json` for each batch, in order; one is made ready while another commits."""
-        heard_all = ([heard(Heard(body)) for body in batch] for batch in batches)
-        return self.recorder.record_all(heard_all)
-
     def record_heard(self, batch: Sequence[Heard]) -> list[Recorded | SenderError]:
         """As `record_json`, for events that came through several instances."""
         return self.recorder.recorded([heard(one) for one in batch])
 
-    def record_heard_all(
-        self, batches: Iterable[Sequence[Heard]]
-    ) -> Iterator[list[Recorded | SenderError]]:
-        """As `record_heard` for each batch; one is made ready while another commits."""
-        return self.recorder.recorded_all([heard(one) for one in batch] for batch in batches)
+    def record_heard_all(self, batches: Iterable[Sequence[Heard]], *, told: Told) -> None:
+        """As `record_heard` for each batch; one is made ready while another commits. `told` hears
+        of each as soon as it is in the log; see `Recorder.recorded_all`.
+        """
+        self.recorder.recorded_all(([heard(one) for one in batch] for batch in batches), told=told)
 
     def tokens(self) -> Tokens:
         """Those by which others use this trail, over a server."""
