@@ -26,7 +26,7 @@ from deploytrail.index.written import Written
 from deploytrail.query.fields import folded
 from deploytrail.query.words import concealed_texts, words
 
-_REMEMBERED_MAX: Final = 65_536
+_REMEMBERED_MAX: Final = 16_384
 _PRINCIPAL: Final = "/on_behalf_of"
 _PERSONS: Final = {"/actor": "actor", _PRINCIPAL: "for"}
 _BLOCKS: Final = (

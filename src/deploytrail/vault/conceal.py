@@ -88,7 +88,7 @@ class Concealer:
     `forget` must be called when the epoch changes: an erased disclosure is made and kept anew.
     """
 
-    def __init__(self, *, origin: str, body_key: bytes, remembered_max: int = 65_536) -> None:
+    def __init__(self, *, origin: str, body_key: bytes, remembered_max: int = 32_768) -> None:
         self.origin = origin
         self._body_key = body_key
         self._made: dict[tuple[bytes, str, _Hidden], Disclosure] = {}

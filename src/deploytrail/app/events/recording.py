@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _EPOCHS_TRIED_MAX: Final = 10
 _EPOCH_CHANGES: Final = f"epoch: changed {_EPOCHS_TRIED_MAX} times while concealing; try again"
-_STORED_MAX: Final = 200_000
+_STORED_MAX: Final = 65_536
 
 
 class Submission(NamedTuple):

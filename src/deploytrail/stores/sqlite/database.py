@@ -317,7 +317,7 @@ class Database:
         writer = self._writer
         self._made = refuse_foreign(writer, self._shape, self.path)
         writer.pragma("synchronous", "FULL")
-        writer.pragma("cache_size", -65_536)
+        writer.pragma("cache_size", -16_384)
         # An I/O error of an automatic checkpoint would never surface; ours are explicit.
         writer.wal_autocheckpoint(0)
         writer.set_wal_hook(self._note_wal_pages)
