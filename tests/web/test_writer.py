@@ -148,6 +148,19 @@ def test_what_waits_is_one_commit(started: Starting) -> None:
     writer.end(seconds_max=SECONDS)
 
 
+def test_all_who_are_in_a_commit_are_told_at_once() -> None:
+    recording = FakeRecording()
+    handed: list[Callable[[], None]] = []
+    writer = Writer(lambda: recording, hand_over=handed.append)
+    asking = [Asking(writer, b"%d" % at) for at in range(5)]
+    writer.start()
+    assert writer.end(seconds_max=SECONDS)
+    assert recording.commits == [5]
+    (tell,) = handed
+    tell()
+    assert [one.waited() for one in asking] == [[0], [1], [2], [3], [4]]
+
+
 @pytest.mark.parametrize("fault", [DiskFull("x"), CommitUnknown("x")])
 def test_a_commit_that_failed_is_asked_about_once_more(fault: Exception, started: Starting) -> None:
     recording = FakeRecording(fault)

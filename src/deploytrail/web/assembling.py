@@ -53,7 +53,10 @@ class Assembled:
         self.has_failed = False
         """Whether the server ends because it can't go on."""
         self._metrics = Metrics()
-        self.writer = Writer(parts.writing_opened, committed=self._committed)
+        self._loop = asyncio.get_running_loop()
+        self.writer = Writer(
+            parts.writing_opened, committed=self._committed, hand_over=self._hand_over
+        )
         self.hub = Hub(
             lambda: parts.reading_opened().trail,
             self._sent,
@@ -98,6 +101,9 @@ class Assembled:
     def _committed(self, answers: Answers) -> None:
         self._metrics.commit_events.observe(len(answers))
         self.hub.hear(answers)
+
+    def _hand_over(self, tell: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(tell)
 
     def _unread(self, error: Exception) -> None:
         """Nobody who listens hears anything until it is mended."""

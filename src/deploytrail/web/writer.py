@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from deploytrail.app.events.claimed import Heard
@@ -46,7 +47,7 @@ class Recording(Protocol):
 
 
 class Wanted(NamedTuple):
-    """The events of one request, and whom to tell; `told` is called in a thread of the writer's."""
+    """The events of one request, and whom to tell."""
 
     events: Sequence[Heard]
     size_bytes: int
@@ -68,7 +69,8 @@ class Writer:
     """One thread with a trail of its own. `offer` may be called from any thread.
 
     `committed` is called in a thread of the writer's, for one commit after the other, and must not
-    wait.
+    wait. What tells senders is handed to `hand_over`, once for all of a commit: each time a thread
+    is woken, it and the writer take the interpreter from one another.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class Writer:
         opened: Callable[[], Recording],
         *,
         committed: Callable[[Answers], None] = lambda _: None,
+        hand_over: Callable[[Callable[[], None]], None] = lambda tell: tell(),
         waiting_max: int = WAITING_EVENTS_MAX,
         overlapped_min: int = OVERLAPPED_EVENTS_MIN,
     ) -> None:
         self._opened = opened
         self._committed = committed
+        self._hand_over = hand_over
         self._waiting_max = waiting_max
         self._overlapped_min = overlapped_min
         self._turn = threading.Condition()
@@ -221,11 +225,7 @@ class Writer:
         self._commits += 1
         self._events += len(answers)
         self._committed(answers)
-        at = 0
-        for wanted in group:
-            until = at + len(wanted.events)
-            wanted.told(answers[at:until])
-            at = until
+        self._hand_over(partial(_tell, group, answers))
 
     def _repeat(self, trail: Recording, group: _Group) -> None:
         """A group whose commit failed, or was never begun."""
@@ -251,9 +251,9 @@ class Writer:
             self._count = 0
         self._refuse(waiting, error)
 
-    def _refuse(self, group: Iterable[Wanted], error: Exception) -> None:
-        for wanted in group:
-            wanted.told(error)
+    def _refuse(self, group: _Group, error: Exception) -> None:
+        if group:
+            self._hand_over(partial(_tell_error, group, error))
 
     def _has_ended(self) -> bool:
         with self._turn:
@@ -262,3 +262,16 @@ class Writer:
 
 def _events(group: _Group) -> list[Heard]:
     return [event for wanted in group for event in wanted.events]
+
+
+def _tell(group: _Group, answers: Answers) -> None:
+    at = 0
+    for wanted in group:
+        until = at + len(wanted.events)
+        wanted.told(answers[at:until])
+        at = until
+
+
+def _tell_error(group: _Group, error: Exception) -> None:
+    for wanted in group:
+        wanted.told(error)

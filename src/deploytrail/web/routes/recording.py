@@ -113,13 +113,8 @@ async def _written(call: Call, said: Sequence[Heard | SenderError], size: int) -
     events = [each for each in said if isinstance(each, Heard)]
     written: Written = []
     if events:
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Written] = loop.create_future()
-
-        def told(answers: Written | Exception) -> None:
-            loop.call_soon_threadsafe(_tell, waiting, answers)
-
-        call.server.writer.offer(Wanted(events, size, told))
+        waiting: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        call.server.writer.offer(Wanted(events, size, partial(_tell, waiting)))
         written = await waiting
     rest = iter(written)
     return [next(rest) if isinstance(each, Heard) else each for each in said]
