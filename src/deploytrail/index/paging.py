@@ -18,7 +18,8 @@ from deploytrail.index.segment import CHUNK_ENTRIES
 from deploytrail.query.tree import Order
 
 _Bound = tuple[int, int]
-_MASK = (1 << CHUNK_ENTRIES) - 1
+_NONE = bytes(CHUNK_ENTRIES >> 3)
+"""A chunk in which nothing matches."""
 
 
 class _Opened(NamedTuple):
@@ -103,13 +104,13 @@ def _chunks(
     opened = _Opened(part, certain, possible)
     width = CHUNK_ENTRIES >> 3
     for number, (low, high) in enumerate(about.spans):
+        octets = possible[number * width : (number + 1) * width]
+        if octets == _NONE[: len(octets)]:
+            continue
         first = about.first + number * CHUNK_ENTRIES
         last = min(first + CHUNK_ENTRIES, about.until) - 1
         worst = (high, last) if sign > 0 else (-low, -first)
-        if start is not None and worst <= start:
-            continue
-        octets = possible[number * width : (number + 1) * width]
-        if octets.count(0) != len(octets):
+        if start is None or worst > start:
             yield (low, first) if sign > 0 else (-high, -last), _Chunk(opened, number)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import compress
 from typing import Final
 
@@ -51,8 +52,9 @@ _FEW: Final = 8
 _FLAGS: Final = bytes(octet == ord("1") for octet in range(256))
 
 
+@lru_cache(32)
 def all_of(span: int) -> int:
-    """The set of every entry."""
+    """The set of every entry. Most segments have as many."""
     return (1 << span) - 1
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -24,6 +25,8 @@ CHUNK_ENTRIES: Final = 4_096
 _LARGE: Final = 32
 """Entries of a group, from where on its set is kept."""
 _LEVEL: Final = 3
+_SPANS_REMEMBERED_MAX: Final = 256
+"""Some 30 KB each, of a sealed one."""
 
 
 class Segment(NamedTuple):
@@ -61,6 +64,19 @@ def spans(times: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Of each chunk, the lowest and the highest time."""
     chunks = (times[at : at + CHUNK_ENTRIES] for at in range(0, len(times), CHUNK_ENTRIES))
     return tuple((min(chunk), max(chunk)) for chunk in chunks)
+
+
+def packed_spans(about: Segment) -> bytes:
+    """As a shelf keeps them."""
+    return array("q", [time for span in about.spans for time in span]).tobytes()
+
+
+@lru_cache(_SPANS_REMEMBERED_MAX)
+def spans_of(octets: bytes) -> tuple[tuple[int, int], ...]:
+    """The reverse. Each question asks for those of all segments, which seldom change."""
+    times: array[int] = array("q")
+    times.frombytes(octets)
+    return tuple(zip(times[::2], times[1::2], strict=True))
 
 
 def segment(id: int, first: int, times: Sequence[int], *, is_sealed: bool = False) -> Segment:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final
@@ -14,7 +13,7 @@ from deploytrail.index.key import after
 from deploytrail.index.people import Name, encoded, spellings
 from deploytrail.index.postgres import database, sql
 from deploytrail.index.postgres.database import Link
-from deploytrail.index.segment import Segment
+from deploytrail.index.segment import Segment, packed_spans, spans_of
 from deploytrail.index.shelf import Row
 from deploytrail.index.written import Written
 from deploytrail.query.fields import folded
@@ -107,7 +106,7 @@ class PostgresMoment:
 
     def segments(self) -> list[Segment]:
         return [
-            Segment(id, first, until, low, high, _spans(spans), is_sealed, edition)
+            Segment(id, first, until, low, high, spans_of(spans), is_sealed, edition)
             for id, first, until, low, high, spans, is_sealed, edition in self._link.execute(
                 sql.SEGMENTS
             )
@@ -217,8 +216,7 @@ class PostgresPen(PostgresMoment):
         self._link.execute(sql.REMOVE_STRAY_TIMES)
 
     def _add_segment(self, segment: Segment) -> None:
-        spans = array("q", [time for span in segment.spans for time in span]).tobytes()
-        values = (*segment[:5], spans, segment.is_sealed, segment.edition)
+        values = (*segment[:5], packed_spans(segment), segment.is_sealed, segment.edition)
         self._link.execute(sql.ADD_SEGMENT, values)
 
 
@@ -264,9 +262,3 @@ def _name(row: tuple[Any, ...]) -> Name:
 
 def _decoded(text: bytes) -> str:
     return bytes(text).decode("utf-8", "surrogatepass")
-
-
-def _spans(octets: bytes) -> tuple[tuple[int, int], ...]:
-    times: array[int] = array("q")
-    times.frombytes(octets)
-    return tuple(zip(times[::2], times[1::2], strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import apsw
 from deploytrail.errors import Misconfigured
 from deploytrail.index.key import after
 from deploytrail.index.people import Name, encoded, spellings
-from deploytrail.index.segment import Segment
+from deploytrail.index.segment import Segment, packed_spans, spans_of
 from deploytrail.index.shelf import Row
 from deploytrail.index.sqlite import database, sql
 from deploytrail.index.written import Written
@@ -125,7 +124,7 @@ class SqliteMoment:
     def segments(self) -> list[Segment]:
         found: Any = self._live.execute(sql.SEGMENTS)
         segments = [
-            Segment(id, first, until, low, high, _spans(spans), bool(is_sealed), edition)
+            Segment(id, first, until, low, high, spans_of(spans), bool(is_sealed), edition)
             for id, first, until, low, high, spans, is_sealed, edition in found
         ]
         # Opened now, they are read to the end even where another index takes the place of this.
@@ -240,12 +239,11 @@ class SqlitePen(SqliteMoment):
         self._live.execute(sql.REMOVE_STRAY_TIMES)
 
     def _add_segment(self, segment: Segment) -> None:
-        spans = array("q", [time for span in segment.spans for time in span]).tobytes()
         self._live.execute(
             sql.ADD_SEGMENT,
             (
-                segment.id, segment.first, segment.until, segment.low, segment.high, spans,
-                int(segment.is_sealed), segment.edition,
+                segment.id, segment.first, segment.until, segment.low, segment.high,
+                packed_spans(segment), int(segment.is_sealed), segment.edition,
             ),
         )  # fmt: skip
 
@@ -295,9 +293,3 @@ def _change(
         connection.execute(sql.REMOVE_ROW, (segment.id, first))
         if row is not None:
             connection.execute(sql.ADD_ROW, (segment.id, row.first, row.data))
-
-
-def _spans(octets: bytes) -> tuple[tuple[int, int], ...]:
-    times: array[int] = array("q")
-    times.frombytes(octets)
-    return tuple(zip(times[::2], times[1::2], strict=True))
