@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.joining import Allowance
 from deploytrail.index.makers import Makers
 from deploytrail.index.postgres.shelf import PostgresShelf
 from deploytrail.index.sqlite.shelf import SqliteShelf
@@ -16,6 +17,9 @@ from tests.index.entries import ORIGIN
 
 if TYPE_CHECKING:
     from tests.postgresql import Server
+
+
+USUAL = Allowance()
 
 
 class IndexEngine(Protocol):
@@ -28,6 +32,7 @@ class IndexEngine(Protocol):
         home_entries: int = 1 << 20,
         part_entries: int = 4_096,
         makers: Makers | None = None,
+        allowance: Allowance = USUAL,
     ) -> SegmentedIndex: ...
     def reader(self, name: str = "index") -> SegmentedIndex: ...
     def bytes(self, name: str = "index") -> bytes: ...

@@ -8,13 +8,17 @@ from typing import Any
 
 from deploytrail.clock import microseconds
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.joining import Allowance
 from deploytrail.query.tree import (
     Filter,
     Order,
 )
-from tests.contract.index_engines import IndexEngine
+from tests.contract.index_engines import USUAL, IndexEngine
 from tests.index.entries import Logged
 from tests.index.oracle import matches
+
+LITTLE = Allowance(at_once_entries=0, terms_a_read=3, terms_an_entry=1, terms_at_rest=5)
+"""So little that joining goes on over many reads."""
 
 
 def filled(
@@ -24,9 +28,10 @@ def filled(
     batch: int = 5,
     home_entries: int = 1 << 20,
     name: str = "index",
+    allowance: Allowance = USUAL,
 ) -> SegmentedIndex:
     """An index of a log, in reads of so many entries."""
-    index = engine.writer(name, home_entries=home_entries)
+    index = engine.writer(name, home_entries=home_entries, allowance=allowance)
     for first in range(0, len(log.entries), batch):
         index.apply(log.read(first, min(first + batch, len(log.entries))))
     return index

@@ -20,6 +20,7 @@ from deploytrail.index import key
 from deploytrail.index.answering import Answering
 from deploytrail.index.contract import Position
 from deploytrail.index.engine import SegmentedIndex
+from deploytrail.index.joining import Allowance
 from deploytrail.index.makers import Makers
 from deploytrail.query.fields import BY_NAME, FIELDS, Kind, folded
 from deploytrail.query.tree import (
@@ -30,8 +31,16 @@ from deploytrail.query.tree import (
     Order,
     Words,
 )
-from tests.contract.index_engines import INDEX_ENGINES, IndexEngine
-from tests.contract.indexed import expected, filled, found, place_of, resolving, unhurried
+from tests.contract.index_engines import INDEX_ENGINES, USUAL, IndexEngine
+from tests.contract.indexed import (
+    LITTLE,
+    expected,
+    filled,
+    found,
+    place_of,
+    resolving,
+    unhurried,
+)
 from tests.events import event
 from tests.fakes import NOON
 from tests.index.entries import ORIGIN, Logged, logged, subject_name
@@ -71,19 +80,32 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexEngi
 _logs = st.lists(happenings(), max_size=16)
 _batches = st.integers(1, 30)
 _homes = st.sampled_from([8, 16, 1 << 20])
+_allowances = st.sampled_from([USUAL, LITTLE])
 # Under one condition counts are read instead of reckoned.
 _asked = filters() | filters(has_words=False, max_leaves=1)
 
 
 @of_each_engine
 @examples(30)
-@given(events=_logs, asked=st.lists(filters(), min_size=1, max_size=8), batch=_batches, home=_homes)
+@given(
+    events=_logs,
+    asked=st.lists(filters(), min_size=1, max_size=8),
+    batch=_batches,
+    home=_homes,
+    allowance=_allowances,
+)
 def test_an_engine_finds_what_the_predicate_says_of_each_event(
-    made: Make, kind: str, events: list[Event], asked: list[Filter], batch: int, home: int
+    made: Make,
+    kind: str,
+    events: list[Event],
+    asked: list[Filter],
+    batch: int,
+    home: int,
+    allowance: Allowance,
 ) -> None:
     log = logged(events)
     with made(kind) as engine:
-        index = filled(engine, log, batch=batch, home_entries=home)
+        index = filled(engine, log, batch=batch, home_entries=home, allowance=allowance)
         for filter in asked:
             assert found(index, log, filter) == expected(log, filter)
             assert found(index, log, filter, "newest") == expected(log, filter, "newest")

@@ -76,6 +76,9 @@ class Counting:
         self._file.execute("UPDATE place SET cursor = ?", (read.until,))
         self._stop("cursor")
 
+    def rest(self) -> bool:
+        return False
+
     def erase(self, subject: str) -> None:
         self._file.execute("UPDATE said SET text = NULL WHERE instr(subjects, ?)", (subject,))
         self._stop("erased")

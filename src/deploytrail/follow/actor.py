@@ -141,6 +141,7 @@ class ActorHost:
         self._is_ready = False
         self.cursor = 0
         self.pace = Pace()
+        self.has_rest = False
 
     def heads(self) -> Sequence[Head]:
         if not self._retry.is_due():

@@ -31,6 +31,11 @@ class Head(Protocol):
     def cursor(self) -> int: ...
     @property
     def pace(self) -> Pace: ...
+    @property
+    def has_rest(self) -> bool:
+        """Whether it has more to do of what waited until there was nothing to be read."""
+        ...
+
     def take(self, found: Piece, taken: Sequence[Step]) -> None:
         """Take in what is there from the cursor on; nothing, at the end of the log."""
         ...
@@ -86,7 +91,7 @@ class Rounds:
         """Whether there was more in the log than was given to somebody in the last round."""
 
     def round(self) -> bool:
-        """Whether there was anything to be read; else all are at the end, or can't go on now.
+        """Whether there was anything to do; else all are at the end, or can't go on now.
 
         Raises Fenced where the log is, and nothing else.
         """
@@ -94,17 +99,17 @@ class Rounds:
             (head for host in self._hosts for head in host.heads()), key=lambda head: head.cursor
         )
         until: int | None = None
-        has_read = self.is_behind = False
+        has_moved = self.is_behind = False
         # Those in front come first: a laggard has waited for long, and makes nobody else wait.
         for _, group in groupby(reversed(heads), key=lambda head: head.cursor):
             if self._is_stopping():
                 break
             together = list(group)
             first = together[0].cursor
-            has_read = self._move(together, first, until) or has_read
+            has_moved = self._move(together, first, until) or has_moved
             # Where they are by now: who reads up to there goes on together with them.
             until = min(head.cursor for head in together)
-        return has_read
+        return has_moved
 
     def _move(self, group: Sequence[Head], first: int, until: int | None) -> bool:
         entries_max = min(head.pace.entries for head in group)
@@ -129,4 +134,4 @@ class Rounds:
             if self._pieces == 1:
                 head.pace.took(self._clock.monotonic() - started, len(found.entries))
         self.is_behind = self.is_behind or found.until < found.size
-        return bool(found.entries)
+        return bool(found.entries) or any(head.has_rest for head in group)

@@ -40,6 +40,7 @@ class Slot:
         self.cursor = 0
         self.is_caught_up = False
         self.is_void = False
+        self.has_rest = False
 
     @property
     def is_open(self) -> bool:
@@ -79,6 +80,7 @@ class Slot:
                     view.erase(subject)
                 view.apply(step.read)
                 self.cursor = step.read.until
+            self.has_rest = not taken and view.rest()
         except Exception as error:  # noqa: BLE001 (as above)
             self.failed(error)
             return
@@ -103,7 +105,7 @@ class Slot:
 
     def close(self) -> None:
         view, self._view = self._view, None
-        self.is_caught_up = False
+        self.is_caught_up = self.has_rest = False
         if view is not None:
             with suppress(Exception):
                 view.close()

@@ -54,6 +54,10 @@ class View(Protocol):
         """
         ...
 
+    def rest(self) -> bool:
+        """Do a part of what can wait, where there is nothing to be read; whether there is more."""
+        ...
+
     def erase(self, subject: str) -> None:
         """Forget the texts and names of a subject, also on the disk; its rows stay.
 
