@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Final, NamedTuple
 
 from deploytrail.errors import Conflict
@@ -119,11 +119,12 @@ class SegmentedIndex:
         self._memory.clear()
 
     def close(self) -> None:
-        if self._sealing is not None:
-            self._sealing.discard()
-        if self._makers is not None:
-            self._makers.close()
-        self._shelf.close()
+        with ExitStack() as last:
+            last.callback(self._shelf.close)
+            if self._makers is not None:
+                last.callback(self._makers.close)
+            if self._sealing is not None:
+                self._sealing.discard()
 
     def _keep(self, found: Made, pen: Pen, making: _Making) -> None:
         """As a segment of its own, unless it is joined with others at once."""
