@@ -7,8 +7,8 @@ a question, and events, of which the log takes each delivery once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -17,7 +17,14 @@ from msgspec import Struct
 
 from deploytrail import errors
 from deploytrail.clock import Clock
-from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, SenderError, Unreachable
+from deploytrail.errors import (
+    DeploytrailError,
+    Malformed,
+    NotPermitted,
+    Overloaded,
+    SenderError,
+    Unreachable,
+)
 from deploytrail.kit.answer import Asks, Limits, Request, Response, Streamed
 
 Parameters = Mapping[str, str | int | None]
@@ -32,6 +39,8 @@ _PAUSE_SECONDS: Final = 0.25
 _NEVER: Final = threading.Event()
 """Wakes nobody."""
 _PAUSE_SECONDS_MAX: Final = 5.0
+_LATER_SECONDS_MAX: Final = 60
+"""A server that wants to be left alone for longer is asked then all the same."""
 _WHOLE: Final = Limits(read_seconds=60, total_seconds=120, bytes_max=_ANSWER_BYTES_MAX)
 _LONG: Final = Limits(read_seconds=60, total_seconds=None, bytes_max=1 << 62)
 """Of a stream: as long as something comes at least every minute, and as much as comes."""
@@ -49,6 +58,13 @@ class Problem(Struct, frozen=True):
 
 class ServerFault(DeploytrailError):
     """Something failed on the server's side; its log says what, under the id of the request."""
+
+
+class _Refused(Exception):
+    """An answer that is none to what was asked."""
+
+    def __init__(self, answer: Response) -> None:
+        self.answer = answer
 
 
 class Server:
@@ -101,13 +117,26 @@ class Server:
         return _decoded(answer.body, type, self.url)
 
     @contextmanager
-    def stream(self, path: str, parameters: Parameters) -> Iterator[Iterator[bytes]]:
-        """The body of an answer as it comes. Raises as `get`; also while it is read."""
+    def stream(
+        self, path: str, parameters: Parameters, *, patience_seconds: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of an answer as it comes. Raises as `get`; also while it is read.
+
+        `patience_seconds` is how long it is asked for again, where that is not as for all else.
+        """
         asked = self._opened(self._question(path, parameters), _LONG)
-        with self._http.stream(asked) as answer:
-            if answer.status >= 300:
-                raise self._refusal(answer.status, _beginning(answer))
-            yield answer.chunks
+        with ExitStack() as stack:
+
+            def begun() -> Streamed:
+                with ExitStack() as opened:
+                    answer = opened.enter_context(self._http.stream(asked))
+                    if answer.status >= 300:
+                        found = _beginning(answer)
+                        raise _Refused(Response(answer.status, answer.headers, found))
+                    stack.push(opened.pop_all())
+                return answer
+
+            yield self._patiently(begun, patience_seconds).chunks
 
     def close(self) -> None:
         self._http.close()
@@ -127,18 +156,32 @@ class Server:
 
     def _whole(self, asked: Request) -> Response:
         asked = self._opened(asked, self._limits)
-        until = self._clock.monotonic() + self._patience_seconds
+
+        def answered() -> Response:
+            answer = self._http.request(asked)
+            if answer.status >= 300:
+                raise _Refused(answer)
+            return answer
+
+        return self._patiently(answered)
+
+    def _patiently(
+        self, ask: Callable[[], _Answer], patience_seconds: float | None = None
+    ) -> _Answer:
+        """What `ask` gives; it is asked again while the server can't answer."""
+        patience = self._patience_seconds if patience_seconds is None else patience_seconds
+        until = self._clock.monotonic() + patience
         pause = _PAUSE_SECONDS
         while True:
             wait = pause
             try:
-                answer = self._http.request(asked)
-                if answer.status < 300:
-                    return answer
-                error: DeploytrailError = self._refusal(answer.status, answer.body)
+                return ask()
+            except _Refused as refused:
+                answer = refused.answer
+                error = self._refusal(answer.status, answer.body)
                 if not answer.is_passing or answer.status == 500:
-                    raise error
-                wait = max(pause, answer.retry_after_seconds or 0)
+                    raise error from None
+                wait = max(pause, min(answer.retry_after_seconds or 0, _LATER_SECONDS_MAX))
             except Unreachable as unreachable:
                 error = unreachable
             if self._clock.monotonic() + wait > until:
@@ -166,6 +209,8 @@ def _unknown(url: str, status: int, problem: Problem) -> DeploytrailError:
         return NotPermitted(what)
     if status in {502, 503, 504}:
         return Unreachable(what)
+    if status == 429:
+        return Overloaded(what)
     if 400 <= status < 500:
         return Malformed(what)
     if status < 400:
