@@ -54,6 +54,8 @@ class Problem(Struct, frozen=True):
     status: int = 0
     detail: str = ""
     instance: str = ""
+    column: int | None = None
+    expected: str = ""
 
 
 class ServerFault(DeploytrailError):
@@ -104,7 +106,7 @@ class Server:
 
     def get(self, path: str, type: type[_Answer], **parameters: str | int | None) -> _Answer:
         """The answer to a question. Raises what the server says, and Unreachable."""
-        answer = self._whole(self._question(path, parameters))
+        answer = self._whole(self._question(path, parameters), _query(parameters))
         return _decoded(answer.body, type, self.url)
 
     def octets(self, path: str) -> bytes:
@@ -136,7 +138,10 @@ class Server:
                     stack.push(opened.pop_all())
                 return answer
 
-            yield self._patiently(begun, patience_seconds).chunks
+            found = self._patiently(
+                begun, query=_query(parameters), patience_seconds=patience_seconds
+            )
+            yield found.chunks
 
     def close(self) -> None:
         self._http.close()
@@ -154,7 +159,7 @@ class Server:
         """The request with what opens the server."""
         return asked._replace(headers={**self._headers, **asked.headers}, limits=limits)
 
-    def _whole(self, asked: Request) -> Response:
+    def _whole(self, asked: Request, query: str = "") -> Response:
         asked = self._opened(asked, self._limits)
 
         def answered() -> Response:
@@ -163,10 +168,14 @@ class Server:
                 raise _Refused(answer)
             return answer
 
-        return self._patiently(answered)
+        return self._patiently(answered, query=query)
 
     def _patiently(
-        self, ask: Callable[[], _Answer], patience_seconds: float | None = None
+        self,
+        ask: Callable[[], _Answer],
+        *,
+        query: str = "",
+        patience_seconds: float | None = None,
     ) -> _Answer:
         """What `ask` gives; it is asked again while the server can't answer."""
         patience = self._patience_seconds if patience_seconds is None else patience_seconds
@@ -178,7 +187,7 @@ class Server:
                 return ask()
             except _Refused as refused:
                 answer = refused.answer
-                error = self._refusal(answer.status, answer.body)
+                error = self._refusal(answer.status, answer.body, query)
                 if not answer.is_passing or answer.status == 500:
                     raise error from None
                 wait = max(pause, min(answer.retry_after_seconds or 0, _LATER_SECONDS_MAX))
@@ -189,8 +198,8 @@ class Server:
             self._clock.wait(_NEVER, wait)
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
-    def _refusal(self, status: int, body: bytes) -> DeploytrailError:
-        """The error that the server had, in its words."""
+    def _refusal(self, status: int, body: bytes, query: str) -> DeploytrailError:
+        """The error that the server had, in its words; of a query, with the place in it."""
         try:
             problem = msgspec.json.decode(body, type=Problem)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -199,7 +208,24 @@ class Server:
         kind = _KINDS.get(name)
         if kind is not None:
             return kind(problem.detail or problem.title)
+        if name == "unreadable":
+            return _unreadable(query, problem)
         return _unknown(self.url, status, problem)
+
+
+def _query(parameters: Parameters) -> str:
+    return str(parameters.get("q") or "")
+
+
+def _unreadable(query: str, problem: Problem) -> Malformed:
+    """As whoever reads a query here says it; without the place where it is none in that query."""
+    # Who records loads nothing of queries.
+    from deploytrail.query.unreadable import Unreadable
+
+    column = problem.column
+    if column is None or not 1 <= column <= len(query) + 1:
+        return Malformed(problem.detail)
+    return Unreadable(query, column, problem.expected, problem.detail)
 
 
 def _unknown(url: str, status: int, problem: Problem) -> DeploytrailError:
