@@ -145,6 +145,7 @@ UNREADABLE = {
     "a search": ("search", "actor:alice", "straße", "東京", "envv:prod"),
     "changes": ("changes", "(env:prod"),
     "a tail": ("tail", "since:yesteryear"),
+    "what is no text": ("search", "a\udcff"),
     "one too long for an address": ("search", "a " * 4_000 + "envv:prod"),
 }
 

@@ -55,6 +55,12 @@ def unreadable(query: str, at: int, expected: str, found: str, advice: str) -> U
     return Unreadable(query, column, expected, detail)
 
 
+def half_a_character(query: str, error: UnicodeEncodeError) -> Unreadable:
+    """Of a query that is no text, as it was found when it was to be encoded."""
+    advice = "encode it as UTF-8"
+    return unreadable(query, error.start, "Unicode", "half of a character", advice)
+
+
 def shortened(text: str) -> str:
     """What was found, in quotes and at a length that a message can hold."""
     return repr(text if len(text) <= _FOUND_MAX else text[: _FOUND_MAX - 1] + "…")

@@ -148,6 +148,7 @@ class Server:
 
     def _question(self, path: str, parameters: Parameters) -> Request:
         """By GET; where a query is too long for an address, by POST, which means the same."""
+        _refuse_no_text(_query(parameters))
         given = {name: value for name, value in parameters.items() if value is not None}
         written = urlencode(given)
         if "q" in given and len(written) > _ADDRESS_BYTES_MAX:
@@ -215,6 +216,16 @@ class Server:
 
 def _query(parameters: Parameters) -> str:
     return str(parameters.get("q") or "")
+
+
+def _refuse_no_text(query: str) -> None:
+    """A command line may hold bytes that are no text; they can't be sent."""
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        from deploytrail.query.unreadable import half_a_character
+
+        raise half_a_character(query, error) from None
 
 
 def _unreadable(query: str, problem: Problem) -> Malformed:
