@@ -9,7 +9,7 @@ import pytest
 
 from deploytrail.errors import Misconfigured, Unreachable
 from deploytrail.index.postgres import sql
-from deploytrail.index.postgres.database import Link, connected, transaction
+from deploytrail.index.postgres.database import Link, connected, patient, transaction
 from deploytrail.index.postgres.shelf import PostgresShelf
 from tests.index.entries import ORIGIN
 
@@ -37,6 +37,16 @@ def test_a_connection_waits_for_nothing_without_an_end(postgres_server: Server) 
     with closing(connected(postgres_server.url(name), "some")) as link:
         found = {limit: link.execute(f"SHOW {limit}".encode()).fetchone() for limit in LIMITS}
     assert found == {limit: (value,) for limit, value in LIMITS.items()}
+
+
+def test_a_table_is_written_anew_for_as_long_as_that_takes(postgres_server: Server) -> None:
+    def limit() -> object:
+        return link.execute("SHOW statement_timeout").fetchall()[0][0]
+
+    with closing(connected(postgres_server.url(postgres_server.database()))) as link:
+        with patient(link):
+            within = limit()
+        assert (within, limit()) == ("0", "1min")
 
 
 def test_a_connection_that_can_t_be_set_up_is_closed(postgres_server: Server) -> None:

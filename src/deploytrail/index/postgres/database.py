@@ -52,6 +52,15 @@ def transaction(link: Link, begin: str) -> Iterator[None]:
 
 
 @contextmanager
+def patient(link: Link) -> Iterator[None]:
+    """For statements that write a table anew: how long that takes is for its size to say."""
+    with own_errors():
+        link.execute(sql.STATEMENT_TIMEOUT, ("0",))
+        yield
+        link.execute(sql.STATEMENT_TIMEOUT, (str(_STATEMENT_MS),))
+
+
+@contextmanager
 def own_errors() -> Iterator[None]:
     try:
         yield

@@ -85,7 +85,7 @@ class PostgresShelf:
         return PostgresDraft(database.connected(self._conninfo, self._schema), segment)
 
     def scrub(self) -> None:
-        with database.own_errors():
+        with database.patient(self._link):
             for statement in sql.SCRUBBED:
                 self._link.execute(statement.encode())
 

@@ -37,6 +37,7 @@ SELECT set_config('search_path', %s, false), set_config('statement_timeout', %s,
        set_config('lock_timeout', %s, false),
        set_config('idle_in_transaction_session_timeout', %s, false)
 """
+STATEMENT_TIMEOUT: Final = "SELECT set_config('statement_timeout', %s, false)"
 READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITING: Final = "BEGIN"
 LOCK: Final = "SELECT id FROM state FOR UPDATE"
