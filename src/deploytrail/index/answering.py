@@ -135,11 +135,11 @@ class Answering:
                 continue
             certain, possible = question.decided(part)
             decided.append(_OfPart(part, certain, known))
-            if certain is not possible:
-                undecided = [part.about.first + place for place in places_of(possible & ~certain)]
-                room = RESOLVED_MAX - len(looked_at)
-                is_exact = is_exact and len(undecided) <= room
-                looked_at += undecided[max(0, len(undecided) - room) :] if room else []
+            undecided = 0 if certain is possible else possible & ~certain
+            room = RESOLVED_MAX - len(looked_at)
+            is_exact = is_exact and undecided.bit_count() <= room
+            if undecided and room:
+                looked_at += [part.about.first + place for place in places_of(undecided)[-room:]]
         matching = sorted(resolve(sorted(looked_at))) if looked_at else []
         found = [one.with_these(matching) for one in reversed(decided)]
         return _Settled([one for one in found if one is not None], is_exact)
