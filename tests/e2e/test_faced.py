@@ -139,3 +139,22 @@ def test_what_waits_aside_is_taken_by_the_server(person: Person, home: Path) -> 
     assert "appended 2 events" in done.stderr
     assert len(person.events()) == 4
     assert person.recorded_by_server() == 2
+
+
+UNREADABLE = {
+    "a search": ("search", "actor:alice", "straße", "東京", "envv:prod"),
+    "changes": ("changes", "(env:prod"),
+    "a tail": ("tail", "since:yesteryear"),
+    "what is no text": ("search", "a\udcff"),
+    "one too long for an address": ("search", "a " * 4_000 + "envv:prod"),
+}
+
+
+def test_a_query_that_can_t_be_read_is_pointed_at_with_a_server_and_without(home: Path) -> None:
+    with running(home) as server:
+        person = Person(home, server)
+        over = {reason: person(*words) for reason, words in UNREADABLE.items()}
+    for reason, words in UNREADABLE.items():
+        beside = person(*words)
+        assert beside.stderr.count("\n") == 3, reason
+        assert (over[reason].returncode, over[reason].stderr) == (2, beside.stderr), reason

@@ -118,6 +118,23 @@ def test_who_speaks_an_older_version_is_answered_once(server: Running) -> None:
     assert b"connection: close\r\n" in answer
 
 
+def test_what_is_no_request_is_counted_and_told_without_what_was_sent(server: Running) -> None:
+    def counted() -> int:
+        text = server.ask("GET", "/metrics").body.decode()
+        found = re.search(r'requests_total{route="none",status="400"} (\d+)', text)
+        return int(found[1]) if found else 0
+
+    before = counted()
+    assert statuses(answered(server, b"hunter2 is my password\r\n\r\n")) == [400]
+    assert counted() == before + 1
+    until = time.monotonic() + 20
+    while not (lines := [one for one in server.journal() if one["what"] == "refused"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert lines[0].keys() == {"time", "what", "status", "why"}
+    assert "hunter2" not in server.told.read_text(encoding="utf-8")
+
+
 def test_floods_of_headers_are_cut_off(server: Running) -> None:
     flood = b"GET /healthz HTTP/1.1\r\n" + HEAD + b"X-A: " + b"a" * 250_000
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploytrail.errors import Conflict, Malformed, SenderError
+from deploytrail.errors import Conflict, Malformed, SenderError, Unreachable
 from deploytrail.event import Actor as Who
 from deploytrail.event import Event, Source
 from deploytrail.follow.actor import ActorHost, Consequence, Seen
@@ -65,8 +65,11 @@ class Kept:
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
         self.failure: BaseException | None = None
+        self.is_lost = False
 
     def load(self, name: str) -> int | None:
+        if self.is_lost:
+            raise Unreachable("bookmarks: expected their database, which does not answer")
         return self.places.get(name)
 
     def replace(self, name: str, expected: int | None, new: int) -> None:
@@ -86,10 +89,10 @@ class Acted:
         self.appended: dict[tuple[str | None, int], Event] = {}
         self.refusal: SenderError | None = None
 
-    def start(self, actor: Counter) -> Rounds:
+    def start(self, actor: Counter, *, lease: FakeLease | None = None) -> Rounds:
         self.host = ActorHost(
             actor,
-            FakeLease(),
+            FakeLease() if lease is None else lease,
             bookmarks=self.kept,
             append=self._append,
             size=lambda: self.log.size,
@@ -285,3 +288,42 @@ def test_an_actor_whose_lease_is_another_s_is_left_alone(log: Log, clock: FakeCl
     owner.clear()
     go_on(rounds, clock)
     assert counter.shown == [0, 1, 2]
+
+
+def test_bookmarks_that_can_t_be_read_are_told_as_its_standing(
+    acted: Acted, clock: FakeClock
+) -> None:
+    acted.log.append(3)
+    acted.kept.is_lost = True
+    counter = Counter(clock, first=0)
+    rounds = acted.start(counter)
+    go_on(rounds, clock)
+    standing = acted.host.standing()
+    assert (standing.state, standing.cursor) == ("waiting", None)
+    assert "expected their database" in standing.reason
+    acted.kept.is_lost = False
+    clock.advance(seconds=30)
+    go_on(rounds, clock)
+    standing = acted.host.standing()
+    assert (standing.state, standing.cursor, standing.reason) == ("following", 4, "")
+
+
+def test_of_an_actor_of_another_process_it_is_told_what_was_seen_last(
+    acted: Acted, clock: FakeClock
+) -> None:
+    acted.log.append(3)
+    acted.kept.places["counter"] = 2
+    rounds = acted.start(Counter(clock), lease=FakeLease([object()]))
+    go_on(rounds, clock)
+    assert acted.host.standing().cursor == 2
+    acted.kept.is_lost = True
+    go_on(rounds, clock)
+    standing = acted.host.standing()
+    assert (standing.state, standing.cursor) == ("waiting", 2)
+    acted.kept.is_lost = False
+    acted.kept.places["counter"] = 3
+    clock.advance(seconds=30)
+    go_on(rounds, clock)
+    # What failed is over, although it is still another's.
+    standing = acted.host.standing()
+    assert (standing.state, standing.cursor, standing.reason) == ("elsewhere", 3, "")

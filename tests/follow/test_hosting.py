@@ -243,6 +243,22 @@ def test_one_process_moves_a_view_and_another_takes_over_when_it_ends(
     other.close()
 
 
+def test_what_failed_is_over_once_another_process_has_the_lease(
+    log: Log, tmp_path: Path, clock: FakeClock
+) -> None:
+    lease = FakeLease([object()])
+    log.append(3)
+    followed = Followed(log, tmp_path / "view", clock, lease=lease)
+    lease.failure = Unreachable("lease: expected its database, which does not answer")
+    followed.rounds.round()
+    assert followed.host.standing().state == "waiting"
+    lease.failure = None
+    followed.go_on()
+    standing = followed.host.standing()
+    assert (standing.state, standing.reason) == ("elsewhere", "")
+    followed.close()
+
+
 def test_two_who_both_believe_that_the_lease_is_theirs_do_no_harm(
     log: Log, tmp_path: Path, clock: FakeClock
 ) -> None:

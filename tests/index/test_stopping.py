@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deploytrail.errors import Unreachable
 from deploytrail.index.engine import SegmentedIndex
 from deploytrail.index.segment import Segment
 from deploytrail.index.shelf import Row
@@ -170,3 +171,35 @@ def test_an_erasure_that_was_stopped_is_finished_by_the_next(tmp_path: Path) -> 
         index.close()
         stops += 1
     assert stops > 3
+
+
+class Lost(SqliteShelf):
+    """A shelf whose drafts can neither be written nor taken back: their database went away."""
+
+    is_closed = False
+
+    def draft(self, segment: Segment) -> Any:
+        return _Unreachable()
+
+    def close(self) -> None:
+        super().close()
+        self.is_closed = True
+
+
+class _Unreachable:
+    def add(self, rows: Iterable[Row]) -> None:
+        raise Unreachable("index: its database went away")
+
+    def discard(self) -> None:
+        raise Unreachable("index: its database went away")
+
+
+def test_a_draft_that_can_t_be_taken_back_keeps_nothing_else_open(tmp_path: Path) -> None:
+    SqliteShelf.create(tmp_path, ORIGIN)
+    shelf = Lost(tmp_path, is_writer=True)
+    index = SegmentedIndex(shelf, home_entries=HOME_ENTRIES)
+    with pytest.raises(Unreachable):
+        _grow(index)
+    with pytest.raises(Unreachable):
+        index.close()
+    assert shelf.is_closed

@@ -354,8 +354,7 @@ def test_what_is_wrong_is_pointed_at() -> None:
     # The two characters of the city take two columns each.
     assert caught.value.pointed == f"actor:alice straße 東京 envv:prod\n{' ' * 24}^"
     assert caught.value.expected == "a field"
-    assert caught.value.found == "'envv:'"
-    assert caught.value.advice == "did you mean env:?"
+    assert str(caught.value).endswith("expected a field, found 'envv:'; did you mean env:?")
 
 
 def test_of_a_long_query_the_place_is_shown() -> None:

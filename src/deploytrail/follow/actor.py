@@ -139,9 +139,14 @@ class ActorHost:
         self._looked: float | None = None
         self._is_ours = False
         self._is_ready = False
-        self.cursor = 0
+        self._place: int | None = None
+        """Where it was seen last; None where it never began, or nobody looked yet."""
         self.pace = Pace()
         self.has_rest = False
+
+    @property
+    def cursor(self) -> int:
+        return self._place or 0
 
     def heads(self) -> Sequence[Head]:
         if not self._retry.is_due():
@@ -168,18 +173,17 @@ class ActorHost:
         except Exception as error:  # noqa: BLE001 (as above)
             self._failed(error)
             return
-        if self._retry.failures:
-            self._tell("follower goes on", follower=self._actor.name, cursor=self.cursor)
-            self._retry.succeeded()
+        self._goes_on()
 
     def starve(self, error: Exception) -> None:
         self._failed(error, is_passing=True)
 
     def standing(self) -> Standing:
+        """How it stands, for others to see; of another's, what was last seen of it."""
         return Standing(
             name=self._actor.name,
             state=self._state(),
-            cursor=self.cursor if self._is_ready else self._bookmarks.load(self._actor.name),
+            cursor=self._place,
             reason=self._retry.reason,
         )
 
@@ -195,8 +199,11 @@ class ActorHost:
         if is_ours != self._is_ours:
             self._tell("lease taken" if is_ours else "lease lost", follower=self._actor.name)
         self._is_ours = is_ours
-        if is_ours and not self._is_ready:
-            self.cursor = self._begun()
+        if not is_ours:
+            self._place = self._bookmarks.load(self._actor.name)
+            self._goes_on()
+        elif not self._is_ready:
+            self._place = self._begun()
         self._is_ready = is_ours
 
     def _begun(self) -> int:
@@ -224,7 +231,12 @@ class ActorHost:
                 if refused is not None:
                     raise refused
         self._bookmarks.replace(name, read.first, read.until)
-        self.cursor = read.until
+        self._place = read.until
+
+    def _goes_on(self) -> None:
+        if self._retry.failures:
+            self._tell("follower goes on", follower=self._actor.name, cursor=self.cursor)
+            self._retry.succeeded()
 
     def _state(self) -> State:
         if self._retry.is_broken:

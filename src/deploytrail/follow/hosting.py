@@ -89,6 +89,7 @@ class ViewHost:
         self._is_ours = is_ours
         if not is_ours:
             self._look()
+            self._retry.succeeded()
         return is_ours
 
     def _is_time_to_look(self) -> bool:

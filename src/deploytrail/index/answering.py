@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
@@ -39,6 +40,25 @@ class _Settled(NamedTuple):
 
     found: list[Matched]
     is_exact: bool
+
+
+class _OfPart(NamedTuple):
+    """What is known to match in a segment before any text was read."""
+
+    part: Part
+    certain: int | Paired
+    crossed: Crossed | None = None
+
+    def with_these(self, matching: Sequence[int]) -> Matched | None:
+        """With entries that were read to match, ascending; None where nothing does."""
+        if isinstance(self.certain, Paired):
+            return Matched(self.part, self.certain)
+        about = self.part.about
+        read = matching[bisect_left(matching, about.first) : bisect_left(matching, about.until)]
+        bits = self.certain
+        if read:
+            bits |= bits_of((index - about.first for index in read), about.span)
+        return Matched(self.part, bits, self.crossed) if bits else None
 
 
 class Answering:
@@ -105,23 +125,24 @@ class Answering:
     def _settled(self, filter: Filter, resolve: Resolve) -> _Settled:
         """What matches; where only texts decide, events are looked at, the newest first."""
         question = Question(filter, self._moment)
-        room = RESOLVED_MAX
         is_exact = True
-        found: list[Matched] = []
+        decided: list[_OfPart] = []
+        looked_at: list[int] = []
         for part in reversed(self.parts):
             known = _known(question, part)
             if isinstance(known, Paired):
-                found.append(Matched(part, known))
+                decided.append(_OfPart(part, known))
                 continue
-            decided = question.decided(part)
-            bits = decided.certain
-            if decided.certain is not decided.possible:
-                bits, looked, is_all = _resolved(part, decided, room, resolve)
-                room -= looked
-                is_exact = is_exact and is_all
-            if bits:
-                found.append(Matched(part, bits, known))
-        return _Settled(found[::-1], is_exact)
+            certain, possible = question.decided(part)
+            decided.append(_OfPart(part, certain, known))
+            undecided = 0 if certain is possible else possible & ~certain
+            room = RESOLVED_MAX - len(looked_at)
+            is_exact = is_exact and undecided.bit_count() <= room
+            if undecided and room:
+                looked_at += [part.about.first + place for place in places_of(undecided)[-room:]]
+        matching = sorted(resolve(sorted(looked_at))) if looked_at else []
+        found = [one.with_these(matching) for one in reversed(decided)]
+        return _Settled([one for one in found if one is not None], is_exact)
 
     def _tally(self, settled: _Settled, field: Field, limit: int) -> Tally:
         if field.kind is Kind.WORD:
@@ -212,18 +233,6 @@ def _suggested(name: Name, start: str) -> str:
         if text and folded(text).startswith(start):
             return text
     return name.subject
-
-
-def _resolved(part: Part, decided: Decided, room: int, resolve: Resolve) -> tuple[int, int, bool]:
-    """(what matches, how many events were looked at, whether that were all)."""
-    first = part.about.first
-    open_places = places_of(decided.possible & ~decided.certain)
-    looked_at = open_places[max(0, len(open_places) - room) :] if room else []
-    if not looked_at:
-        return decided.certain, 0, not open_places
-    matching = resolve([first + place for place in looked_at])
-    bits = bits_of((index - first for index in matching), part.about.span)
-    return decided.certain | bits, len(looked_at), len(looked_at) == len(open_places)
 
 
 def _extent(found: Sequence[Matched]) -> tuple[int, int] | None:

@@ -21,7 +21,11 @@ RESOLVED_MAX: Final = 1_000
 Tick = Callable[[], None]
 """Called between steps of an answer; raises TooSlow when it has taken too long."""
 Resolve = Callable[[Sequence[int]], Collection[int]]
-"""Of these indexes of the log, those whose events match: by the predicate, over the event."""
+"""Of these indexes of the log, those whose events match: by the predicate, over the event.
+
+Called once at most for an answer, with all that it needs, ascending: whoever wants to read the log
+in no moment of the index raises, and asks anew once that is read.
+"""
 
 
 class Position(NamedTuple):

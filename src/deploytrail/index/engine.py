@@ -6,7 +6,7 @@ One code for every engine; what an engine keeps are the bytes of blocks (`shelf.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Final, NamedTuple
 
 from deploytrail.errors import Conflict
@@ -118,10 +118,11 @@ class SegmentedIndex:
         self._memory.clear()
 
     def close(self) -> None:
-        self._joinings.discard()
-        if self._makers is not None:
-            self._makers.close()
-        self._shelf.close()
+        with ExitStack() as last:
+            last.callback(self._shelf.close)
+            if self._makers is not None:
+                last.callback(self._makers.close)
+            self._joinings.discard()
 
     def _keep(self, found: Made, pen: Pen, making: _Making) -> None:
         """As a segment of its own."""

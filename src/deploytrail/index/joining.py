@@ -55,9 +55,8 @@ class Joinings:
         return bool(self._under_way)
 
     def discard(self) -> None:
-        for each in self._under_way:
-            each.discard()
-        self._under_way.clear()
+        while self._under_way:
+            self._under_way.pop().discard()
 
     def _begin(self) -> None:
         while True:

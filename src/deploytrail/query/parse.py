@@ -24,7 +24,13 @@ from deploytrail.query.algebra import Making, Part
 from deploytrail.query.fields import BY_NAME
 from deploytrail.query.terms import NO_FIELDS, free, term, unknown
 from deploytrail.query.tree import And, Filter, Not, Or, bottom_up
-from deploytrail.query.unreadable import Refused, Unreadable, shortened
+from deploytrail.query.unreadable import (
+    Refused,
+    Unreadable,
+    half_a_character,
+    shortened,
+    unreadable,
+)
 
 __all__ = ["QUERY_BYTES_MAX", "Unreadable", "parse"]
 
@@ -67,14 +73,12 @@ def _check(text: str) -> None:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise Unreadable(
-            text, error.start, "Unicode", "half of a character", "encode it as UTF-8"
-        ) from None
+        raise half_a_character(text, error) from None
     if size > QUERY_BYTES_MAX:
         raise TooLarge(f"query: expected at most {QUERY_BYTES_MAX} bytes, found {size}; ask less")
     nul = text.find("\0")
     if nul >= 0:
-        raise Unreadable(text, nul, "text", "a zero byte", "leave it out")
+        raise unreadable(text, nul, "text", "a zero byte", "leave it out")
 
 
 class _Reading:
@@ -290,7 +294,7 @@ class _Reading:
         self._refuse(at + error.at, error.expected, error.found, error.advice)
 
     def _refuse(self, at: int, expected: str, found: str, advice: str) -> NoReturn:
-        raise Unreadable(self._text, at, expected, found, advice) from None
+        raise unreadable(self._text, at, expected, found, advice) from None
 
 
 def _unescaped(text: str) -> str:

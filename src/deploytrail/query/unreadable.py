@@ -17,15 +17,11 @@ _FOUND_MAX: Final = 40
 class Unreadable(Malformed):
     """A query that can't be read, and where; columns count characters from 1."""
 
-    def __init__(self, query: str, at: int, expected: str, found: str, advice: str) -> None:
-        self.column: Final = at + 1
+    def __init__(self, query: str, column: int, expected: str, detail: str) -> None:
+        super().__init__(detail)
+        self.column: Final = column
         self.expected: Final = expected
-        self.found: Final = found
-        self.advice: Final = advice
         self._query = query
-        super().__init__(
-            f"query: column {self.column}: expected {expected}, found {found}; {advice}"
-        )
 
     @property
     def pointed(self) -> str:
@@ -41,7 +37,7 @@ class Unreadable(Malformed):
 class Refused(Exception):
     """What a part of a query can't be; `at` counts from the beginning of that part.
 
-    Whoever knows the whole query raises Unreadable of it.
+    Whoever knows the whole query raises `unreadable` of it.
     """
 
     def __init__(self, expected: str, found: str, advice: str, at: int = 0) -> None:
@@ -50,6 +46,19 @@ class Refused(Exception):
         self.found: Final = found
         self.advice: Final = advice
         self.at: Final = at
+
+
+def unreadable(query: str, at: int, expected: str, found: str, advice: str) -> Unreadable:
+    """What is said of the place before which there are `at` characters."""
+    column = at + 1
+    detail = f"query: column {column}: expected {expected}, found {found}; {advice}"
+    return Unreadable(query, column, expected, detail)
+
+
+def half_a_character(query: str, error: UnicodeEncodeError) -> Unreadable:
+    """Of a query that is no text, as it was found when it was to be encoded."""
+    advice = "encode it as UTF-8"
+    return unreadable(query, error.start, "Unicode", "half of a character", advice)
 
 
 def shortened(text: str) -> str:

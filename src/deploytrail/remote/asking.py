@@ -7,8 +7,8 @@ a question, and events, of which the log takes each delivery once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -17,7 +17,14 @@ from msgspec import Struct
 
 from deploytrail import errors
 from deploytrail.clock import Clock
-from deploytrail.errors import DeploytrailError, Malformed, NotPermitted, SenderError, Unreachable
+from deploytrail.errors import (
+    DeploytrailError,
+    Malformed,
+    NotPermitted,
+    Overloaded,
+    SenderError,
+    Unreachable,
+)
 from deploytrail.kit.answer import Asks, Limits, Request, Response, Streamed
 
 Parameters = Mapping[str, str | int | None]
@@ -32,6 +39,8 @@ _PAUSE_SECONDS: Final = 0.25
 _NEVER: Final = threading.Event()
 """Wakes nobody."""
 _PAUSE_SECONDS_MAX: Final = 5.0
+_LATER_SECONDS_MAX: Final = 60
+"""A server that wants to be left alone for longer is asked then all the same."""
 _WHOLE: Final = Limits(read_seconds=60, total_seconds=120, bytes_max=_ANSWER_BYTES_MAX)
 _LONG: Final = Limits(read_seconds=60, total_seconds=None, bytes_max=1 << 62)
 """Of a stream: as long as something comes at least every minute, and as much as comes."""
@@ -45,10 +54,19 @@ class Problem(Struct, frozen=True):
     status: int = 0
     detail: str = ""
     instance: str = ""
+    column: int | None = None
+    expected: str = ""
 
 
 class ServerFault(DeploytrailError):
     """Something failed on the server's side; its log says what, under the id of the request."""
+
+
+class _Refused(Exception):
+    """An answer that is none to what was asked."""
+
+    def __init__(self, answer: Response) -> None:
+        self.answer = answer
 
 
 class Server:
@@ -88,7 +106,7 @@ class Server:
 
     def get(self, path: str, type: type[_Answer], **parameters: str | int | None) -> _Answer:
         """The answer to a question. Raises what the server says, and Unreachable."""
-        answer = self._whole(self._question(path, parameters))
+        answer = self._whole(self._question(path, parameters), _query(parameters))
         return _decoded(answer.body, type, self.url)
 
     def octets(self, path: str) -> bytes:
@@ -101,19 +119,36 @@ class Server:
         return _decoded(answer.body, type, self.url)
 
     @contextmanager
-    def stream(self, path: str, parameters: Parameters) -> Iterator[Iterator[bytes]]:
-        """The body of an answer as it comes. Raises as `get`; also while it is read."""
+    def stream(
+        self, path: str, parameters: Parameters, *, patience_seconds: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of an answer as it comes. Raises as `get`; also while it is read.
+
+        `patience_seconds` is how long it is asked for again, where that is not as for all else.
+        """
         asked = self._opened(self._question(path, parameters), _LONG)
-        with self._http.stream(asked) as answer:
-            if answer.status >= 300:
-                raise self._refusal(answer.status, _beginning(answer))
-            yield answer.chunks
+        with ExitStack() as stack:
+
+            def begun() -> Streamed:
+                with ExitStack() as opened:
+                    answer = opened.enter_context(self._http.stream(asked))
+                    if answer.status >= 300:
+                        found = _beginning(answer)
+                        raise _Refused(Response(answer.status, answer.headers, found))
+                    stack.push(opened.pop_all())
+                return answer
+
+            found = self._patiently(
+                begun, query=_query(parameters), patience_seconds=patience_seconds
+            )
+            yield found.chunks
 
     def close(self) -> None:
         self._http.close()
 
     def _question(self, path: str, parameters: Parameters) -> Request:
         """By GET; where a query is too long for an address, by POST, which means the same."""
+        _refuse_no_text(_query(parameters))
         given = {name: value for name, value in parameters.items() if value is not None}
         written = urlencode(given)
         if "q" in given and len(written) > _ADDRESS_BYTES_MAX:
@@ -125,20 +160,38 @@ class Server:
         """The request with what opens the server."""
         return asked._replace(headers={**self._headers, **asked.headers}, limits=limits)
 
-    def _whole(self, asked: Request) -> Response:
+    def _whole(self, asked: Request, query: str = "") -> Response:
         asked = self._opened(asked, self._limits)
-        until = self._clock.monotonic() + self._patience_seconds
+
+        def answered() -> Response:
+            answer = self._http.request(asked)
+            if answer.status >= 300:
+                raise _Refused(answer)
+            return answer
+
+        return self._patiently(answered, query=query)
+
+    def _patiently(
+        self,
+        ask: Callable[[], _Answer],
+        *,
+        query: str = "",
+        patience_seconds: float | None = None,
+    ) -> _Answer:
+        """What `ask` gives; it is asked again while the server can't answer."""
+        patience = self._patience_seconds if patience_seconds is None else patience_seconds
+        until = self._clock.monotonic() + patience
         pause = _PAUSE_SECONDS
         while True:
             wait = pause
             try:
-                answer = self._http.request(asked)
-                if answer.status < 300:
-                    return answer
-                error: DeploytrailError = self._refusal(answer.status, answer.body)
+                return ask()
+            except _Refused as refused:
+                answer = refused.answer
+                error = self._refusal(answer.status, answer.body, query)
                 if not answer.is_passing or answer.status == 500:
-                    raise error
-                wait = max(pause, answer.retry_after_seconds or 0)
+                    raise error from None
+                wait = max(pause, min(answer.retry_after_seconds or 0, _LATER_SECONDS_MAX))
             except Unreachable as unreachable:
                 error = unreachable
             if self._clock.monotonic() + wait > until:
@@ -146,8 +199,8 @@ class Server:
             self._clock.wait(_NEVER, wait)
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
-    def _refusal(self, status: int, body: bytes) -> DeploytrailError:
-        """The error that the server had, in its words."""
+    def _refusal(self, status: int, body: bytes, query: str) -> DeploytrailError:
+        """The error that the server had, in its words; of a query, with the place in it."""
         try:
             problem = msgspec.json.decode(body, type=Problem)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -156,7 +209,34 @@ class Server:
         kind = _KINDS.get(name)
         if kind is not None:
             return kind(problem.detail or problem.title)
+        if name == "unreadable":
+            return _unreadable(query, problem)
         return _unknown(self.url, status, problem)
+
+
+def _query(parameters: Parameters) -> str:
+    return str(parameters.get("q") or "")
+
+
+def _refuse_no_text(query: str) -> None:
+    """A command line may hold bytes that are no text; they can't be sent."""
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        from deploytrail.query.unreadable import half_a_character
+
+        raise half_a_character(query, error) from None
+
+
+def _unreadable(query: str, problem: Problem) -> Malformed:
+    """As whoever reads a query here says it; without the place where it is none in that query."""
+    # Who records loads nothing of queries.
+    from deploytrail.query.unreadable import Unreadable
+
+    column = problem.column
+    if column is None or not 1 <= column <= len(query) + 1:
+        return Malformed(problem.detail)
+    return Unreadable(query, column, problem.expected, problem.detail)
 
 
 def _unknown(url: str, status: int, problem: Problem) -> DeploytrailError:
@@ -166,6 +246,8 @@ def _unknown(url: str, status: int, problem: Problem) -> DeploytrailError:
         return NotPermitted(what)
     if status in {502, 503, 504}:
         return Unreachable(what)
+    if status == 429:
+        return Overloaded(what)
     if 400 <= status < 500:
         return Malformed(what)
     if status < 400:

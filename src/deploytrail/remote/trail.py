@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, Final
 from urllib.parse import quote
 
@@ -238,24 +239,27 @@ class RemoteTrail:
         return list(self._server.get("/v1/suggest", _Suggestions, **asked).items)
 
     def tail(self, query: str = "", *, after: int | None = None) -> Iterator[Shown]:
-        """Goes on where it was when the server comes back."""
+        """Goes on where it was when the server comes back, or has room again."""
         at = self.size() - 1 if after is None else after
+        patience: float | None = None
         while True:
-            try:
-                with self._tailing(query, at) as events:
-                    for id, data in events:
-                        if data:
-                            yield _decoded(data).shown()
-                        at = max(at, int(id)) if id.isascii() and id.isdigit() else at
-            except Unreachable:
-                # The server is away, or stopped: nothing is lost, since it goes on behind `at`.
-                self._clock.wait(_NEVER, _AGAIN_SECONDS)
+            # The server is away, stopped, or has too many: nothing is lost, since it goes on
+            # behind `at`.
+            with suppress(Unreachable), self._tailing(query, at, patience) as events:
+                patience = math.inf
+                for id, data in events:
+                    if data:
+                        yield _decoded(data).shown()
+                    at = max(at, int(id)) if id.isascii() and id.isdigit() else at
+            self._clock.wait(_NEVER, _AGAIN_SECONDS)
 
     @contextmanager
-    def _tailing(self, query: str, at: int) -> Iterator[Iterator[tuple[str, bytes]]]:
+    def _tailing(
+        self, query: str, at: int, patience_seconds: float | None
+    ) -> Iterator[Iterator[tuple[str, bytes]]]:
         asked: dict[str, str | int | None] = {"q": query or None}
         asked["first"] = at + 1
-        with self._server.stream("/v1/tail", asked) as chunks:
+        with self._server.stream("/v1/tail", asked, patience_seconds=patience_seconds) as chunks:
             yield sent(chunks)
 
     # Recording

@@ -22,12 +22,12 @@ from deploytrail.web.call import Call, Server
 from deploytrail.web.exchange import Exchange
 from deploytrail.web.hosts import refuse_foreign, refuse_repeated
 from deploytrail.web.journal import Journal
+from deploytrail.web.refusals import NO_ROUTE
 from deploytrail.web.route import Found
 
 ANYBODY: Final = Principal("anybody", "nobody", frozenset())
 _ID_BYTES: Final = 8
 _IDS: Final = 256
-_NOTHING_FOUND: Final = "none"
 
 
 class Application:
@@ -124,7 +124,7 @@ class Application:
         return response
 
     def _tell(self, exchange: Exchange, told: _Told, seconds: float) -> None:
-        route = told.route.route.path if told.route else _NOTHING_FOUND
+        route = told.route.route.path if told.route else NO_ROUTE
         metrics = self._server.metrics
         metrics.requests.add(route=route, status=str(exchange.status))
         metrics.request_seconds.observe(seconds, route=route)

@@ -18,6 +18,7 @@ from deploytrail.web.matching import Compile, Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
 from deploytrail.web.reading import ServedTrail
+from deploytrail.web.refusals import Refusals
 from deploytrail.web.routes import tailing
 from deploytrail.web.routes.table import TABLE
 from deploytrail.web.writer import Answers, Recording, Writer
@@ -54,6 +55,7 @@ class Assembled:
         """Whether the server ends because it can't go on."""
         self._metrics = Metrics()
         self._loop = asyncio.get_running_loop()
+        self.refusals = Refusals(parts.journal, self._metrics, self._loop.call_later)
         self.writer = Writer(
             parts.writing_opened, committed=self._committed, hand_over=self._hand_over
         )
@@ -88,6 +90,7 @@ class Assembled:
         """What has no end of its own ends now."""
         self.server.ending.set()
         self.hub.rouse()
+        self.refusals.end()
 
     def end(self) -> bool:
         """Whether all that was taken was also answered. Off the event loop: it is waited for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final, cast
 
@@ -30,7 +30,7 @@ DRAIN_SECONDS_MAX: Final = 10
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """As uvicorn's; what is refused here is refused before there is a request."""
+    """As uvicorn's; what is refused here is refused before there is a request, and is told."""
 
     headers_bytes: ClassVar[int] = 0
     """Of all connections; a process has one event loop."""
@@ -46,6 +46,12 @@ class GuardedProtocol(HttpToolsProtocol):
     _is_in_header = False
     _is_whole = True
     """Whether all of the last request has come."""
+
+    def __init__(
+        self, *given: Any, refused: Callable[[DeploytrailError], None], **named: Any
+    ) -> None:
+        super().__init__(*given, **named)
+        self._refused = refused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
@@ -196,6 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
         head = STATUS_LINE[error.status] + "\r\n".join(lines).encode()
         self.transport.write(head + b"\r\n\r\n" + found)
         self.transport.close()
+        self._refused(error)
 
     def _await_header(self) -> None:
         self._header_timer = self.loop.call_later(HEADER_SECONDS_MAX, self._header_is_late)

@@ -9,13 +9,13 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple, cast
 
 import uvicorn
 import uvloop
 
 from deploytrail.kit.listening import Certificate, url_of
-from deploytrail.web.application import Application
 from deploytrail.web.assembling import STOP_SECONDS_MAX, Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
 from deploytrail.web.protocol import GuardedProtocol
@@ -61,7 +61,7 @@ def serve(parts: Parts, where: Listening, *, started: Callable[[], None]) -> boo
 async def _serve(parts: Parts, where: Listening, started: Callable[[], None]) -> bool:
     loop = asyncio.get_running_loop()
     assembled = Assembled(parts, hosts=where.hosts, is_secure=where.is_secure)
-    server = _Uvicorn(_config(assembled.application, where), assembled.end_streams)
+    server = _Uvicorn(_config(assembled, where), assembled.end_streams)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     assembled.start()
@@ -109,10 +109,12 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _config(application: Application, where: Listening) -> uvicorn.Config:
+def _config(assembled: Assembled, where: Listening) -> uvicorn.Config:
+    protocol = partial(GuardedProtocol, refused=assembled.refusals.tell)
     return uvicorn.Config(
-        application,
-        http=GuardedProtocol,
+        assembled.application,
+        # It only calls it, and thinks of a class.
+        http=cast("type[GuardedProtocol]", protocol),
         ws="none",
         lifespan="off",
         log_config=None,

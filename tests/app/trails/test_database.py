@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
 import pytest
 
 from deploytrail.app.database_doctor import accept_clock, clear_fence, examine_database, is_fenced
@@ -31,7 +32,7 @@ from deploytrail.errors import (
 )
 from deploytrail.event import Actor, Event
 from deploytrail.stores.postgres.database import Writing
-from deploytrail.trail import Receipt, Report
+from deploytrail.trail import Patience, Receipt, Report
 from tests.app.places import place
 from tests.fakes import FakeClock
 from tests.postgresql import Server
@@ -387,3 +388,11 @@ def test_what_is_no_url_of_ours_is_refused_and_not_repeated(reason: str) -> None
     with pytest.raises(Malformed, match=r"^URL: expected") as caught:
         stored_at(NO_URLS[reason])
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_fence_that_nobody_can_look_for_now_ends_nothing(base: Base) -> None:
+    patience = Patience(writer=0.05)
+    found = open_database(base.url, environment=base.environment, patience=patience)
+    with found as trail, psycopg.connect(base.url) as somebody:
+        somebody.execute("LOCK TABLE deploytrail_log.fence")
+        trail.refuse_fenced()

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from deploytrail.app.events.asked_event import asked_event
 from deploytrail.app.questions import bars as widths
@@ -19,7 +19,7 @@ from deploytrail.app.questions.cursors import Cursor, decode, encode
 from deploytrail.clock import Clock, at_microseconds, microseconds, rfc3339
 from deploytrail.errors import Behind, Malformed, TooSlow
 from deploytrail.follow.lag import wait_until
-from deploytrail.index.contract import Bins, Index, Match, Position, Searcher, Tally
+from deploytrail.index.contract import Bins, Index, Position, Resolve, Searcher, Tally
 from deploytrail.query.fields import BY_NAME, Field
 from deploytrail.query.parse import parse
 from deploytrail.query.predicate import predicate
@@ -34,8 +34,7 @@ _TAIL_SECONDS: Final = 0.2
 _TAIL_ENTRIES: Final = 1_024
 _AT_ONCE_MAX: Final = 4_096
 _Tick = Callable[[], None]
-_Resolve = Callable[[Sequence[int]], Collection[int]]
-"""Which of some entries match, by the events themselves."""
+_Count = TypeVar("_Count")
 
 
 class Entries(Protocol):
@@ -75,6 +74,13 @@ class _Asked(NamedTuple):
 
     filter: Filter
     matches: Callable[[Any], bool]
+
+
+class _Unread(Exception):
+    """Entries whose texts decide, and which nobody has read yet."""
+
+    def __init__(self, indexes: Sequence[int]) -> None:
+        self.indexes = indexes
 
 
 class Searching:
@@ -129,9 +135,13 @@ class Searching:
         _check_limit(limit)
         tick = self._ticking(after)
         asked = self._asked(query, scope, self._clock.now())
-        with self._searcher(tick) as searcher:
-            resolve = self._resolving(asked, tick)
-            tallies = searcher.facets(asked.filter, wanted, limit=limit, resolve=resolve)
+        tallies = self._counted(
+            asked,
+            tick,
+            lambda searcher, resolve: searcher.facets(
+                asked.filter, wanted, limit=limit, resolve=resolve
+            ),
+        )
         return [_facet(field, tally, limit) for field, tally in zip(wanted, tallies, strict=True)]
 
     def histogram(
@@ -153,8 +163,11 @@ class Searching:
             first = first if low is None else low
             return widths.edges(first, max(first, last if high is None else high - 1), bars)
 
-        with self._searcher(tick) as searcher:
-            bins = searcher.histogram(asked.filter, edges, resolve=self._resolving(asked, tick))
+        bins = self._counted(
+            asked,
+            tick,
+            lambda searcher, resolve: searcher.histogram(asked.filter, edges, resolve=resolve),
+        )
         if not bins.edges and low is not None and high is not None and low < high:
             chosen = edges(low, low)
             none: dict[str, int] = {}
@@ -167,13 +180,14 @@ class Searching:
     ) -> list[str]:
         """See `trail.TrailSearcher.suggest`."""
         _check_limit(limit)
-        tick = self._ticking(None)
-        asked = _Asked(scope, predicate(scope))
-        with self._searcher(tick) as searcher:
-            resolve = self._resolving(asked, tick)
-            return searcher.suggest(
-                _field(field), beginning, scope=scope, limit=limit, resolve=resolve
-            )
+        wanted = _field(field)
+        return self._counted(
+            _Asked(scope, predicate(scope)),
+            self._ticking(None),
+            lambda searcher, resolve: searcher.suggest(
+                wanted, beginning, scope=scope, limit=limit, resolve=resolve
+            ),
+        )
 
     def tail(
         self, query: str = "", *, after: int | None = None, scope: Filter = EVERYTHING
@@ -214,10 +228,7 @@ class Searching:
             start, now = found.position, at_microseconds(found.now)
         tick = self._ticking(after)
         asked = self._asked(query, _both(scope, besides), now)
-        resolve = self._resolving(asked, tick)
-        with self._searcher(tick) as searcher:
-            matched = _matching(searcher, asked.filter, resolve, order, start, limit + 1)
-            indexed = searcher.cursor
+        matched, indexed = self._matching(asked, tick, order, start, limit + 1)
         items = self._log.at([one.at for one in matched[:limit]])
         last = matched[limit - 1] if len(matched) > limit else None
         return Page(
@@ -227,16 +238,62 @@ class Searching:
             size=self._log.size(),
         )
 
-    def _resolving(self, asked: _Asked, tick: _Tick) -> _Resolve:
-        def resolve(indexes: Sequence[int]) -> Collection[int]:
-            found = []
-            for at in range(0, len(indexes), 64):
-                tick()
-                shown = self._log.at(indexes[at : at + 64])
-                found += [one.index for one in shown if asked.matches(asked_event(one))]
-            return found
+    def _matching(
+        self, asked: _Asked, tick: _Tick, order: Order, start: Position | None, count: int
+    ) -> tuple[list[Position], int]:
+        """(the next that match, `count` at least where there are as many; how far the index was).
 
-        return resolve
+        What only may is looked at, in no moment of the index: an open one keeps its write-ahead
+        log from being emptied, and what was erased on the disk. The next moment goes on behind the
+        last position, as the next page does, whatever was appended, joined or rebuilt meanwhile.
+        """
+        found: list[Position] = []
+        indexed = []
+        wanted = count
+        while len(found) < count:
+            with self._searcher(tick) as searcher:
+                some = searcher.search(asked.filter, order=order, after=start, limit=wanted)
+                indexed.append(searcher.cursor)
+            matching = self._read(
+                [one.position.at for one in some if not one.is_certain], asked, tick
+            )
+            found += [one.position for one in some if one.is_certain or one.position.at in matching]
+            if len(some) < wanted:
+                break
+            start = some[-1].position
+            # Where few of those match that may, more are looked at for each time that is asked.
+            wanted = min(2 * wanted, max(count, _AT_ONCE_MAX))
+        return found, min(indexed)
+
+    def _counted(
+        self, asked: _Asked, tick: _Tick, count: Callable[[Searcher, Resolve], _Count]
+    ) -> _Count:
+        """What is counted in a moment of the index; where texts decide, in a later one: between the
+        two they are read.
+        """
+        try:
+            with self._searcher(tick) as searcher:
+                return count(searcher, _unread)
+        except _Unread as unread:
+            known = dict.fromkeys(unread.indexes, False)
+            known.update(dict.fromkeys(self._read(unread.indexes, asked, tick), True))
+
+        def resolve(indexes: Sequence[int]) -> Collection[int]:
+            # What came meanwhile is little, and read at once: else it might never come to an end.
+            new = self._read([one for one in indexes if one not in known], asked, tick)
+            return [one for one in indexes if known.get(one, one in new)]
+
+        with self._searcher(tick) as searcher:
+            return count(searcher, resolve)
+
+    def _read(self, indexes: Sequence[int], asked: _Asked, tick: _Tick) -> set[int]:
+        """Those whose events match."""
+        found = set()
+        for at in range(0, len(indexes), 64):
+            tick()
+            shown = self._log.at(indexes[at : at + 64])
+            found |= {one.index for one in shown if asked.matches(asked_event(one))}
+        return found
 
     def _asked(self, query: str, scope: Filter, now: datetime) -> _Asked:
         filter = _both(scope, parse(query, now=now))
@@ -287,31 +344,8 @@ class Searching:
         return tick
 
 
-def _matching(
-    searcher: Searcher,
-    filter: Filter,
-    resolve: _Resolve,
-    order: Order,
-    start: Position | None,
-    count: int,
-) -> list[Position]:
-    """The next that match, `count` at least where there are as many; what only may is looked at."""
-    found: list[Position] = []
-    wanted = count
-    while len(found) < count:
-        some = searcher.search(filter, order=order, after=start, limit=wanted)
-        found += _settled(some, resolve)
-        if len(some) < wanted:
-            break
-        start = some[-1].position
-        # Where few of those match that may, more are looked at for each time that is asked.
-        wanted = min(2 * wanted, max(count, _AT_ONCE_MAX))
-    return found
-
-
-def _settled(some: Sequence[Match], resolve: _Resolve) -> list[Position]:
-    matching = set(resolve([one.position.at for one in some if not one.is_certain]))
-    return [one.position for one in some if one.is_certain or one.position.at in matching]
+def _unread(indexes: Sequence[int]) -> Collection[int]:
+    raise _Unread(indexes)
 
 
 def stats(log: Entries, *, size_signed: int, followers: dict[str, int]) -> Stats:

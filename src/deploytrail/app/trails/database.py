@@ -21,7 +21,7 @@ from deploytrail.app.proofs.examining import Examination, deep_of_log
 from deploytrail.app.proofs.handed_over import CONCEALED, sealed_attachment
 from deploytrail.app.trails.stored import StoredTrail, Stores
 from deploytrail.clock import Clock, SystemClock
-from deploytrail.errors import Conflict, NotFound, NotPermitted, Unreachable
+from deploytrail.errors import Busy, Conflict, NotFound, NotPermitted, Unreachable
 from deploytrail.log import policy
 from deploytrail.log.reading import whole_note
 from deploytrail.stores.files import make_directory, replace_file
@@ -240,8 +240,8 @@ class DatabaseTrail(StoredTrail):
         if now < self._looked + _LOOKED_SECONDS:
             return
         self._looked = now
-        # Whoever can't reach it now can't write there either, and looks again.
-        with suppress(Unreachable):
+        # Whoever can't ask it now can't write there either, and looks again.
+        with suppress(Unreachable, Busy):
             self.store.refuse_fenced()
 
     @contextmanager

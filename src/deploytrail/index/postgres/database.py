@@ -13,10 +13,13 @@ from deploytrail.index.postgres import sql
 
 Link = psycopg.Connection[tuple[Any, ...]]
 _STATEMENT_MS: Final = 60_000
+_LOCK_MS: Final = 10_000
+_IDLE_MS: Final = 60_000
+"""Of a transaction in which nothing is asked: longer than it takes to make what is written next."""
 
 
 def connected(conninfo: str, schema: str = "") -> Link:
-    """A connection that finds its tables in a schema; each statement has a minute at most."""
+    """A connection that finds its tables in a schema, and waits for nothing without an end."""
     try:
         link: Link = psycopg.connect(conninfo, autocommit=True)
     except psycopg.Error:
@@ -24,9 +27,14 @@ def connected(conninfo: str, schema: str = "") -> Link:
         raise Unreachable(
             "index: expected its database, which does not answer; try again, or look at it"
         ) from None
-    with own_errors():
-        link.execute(sql.SEARCH_PATH, (f"{schema}, pg_catalog" if schema else "pg_catalog",))
-        link.execute(sql.STATEMENT_TIMEOUT, (str(_STATEMENT_MS),))
+    path = f"{schema}, pg_catalog" if schema else "pg_catalog"
+    limits = [str(limit) for limit in (_STATEMENT_MS, _LOCK_MS, _IDLE_MS)]
+    try:
+        with own_errors():
+            link.execute(sql.SETTINGS, (path, *limits))
+    except BaseException:
+        link.close()
+        raise
     return link
 
 
@@ -44,6 +52,15 @@ def transaction(link: Link, begin: str) -> Iterator[None]:
 
 
 @contextmanager
+def patient(link: Link) -> Iterator[None]:
+    """For statements that write a table anew: how long that takes is for its size to say."""
+    with own_errors():
+        link.execute(sql.STATEMENT_TIMEOUT, ("0",))
+        yield
+        link.execute(sql.STATEMENT_TIMEOUT, (str(_STATEMENT_MS),))
+
+
+@contextmanager
 def own_errors() -> Iterator[None]:
     try:
         yield
@@ -51,7 +68,10 @@ def own_errors() -> Iterator[None]:
         raise TooSlow(f"index: expected an answer sooner, found none yet: {error}") from error
     except (psycopg.errors.LockNotAvailable, psycopg.errors.SerializationFailure) as error:
         raise Busy(f"index: another process holds it: {error}; try again") from error
-    except psycopg.OperationalError as error:
+    except (
+        psycopg.OperationalError,
+        psycopg.errors.IdleInTransactionSessionTimeout,
+    ) as error:
         raise Unreachable(f"index: its database went away: {error}; try again") from error
     except psycopg.Error as error:
         raise Misconfigured(

@@ -30,11 +30,15 @@ class PostgresShelf:
         self._link = database.connected(conninfo, schema)
         self._conninfo = conninfo
         self._schema = schema
-        with self.reading() as moment:
-            self._origin = moment.state()[0]
-        if is_writer:
-            with self.writing() as pen:
-                pen.remove_strays()
+        try:
+            with self.reading() as moment:
+                self._origin = moment.state()[0]
+            if is_writer:
+                with self.writing() as pen:
+                    pen.remove_strays()
+        except BaseException:
+            self._link.close()
+            raise
 
     @classmethod
     def create(cls, conninfo: str, schema: str, origin: str) -> None:
@@ -81,7 +85,7 @@ class PostgresShelf:
         return PostgresDraft(database.connected(self._conninfo, self._schema), segment)
 
     def scrub(self) -> None:
-        with database.own_errors():
+        with database.patient(self._link):
             for statement in sql.SCRUBBED:
                 self._link.execute(statement.encode())
 
@@ -237,10 +241,13 @@ class PostgresDraft:
         self._link.close()
 
     def discard(self) -> None:
-        with database.transaction(self._link, sql.WRITING):
-            for statement in (sql.REMOVE_ROWS, sql.REMOVE_TIMES):
-                self._link.execute(statement.encode(), (self._segment.id,))
-        self._link.close()
+        try:
+            with database.transaction(self._link, sql.WRITING):
+                for statement in (sql.REMOVE_ROWS, sql.REMOVE_TIMES):
+                    self._link.execute(statement.encode(), (self._segment.id,))
+        finally:
+            # What is left is a stray, which the next writer removes.
+            self._link.close()
 
 
 def _add_rows(link: Link, segment: Segment, rows: Iterable[Row]) -> None:

@@ -32,7 +32,11 @@ ALTER TABLE times ALTER data SET STORAGE EXTERNAL;
 """
 """Blocks are compressed already: EXTERNAL spares the server from trying once more."""
 BEGIN_STATE: Final = "INSERT INTO state VALUES(1, %s, 0, 1)"
-SEARCH_PATH: Final = "SELECT set_config('search_path', %s, false)"
+SETTINGS: Final = """
+SELECT set_config('search_path', %s, false), set_config('statement_timeout', %s, false),
+       set_config('lock_timeout', %s, false),
+       set_config('idle_in_transaction_session_timeout', %s, false)
+"""
 STATEMENT_TIMEOUT: Final = "SELECT set_config('statement_timeout', %s, false)"
 READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITING: Final = "BEGIN"
