@@ -101,6 +101,8 @@ class SegmentedIndex:
         self._joinings.go_on(allowed.terms_a_read + allowed.terms_an_entry * len(read.entries))
 
     def rest(self) -> bool:
+        if self._joinings.is_settled:
+            return False
         return self._joinings.go_on(self._allowance.terms_at_rest)
 
     def erase(self, subject: str) -> None:

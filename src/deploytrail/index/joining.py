@@ -42,9 +42,12 @@ class Joinings:
         self._home_entries = home_entries
         self._at_once_entries = allowance.at_once_entries
         self._under_way: list[_Joining] = []
+        self.is_settled = False
+        """Whether there is nothing to do until something comes."""
 
     def go_on(self, terms_max: int) -> bool:
         """Begin what is due, and join about so many terms; whether there is more to do."""
+        self.is_settled = False
         self._begin()
         while self._under_way and terms_max > 0:
             newest = self._under_way[-1]
@@ -52,9 +55,11 @@ class Joinings:
             if newest.is_done:
                 self._under_way.pop()
                 self._begin()
-        return bool(self._under_way)
+        self.is_settled = not self._under_way
+        return not self.is_settled
 
     def discard(self) -> None:
+        self.is_settled = False
         while self._under_way:
             self._under_way.pop().discard()
 
