@@ -175,6 +175,10 @@ class Searching:
                 _field(field), beginning, scope=scope, limit=limit, resolve=resolve
             )
 
+    def indexed(self) -> int:
+        """How far the index is, durably: the index of the next entry that it wants."""
+        return self._indexes.cursor() or 0
+
     def tail(
         self, query: str = "", *, after: int | None = None, scope: Filter = EVERYTHING
     ) -> Iterator[Shown]:
@@ -254,18 +258,8 @@ class Searching:
             yield searcher
 
     def _wait(self, after: int) -> None:
-        size = self._log.size()
-        if not 0 <= after < size:
-            raise Malformed(
-                f"after: expected the index of an entry, below {size}, found {after}; "
-                "take that of a receipt"
-            )
-        wait_until(
-            lambda: self._indexes.cursor() or 0,
-            after,
-            seconds_max=self._limits.wait_seconds,
-            clock=self._clock,
-        )
+        refuse_absent(after, self._log.size())
+        wait_until(self.indexed, after, seconds_max=self._limits.wait_seconds, clock=self._clock)
 
     def _ticking(self, after: int | None) -> _Tick:
         """Raises TooSlow from a time on; it counts from when the entry is there that is waited for.
@@ -336,6 +330,15 @@ def _field(name: str) -> Field:
         advice = f"did you mean {near}?" if near else "docs/query.md lists them"
         raise Malformed(f"field: expected one such as env or actor, found {name[:60]!r}; {advice}")
     return found
+
+
+def refuse_absent(after: int, size: int) -> None:
+    """Raise Malformed for what is no entry of a log of that size: it can't be waited for."""
+    if not 0 <= after < size:
+        raise Malformed(
+            f"after: expected the index of an entry, below {size}, found {after}; "
+            "take that of a receipt"
+        )
 
 
 def _check_limit(limit: int) -> None:

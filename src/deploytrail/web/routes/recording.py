@@ -162,14 +162,7 @@ async def _is_published(call: Call, index: int) -> bool:
 
 async def _read(call: Call, question: Callable[[ServedTrail], _Answer]) -> _Answer:
     """Of what is logged already: whoever sent it is not refused because others read."""
-    deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
-    while True:
-        try:
-            return await call.server.readers.ask(question)
-        except Overloaded:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-        await asyncio.sleep(_POLL_SECONDS)
+    return await call.server.lookups.ask_again(question, seconds_max=PUBLISHED_SECONDS_MAX)
 
 
 def _entries(served: ServedTrail, indexes: Sequence[int]) -> dict[int, dict[str, Any]]:

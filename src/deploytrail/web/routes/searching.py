@@ -14,7 +14,7 @@ from deploytrail.query.parse import QUERY_BYTES_MAX
 from deploytrail.trail import Histogram, Page
 from deploytrail.web.answering import json, shown
 from deploytrail.web.call import Call
-from deploytrail.web.reading import Searching
+from deploytrail.web.reading import Searching, ServedTrail
 from deploytrail.web.replies import EventPage, Facets, Suggestions
 from deploytrail.web.route import Reply, Route
 
@@ -79,23 +79,38 @@ class Beginning(Struct, frozen=True, kw_only=True):
     limit: FewLimit = 20
 
 
-async def _asked(call: Call, question: Callable[[Searching], _Found]) -> _Found:
-    return await call.server.readers.ask(lambda served: question(served.searching))
+async def answered(
+    call: Call, question: Callable[[Searching], _Found], *, q: str = "", after: int | None = None
+) -> _Found:
+    """What the index says, once it has read the entry `after`; `q` is kept until then."""
+    server = call.server
+
+    def asked(served: ServedTrail) -> _Found:
+        return question(served.searching)
+
+    if after is None:
+        return await server.readers.ask(asked)
+    with server.waiting.place(len(q)):
+        if not await server.waiting.until(after):
+            return await server.readers.ask(asked)
+        # All who waited for one entry come at once.
+        return await server.readers.ask_again(asked, seconds_max=server.waiting.seconds_max)
 
 
 async def events(call: Call) -> Response:
     """A page of what matches."""
     wanted: Events = call.query
-    page = await _asked(
+    page = await answered(
         call,
         lambda index: index.search(
             wanted.q,
             limit=wanted.limit,
             cursor=wanted.cursor,
             order=wanted.order,
-            after=wanted.after,
             scope=call.principal.scope,
         ),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(_page(page, call.server.origin))
 
@@ -103,7 +118,7 @@ async def events(call: Call) -> Response:
 async def changes(call: Call) -> Response:
     """A page of what changed."""
     wanted: Changed = call.query
-    page = await _asked(
+    page = await answered(
         call,
         lambda index: index.changes(
             wanted.q, limit=wanted.limit, cursor=wanted.cursor, scope=call.principal.scope
@@ -124,15 +139,13 @@ def _page(page: Page, origin: str) -> EventPage:
 async def facets(call: Call) -> Response:
     """The most frequent values of some fields."""
     wanted: Fields = call.query
-    found = await _asked(
+    found = await answered(
         call,
         lambda index: index.facets(
-            wanted.q,
-            wanted.fields,
-            limit=wanted.limit,
-            after=wanted.after,
-            scope=call.principal.scope,
+            wanted.q, wanted.fields, limit=wanted.limit, scope=call.principal.scope
         ),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(Facets(items=tuple(found), next=None))
 
@@ -140,11 +153,11 @@ async def facets(call: Call) -> Response:
 async def histogram(call: Call) -> Response:
     """What matches, over time."""
     wanted: Bars = call.query
-    found = await _asked(
+    found = await answered(
         call,
-        lambda index: index.histogram(
-            wanted.q, bars=wanted.bars, after=wanted.after, scope=call.principal.scope
-        ),
+        lambda index: index.histogram(wanted.q, bars=wanted.bars, scope=call.principal.scope),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(found)
 
@@ -152,7 +165,7 @@ async def histogram(call: Call) -> Response:
 async def suggest(call: Call) -> Response:
     """Values that begin so."""
     wanted: Beginning = call.query
-    found = await _asked(
+    found = await answered(
         call,
         lambda index: index.suggest(
             wanted.field, wanted.beginning, limit=wanted.limit, scope=call.principal.scope
