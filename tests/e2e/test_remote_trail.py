@@ -217,11 +217,19 @@ def test_nobody_there_is_unreachable_and_says_so() -> None:
         trail.stats()
 
 
+@pytest.mark.parametrize("kind", ["path", "sqlite"])
+def test_a_directory_is_searched_without_a_server(home: Path, kind: str) -> None:
+    with Trail.open({"path": str(home), "sqlite": f"sqlite://{home}"}[kind]) as opened:
+        (receipt,) = recorded(opened, told(7))
+        assert [one.index for one in opened.search("env:prod").items] == [receipt.index]
+        assert opened.changes("env:prod").items == opened.search(after=receipt.index).items
+
+
 @pytest.mark.parametrize("kind", ["path", "sqlite", "server"])
 def test_a_trail_opens_by_its_address(server: Running, home: Path, kind: str) -> None:
     url = {"path": str(home), "sqlite": f"sqlite://{home}", "server": server.url}[kind]
     with Trail.open(url, token=server.token) as opened:
         (receipt,) = recorded(opened, told(7))
-        if kind == "server":
-            assert opened.search("env:prod", after=receipt.index).items[0].index == receipt.index
+        # Beside a server, its follow process indexes what is recorded into the files, too.
+        assert opened.search("env:prod", after=receipt.index).items[0].index == receipt.index
         assert opened.show(receipt.id).event["action"] == "deployment.succeeded"

@@ -80,12 +80,20 @@ class _Asked(NamedTuple):
 class Searching:
     """The half of `trail.TrailSearcher` that is asked, with a scope for each question.
 
-    What is out of scope looks absent. Belongs to one thread.
+    What is out of scope looks absent. Belongs to one thread. `prepare` is called before each
+    question is put to the index: where nobody follows the log, it is moved then.
     """
 
     def __init__(
-        self, log: Entries, indexes: Indexes, clock: Clock, limits: Limits = LIMITS
+        self,
+        log: Entries,
+        indexes: Indexes,
+        clock: Clock,
+        limits: Limits = LIMITS,
+        *,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
+        self._prepare = prepare
         self._log = log
         self._indexes = indexes
         self._clock = clock
@@ -262,10 +270,11 @@ class Searching:
         wait_until(self.indexed, after, seconds_max=self._limits.wait_seconds, clock=self._clock)
 
     def _ticking(self, after: int | None) -> _Tick:
-        """Raises TooSlow from a time on; it counts from when the entry is there that is waited for.
+        """Raises TooSlow from a time on; it counts from when the index is as far as it has to be.
 
         One for all that a question does: what is read and what is looked at is one answer.
         """
+        self._prepare()
         if after is not None:
             self._wait(after)
         clock, seconds = self._clock, self._limits.seconds
