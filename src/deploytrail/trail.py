@@ -281,11 +281,20 @@ class TrailSearcher(TrailReader, Protocol):
         """At most `bars` bars over the query's time, or over all that matches."""
         ...
 
-    def suggest(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
+    def suggest(
+        self, field: str, beginning: str, *, limit: int = 20, after: int | None = None
+    ) -> list[str]:
         """Values of a field that begin so, frequent ones first."""
         ...
 
-    def changes(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
+    def changes(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        after: int | None = None,
+    ) -> Page:
         """What changed, newest first: deployments, configuration, access, overrides.
 
         `query` narrows it. What only looked (plans, checks, reads) is left out.

@@ -94,8 +94,16 @@ def test_what_a_server_indexes_is_left_to_it(there: There) -> None:
             last = recorded(trail)
             page = trail.search()
             assert (page.indexed, page.size) == (1, 2)
-            with pytest.raises(Behind, match="expected it to have read entry 1 within 10 s"):
-                trail.search(after=last)
+            asked: list[Callable[[], object]] = [
+                lambda: trail.search(after=last),
+                lambda: trail.changes(after=last),
+                lambda: trail.facets("", ["env"], after=last),
+                lambda: trail.histogram("", after=last),
+                lambda: trail.suggest("env", "", after=last),
+            ]
+            for ask in asked:
+                with pytest.raises(Behind, match="expected it to have read entry 1 within 10 s"):
+                    ask()
         assert trail.search(after=last).indexed == 2
 
 

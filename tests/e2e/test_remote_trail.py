@@ -105,6 +105,10 @@ def test_pages_go_on_to_the_end_and_entries_are_in_the_order_of_the_log(
     assert [(one.value, one.count) for one in facet.counts] == [("deployment.succeeded", 25)]
     assert sum(bar.count for bar in trail.histogram("env:prod").bars) == 25
     assert trail.suggest("env", "pr") == ["prod"]
+    last = recorded(trail, told(25, environment="prom"))[0].index
+    assert trail.suggest("env", "pr", after=last) == ["prod", "prom"]
+    last = recorded(trail, told(26, environment="prom"))[0].index
+    assert len(trail.changes("env:prom", after=last).items) == 2
     assert len(trail.changes("env:prod").items) == 25
 
 

@@ -14,7 +14,7 @@ import pytest
 from deploytrail.errors import Behind, Malformed, Overloaded, Unreachable
 from deploytrail.web.waiting import CHARACTERS_MAX, Reach, Waiting
 from tests.app.places import Place, place
-from tests.web.indexed import follow, over
+from tests.web.indexed import follow, lines, over
 from tests.web.served import Answer, Served, asgi_scope, asked
 
 SECONDS: Final = 60
@@ -86,24 +86,38 @@ def test_whoever_waits_for_the_index_holds_up_nobody(there: Place) -> None:
         server.runner.run(asyncio.wait_for(waited(server), SECONDS))
 
 
-WAITING: Final = ("/v1/events?", "/v1/facets?fields=env&", "/v1/histogram?")
+WAITING: Final = (
+    "/v1/events?q=reason&", "/v1/changes?q=reason&", "/v1/facets?q=reason&fields=env&",
+    "/v1/histogram?q=reason&", "/v1/suggest?field=action&", "/v1/export?q=reason&",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", WAITING)
 def test_every_question_may_wait_for_an_entry(there: Place, path: str) -> None:
     async def waited(server: Served) -> Answer:
-        task = asyncio.create_task(get(server, f"{path}q=reason&after=2"))
+        task = asyncio.create_task(get(server, f"{path}after=2"))
         while not server.assembled.server.waiting.waiters:
             await asyncio.sleep(0.001)
         await asyncio.to_thread(follow, there)
         return await task
 
     with over(there) as server:
-        assert server.get(f"{path}after=3").status == 400
+        assert "below 3, found 3; take that of a receipt" in server.get(f"{path}after=3").detail
+        before = server.get(path.rstrip("&?")).body
         answer = server.runner.run(asyncio.wait_for(waited(server), SECONDS))
         assert answer.status == 200, answer.body
+        assert before != answer.body
         # What the index has is not waited for.
-        assert server.get(f"{path}q=reason&after=2").body == answer.body
+        assert server.get(f"{path}after=2").body == answer.body
+        assert server.get(path.rstrip("&?")).body == answer.body
+
+
+@pytest.mark.parametrize("part", ["", "&first=0", "&until=3&q=reason"])
+def test_an_export_of_the_log_itself_has_every_entry_of_it(there: Place, part: str) -> None:
+    with over(there) as server:
+        answer = server.get(f"/v1/export?after=2{part}")
+        assert [one["index"] for one in lines(answer.body)] == [0, 1, 2]
+        assert "below 3, found 3" in server.get(f"/v1/export?after=3{part}").detail
 
 
 def test_who_only_looks_is_answered_while_every_thread_searches(there: Place) -> None:

@@ -69,6 +69,12 @@ def asking(home: Path | None, url: str | None) -> Iterator[OpenTrail]:
         yield local
 
 
+def newest(trail: OpenTrail) -> int | None:
+    """The index of the last entry: what this person recorded a moment ago is to be found."""
+    size = trail.size()
+    return size - 1 if size else None
+
+
 def say_pages(
     trail: OpenTrail, first: Page, following: Iterator[Page], *, limit: int, is_json: bool
 ) -> int:

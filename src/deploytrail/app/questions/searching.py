@@ -118,10 +118,11 @@ class Searching:
         *,
         limit: int = 50,
         cursor: str | None = None,
+        after: int | None = None,
         scope: Filter = EVERYTHING,
     ) -> Page:
         """See `trail.TrailSearcher.changes`."""
-        return self._page(query, CHANGES, "changes", limit, cursor, "newest", None, scope)
+        return self._page(query, CHANGES, "changes", limit, cursor, "newest", after, scope)
 
     def facets(
         self,
@@ -171,11 +172,17 @@ class Searching:
         return _histogram(bins)
 
     def suggest(
-        self, field: str, beginning: str, *, limit: int = 20, scope: Filter = EVERYTHING
+        self,
+        field: str,
+        beginning: str,
+        *,
+        limit: int = 20,
+        after: int | None = None,
+        scope: Filter = EVERYTHING,
     ) -> list[str]:
         """See `trail.TrailSearcher.suggest`."""
         _check_limit(limit)
-        tick = self._ticking(None)
+        tick = self._ticking(after)
         asked = _Asked(scope, predicate(scope))
         with self._searcher(tick) as searcher:
             resolve = self._resolving(asked, tick)

@@ -49,6 +49,7 @@ class Changed(Struct, frozen=True, kw_only=True):
     q: Query = ""
     limit: PageLimit = 50
     cursor: Cursor = None
+    after: After = None
 
 
 class Fields(Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ class Beginning(Struct, frozen=True, kw_only=True):
     field: Annotated[str, Meta(min_length=1, max_length=64, description="The name of a field.")]
     beginning: Annotated[str, Meta(max_length=512, description="How the values begin.")] = ""
     limit: FewLimit = 20
+    after: After = None
 
 
 async def answered(
@@ -123,6 +125,8 @@ async def changes(call: Call) -> Response:
         lambda index: index.changes(
             wanted.q, limit=wanted.limit, cursor=wanted.cursor, scope=call.principal.scope
         ),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(_page(page, call.server.origin))
 
@@ -170,6 +174,7 @@ async def suggest(call: Call) -> Response:
         lambda index: index.suggest(
             wanted.field, wanted.beginning, limit=wanted.limit, scope=call.principal.scope
         ),
+        after=wanted.after,
     )
     return json(Suggestions(items=tuple(found), next=None))
 
