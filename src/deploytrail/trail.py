@@ -189,7 +189,8 @@ class Histogram(Struct, frozen=True, kw_only=True):
 class Stats(Struct, frozen=True, kw_only=True):
     """How far the log goes, and how far what follows it.
 
-    `followers` gives by name the index of the next entry that each wants.
+    `logged` is when the newest entry was; None of an empty log, and for whom a scope keeps from
+    some entries. `followers` gives by name the index of the next entry that each wants.
     """
 
     origin: str
