@@ -14,6 +14,7 @@ import pytest
 from deploytrail.errors import Behind, Malformed, Overloaded, Unreachable
 from deploytrail.web.waiting import CHARACTERS_MAX, Reach, Waiting
 from tests.app.places import Place, place
+from tests.events import body
 from tests.web.indexed import follow, lines, over
 from tests.web.served import Answer, Served, asgi_scope, asked
 
@@ -118,6 +119,31 @@ def test_an_export_of_the_log_itself_has_every_entry_of_it(there: Place, part: s
         answer = server.get(f"/v1/export?after=2{part}")
         assert [one["index"] for one in lines(answer.body)] == [0, 1, 2]
         assert "below 3, found 3" in server.get(f"/v1/export?after=3{part}").detail
+
+
+def publish(there: Place) -> None:
+    with there.opened() as trail:
+        trail.publish()
+
+
+def test_whoever_waits_for_a_signature_holds_up_nobody(there: Place) -> None:
+    async def waited(server: Served) -> None:
+        scope = asgi_scope("POST", "/v1/events?wait=published", content_type="application/json")
+        bodies = [body() for _ in range(CLIENTS)]
+        tasks = [asyncio.create_task(asked(server.assembled, scope, one)) for one in bodies]
+        lookups = server.assembled.server.lookups
+        while await lookups.ask(lambda served: served.trail.size()) < 3 + CLIENTS:
+            await asyncio.sleep(0.01)
+        for _ in range(100):
+            # One looks for all of them.
+            assert lookups.waiting <= 1
+            await asyncio.sleep(0.001)
+        assert not any(task.done() for task in tasks)
+        await asyncio.to_thread(publish, there)
+        assert all(one.json()["published"] for one in await asyncio.gather(*tasks))
+
+    with over(there) as server:
+        server.runner.run(asyncio.wait_for(waited(server), SECONDS))
 
 
 def test_who_only_looks_is_answered_while_every_thread_searches(there: Place) -> None:

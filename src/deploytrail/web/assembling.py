@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from deploytrail.app.published import size_signed
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
 from deploytrail.web.application import Application
@@ -45,8 +46,12 @@ class Parts(NamedTuple):
     """Whether somebody, perhaps another process, has fenced the log."""
 
 
-def _reach(served: ServedTrail) -> Reach:
+def _indexed(served: ServedTrail) -> Reach:
     return Reach(served.searching.indexed(), served.trail.size())
+
+
+def _signed(served: ServedTrail) -> Reach:
+    return Reach(size_signed(served.trail.store), served.trail.size())
 
 
 class Assembled:
@@ -78,7 +83,8 @@ class Assembled:
             readers=Readers(parts.reading_opened),
             lookups=lookups,
             readiness=Readiness(parts.reading_opened),
-            waiting=Waiting(lambda: lookups.ask(_reach)),
+            waiting=Waiting(lambda: lookups.ask(_indexed)),
+            signed=Waiting(lambda: lookups.ask(_signed)),
             hub=self.hub,
             budget=Budget(),
             metrics=self._metrics,
@@ -99,6 +105,7 @@ class Assembled:
         """What has no end of its own, or waits for others, ends now."""
         self.server.ending.set()
         self.server.waiting.end()
+        self.server.signed.end()
         self.hub.rouse()
 
     def end(self) -> bool:

@@ -38,6 +38,9 @@ class Server(NamedTuple):
     """Of what takes a moment, and does not wait for those: one event, a tile, how far it is."""
     readiness: Readiness
     waiting: Waiting
+    """Who wants an answer that has taken an entry into account."""
+    signed: Waiting
+    """Who wants an entry to be under a checkpoint. They were let in as what they sent."""
     hub: Hub
     budget: Budget
     metrics: Metrics

@@ -1,6 +1,6 @@
-"""Who asks for an answer that has taken an entry into account waits here until the index has it.
+"""Who waits for an entry waits here: until the index has read it, or a checkpoint covers it.
 
-On the event loop, without a thread: one looks how far the index is, for all who wait.
+On the event loop, without a thread: one looks how far that is, for all who wait.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LOOK_SECONDS: Final = 0.025
 
 
 class Reach(NamedTuple):
-    """How many entries are in the index, durably, and in the log."""
+    """Of how many entries something is true, durably, and how many the log has."""
 
-    indexed: int
+    cursor: int
     size: int
 
 
@@ -47,7 +47,7 @@ class Waiting:
         self._looking: asyncio.Task[None] | None = None
         self._looks = 0
         self._joined = asyncio.Event()
-        self._indexed = 0
+        self._cursor = 0
         self._is_ending = False
 
     @contextmanager
@@ -76,7 +76,7 @@ class Waiting:
             self._characters -= characters
 
     async def until(self, index: int) -> bool:
-        """Wait until the index has read that entry; whether it had not, at the first look.
+        """Wait until it is true of that entry; whether it was not, at the first look.
 
         Raises Malformed where the log has no such entry, Behind where that takes too long, and what
         looking raises.
@@ -93,7 +93,7 @@ class Waiting:
             async with asyncio.timeout(self.seconds_max):
                 await awaited
         except TimeoutError:
-            raise behind(index, self._indexed, seconds_max=self.seconds_max) from None
+            raise behind(index, self._cursor, seconds_max=self.seconds_max) from None
         finally:
             del self._awaited[awaited]
         return self._looks > entry.looks + 1
@@ -124,11 +124,11 @@ class Waiting:
         self._looking = None
 
     def _settle(self, reach: Reach, begun: int) -> None:
-        self._indexed = reach.indexed
+        self._cursor = reach.cursor
         for awaited, entry in self._awaited.items():
             if awaited.done():
                 continue
-            if entry.at < reach.indexed:
+            if entry.at < reach.cursor:
                 awaited.set_result(None)
             elif entry.looks < begun:
                 # Whoever came while we looked may know of an entry that we don't.
