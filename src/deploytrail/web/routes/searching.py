@@ -24,7 +24,11 @@ _Found = TypeVar("_Found")
 Query = Annotated[str, Meta(max_length=QUERY_BYTES_MAX, description="A query (docs/query.md).")]
 After = Annotated[
     int | None,
-    Meta(ge=0, description="The index of an entry that the answer must have taken into account."),
+    Meta(
+        ge=0,
+        description="The index of an entry that the answer must have taken into account: it is "
+        "waited for, ten seconds at most.",
+    ),
 ]
 Cursor = Annotated[
     str | None, Meta(max_length=2_048, description="`next` of the page before, of the same query.")
