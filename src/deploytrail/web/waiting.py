@@ -87,7 +87,7 @@ class Waiting:
         entry = _Entry(index, self._looks)
         self._awaited[awaited] = entry
         self._joined.set()
-        if self._looking is None:
+        if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_on())
         try:
             async with asyncio.timeout(self.seconds_max):
