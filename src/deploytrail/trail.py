@@ -189,7 +189,8 @@ class Histogram(Struct, frozen=True, kw_only=True):
 class Stats(Struct, frozen=True, kw_only=True):
     """How far the log goes, and how far what follows it.
 
-    `followers` gives by name the index of the next entry that each wants.
+    `logged` is when the newest entry was; None of an empty log, and for whom a scope keeps from
+    some entries. `followers` gives by name the index of the next entry that each wants.
     """
 
     origin: str
@@ -281,11 +282,20 @@ class TrailSearcher(TrailReader, Protocol):
         """At most `bars` bars over the query's time, or over all that matches."""
         ...
 
-    def suggest(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
+    def suggest(
+        self, field: str, beginning: str, *, limit: int = 20, after: int | None = None
+    ) -> list[str]:
         """Values of a field that begin so, frequent ones first."""
         ...
 
-    def changes(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
+    def changes(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        after: int | None = None,
+    ) -> Page:
         """What changed, newest first: deployments, configuration, access, overrides.
 
         `query` narrows it. What only looked (plans, checks, reads) is left out.

@@ -105,6 +105,10 @@ def test_pages_go_on_to_the_end_and_entries_are_in_the_order_of_the_log(
     assert [(one.value, one.count) for one in facet.counts] == [("deployment.succeeded", 25)]
     assert sum(bar.count for bar in trail.histogram("env:prod").bars) == 25
     assert trail.suggest("env", "pr") == ["prod"]
+    last = recorded(trail, told(25, environment="prom"))[0].index
+    assert trail.suggest("env", "pr", after=last) == ["prod", "prom"]
+    last = recorded(trail, told(26, environment="prom"))[0].index
+    assert len(trail.changes("env:prom", after=last).items) == 2
     assert len(trail.changes("env:prod").items) == 25
 
 
@@ -217,11 +221,19 @@ def test_nobody_there_is_unreachable_and_says_so() -> None:
         trail.stats()
 
 
+@pytest.mark.parametrize("kind", ["path", "sqlite"])
+def test_a_directory_is_searched_without_a_server(home: Path, kind: str) -> None:
+    with Trail.open({"path": str(home), "sqlite": f"sqlite://{home}"}[kind]) as opened:
+        (receipt,) = recorded(opened, told(7))
+        assert [one.index for one in opened.search("env:prod").items] == [receipt.index]
+        assert opened.changes("env:prod").items == opened.search(after=receipt.index).items
+
+
 @pytest.mark.parametrize("kind", ["path", "sqlite", "server"])
 def test_a_trail_opens_by_its_address(server: Running, home: Path, kind: str) -> None:
     url = {"path": str(home), "sqlite": f"sqlite://{home}", "server": server.url}[kind]
     with Trail.open(url, token=server.token) as opened:
         (receipt,) = recorded(opened, told(7))
-        if kind == "server":
-            assert opened.search("env:prod", after=receipt.index).items[0].index == receipt.index
+        # Beside a server, its follow process indexes what is recorded into the files, too.
+        assert opened.search("env:prod", after=receipt.index).items[0].index == receipt.index
         assert opened.show(receipt.id).event["action"] == "deployment.succeeded"

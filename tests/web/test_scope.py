@@ -168,6 +168,16 @@ def test_a_tail_keeps_to_the_scope(server: Served) -> None:
     assert all(str(IDS[at]).encode() in text for at in WITHIN)
 
 
+def test_when_the_newest_event_was_logged_is_for_who_may_see_it(server: Served) -> None:
+    whole, scoped = (server.get("/v1/stats", token=token) for token in ("admin", TOKEN))
+    logged = whole.json()["logged"]
+    assert logged
+    assert scoped.json() == whole.json() | {"logged": None}
+    assert logged.encode() not in scoped.body
+    checkpoint = server.get("/checkpoint", token=None).body.split(b"\n")
+    assert int(checkpoint[1]) <= scoped.json()["size"]
+
+
 def test_the_key_of_a_project_is_for_who_may_record_there(server: Served) -> None:
     # With it, one could try out which secret was dropped.
     path = "/v1/fingerprint-key?project="

@@ -29,14 +29,15 @@ _ROUNDS_IDLE_MAX: Final = 3
 def catch_up(
     trail: StoredTrail, clock: Clock, progress: Progress = lambda _done, _total: None
 ) -> None:
-    """Let the index take in what the log has, made first where there is none.
+    """Let the index take in what the log has now, made first where there is none.
 
-    Nothing where another process moves it, which then is about as far. Where something fails, the
-    index stays where it is: whoever asks is told how far that was.
+    What comes meanwhile is left to whoever asks next. Nothing where another process moves it, which
+    then is about as far. Where something fails, the index stays where it is: whoever asks is told
+    how far that was.
     """
     with ExitStack() as opened:
         moving = _moving(trail, clock, opened)
-        idle = 0
+        idle, wanted = 0, trail.size()
         while idle < _ROUNDS_IDLE_MAX and moving.host.standing().state != "broken":
             idle = 0 if moving.rounds.round() else idle + 1
             found = moving.host.standing()
@@ -44,6 +45,8 @@ def catch_up(
                 break
             at = found.cursor if found.successor is None else found.successor
             progress(at or 0, trail.size())
+            if found.successor is None and (found.cursor or 0) >= wanted > 0:
+                break
 
 
 def rebuild_index(

@@ -1,12 +1,13 @@
 """A trail with its index: recorded into, read and asked by whoever may open its stores.
 
-Where no server follows the log, whoever asks brings the index up to date before, and shows how far
-that is.
+Where nobody follows the log, its index is brought up to date before each question; where a server
+does, that has the lease, and is waited for by who asks with `after`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from deploytrail.app.followers.board import load_board
 from deploytrail.app.indexing import Progress, catch_up, rebuild_index
@@ -20,14 +21,28 @@ from deploytrail.index.contract import NAME
 from deploytrail.index.part import Memory
 from deploytrail.trail import Stats
 
+Telling = Callable[[], AbstractContextManager[Progress]]
+"""Entered while the index is moved; gives whom to tell how far it is."""
+
+
+def _silently() -> AbstractContextManager[Progress]:
+    return nullcontext(lambda _done, _total: None)
+
 
 class Asking(Searching):
     """A stored trail's index, and what follows its log. Belongs to one thread."""
 
-    def __init__(self, trail: StoredTrail, clock: Clock, memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        trail: StoredTrail,
+        clock: Clock,
+        memory: Memory | None = None,
+        *,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
         self.trail = trail
         self._index = CurrentIndex(trail.index(), memory)
-        super().__init__(trail, self._index, clock)
+        super().__init__(trail, self._index, clock, prepare=prepare)
 
     def stats(self) -> Stats:
         """See `trail.TrailSearcher.stats`."""
@@ -47,11 +62,17 @@ class Asking(Searching):
 
 
 class LocalTrail(Asking):
-    """`trail.Trail` and `trail.TrailSearcher` over a directory or a database."""
+    """`trail.Trail` and `trail.TrailSearcher` over a directory or a database.
 
-    def __init__(self, trail: StoredTrail, clock: Clock) -> None:
-        super().__init__(trail, clock)
+    A question may take as long as the index needs for what the log has more; `telling` is entered
+    while it does, and gives who is told how far it is.
+    """
+
+    def __init__(self, trail: StoredTrail, clock: Clock, telling: Telling = _silently) -> None:
+        super().__init__(trail, clock, prepare=self._catch_up)
         self._clock = clock
+        self._telling = telling
+        self._was_looked_after = False
         # One trail, asked by its own names: what is recorded and read is the stored trail's.
         self.record = trail.record
         self.record_json = trail.record_json
@@ -68,13 +89,22 @@ class LocalTrail(Asking):
     def origin(self) -> str:
         return self.trail.origin
 
-    def catch_up(self, told: Progress = lambda _done, _total: None) -> None:
-        """Let the index take in what the log has, unless another process does that."""
-        catch_up(self.trail, self._clock, told)
+    def stats(self) -> Stats:
+        self._catch_up()
+        return super().stats()
 
     def rebuild(self, told: Progress = lambda _done, _total: None) -> None:
         """Make the index anew beside what answers meanwhile. Raises Behind."""
         rebuild_index(self.trail, self._clock, told)
+
+    def _catch_up(self) -> None:
+        """Let the index take in what the log has, unless another process does that."""
+        # One that is as far as the log may still be of another log: that is found once.
+        if self._was_looked_after and self._index.cursor() == self.trail.size():
+            return
+        with self._telling() as told:
+            catch_up(self.trail, self._clock, told)
+        self._was_looked_after = True
 
     def close(self) -> None:
         super().close()
@@ -93,7 +123,9 @@ def open_local(
     create: bool = True,
     clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
+    telling: Telling = _silently,
 ) -> LocalTrail:
     """As `opening.open_trail`, with the index to be asked."""
     clock = SystemClock() if clock is None else clock
-    return LocalTrail(open_trail(place, create=create, clock=clock, environment=environment), clock)
+    trail = open_trail(place, create=create, clock=clock, environment=environment)
+    return LocalTrail(trail, clock, telling)

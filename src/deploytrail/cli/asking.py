@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,7 @@ def _quoted(word: str) -> str:
 
 @contextmanager
 def asking(home: Path | None, url: str | None) -> Iterator[OpenTrail]:
-    """A trail that can be searched; its index is up to date where nobody else sees to that."""
+    """A trail that can be searched."""
     from deploytrail.address import Database, Directory, Server
     from deploytrail.app.home import find
     from deploytrail.clock import SystemClock
@@ -63,10 +64,15 @@ def asking(home: Path | None, url: str | None) -> Iterator[OpenTrail]:
     from deploytrail.cli.progress import Progress
 
     clock = SystemClock()
-    with open_local(found, create=False, clock=clock) as local:
-        with Progress("indexing", clock) as progress:
-            local.catch_up(progress)
+    telling = partial(Progress, "indexing", clock)
+    with open_local(found, create=False, clock=clock, telling=telling) as local:
         yield local
+
+
+def newest(trail: OpenTrail) -> int | None:
+    """The index of the last entry: what this person recorded a moment ago is to be found."""
+    size = trail.size()
+    return size - 1 if size else None
 
 
 def say_pages(

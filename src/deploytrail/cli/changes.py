@@ -10,6 +10,7 @@ import typer
 from deploytrail.cli.asking import (
     QueryArgument,
     asking,
+    newest,
     query_of,
     refuse_export,
     say_pages,
@@ -51,7 +52,7 @@ def changes(
     text = " ".join([f"({asked})", *terms] if asked else terms)
     limit = count or _COUNT
     with asking(home, url) as trail:
-        first = trail.changes(text, limit=min(limit, _PAGE))
+        first = trail.changes(text, limit=min(limit, _PAGE), after=newest(trail))
         say_pages(trail, first, _following(trail, text, first), limit=limit, is_json=json)
     return EXIT_OK
 

@@ -10,6 +10,7 @@ import typer
 from deploytrail.cli.asking import (
     QueryArgument,
     asking,
+    newest,
     query_of,
     refuse_export,
     say_pages,
@@ -48,10 +49,7 @@ def search(
     order: Order = "oldest" if oldest else "newest"
     limit = _ALL if all else count or _COUNT
     with asking(home, url) as trail:
-        # What this person recorded a moment ago is to be found.
-        size = trail.size()
-        after = size - 1 if size else None
-        first = trail.search(text, limit=min(limit, _PAGE), order=order, after=after)
+        first = trail.search(text, limit=min(limit, _PAGE), order=order, after=newest(trail))
         following = pages(trail, text, first, order=order)
         say_pages(trail, first, following, limit=limit, is_json=json)
     return EXIT_OK

@@ -35,6 +35,15 @@ def lag(reading: Reading[LogReader], cursor: int, now: datetime) -> Lag:
     return Lag(size - cursor, max(0.0, since))
 
 
+def behind(index: int, cursor: int, *, seconds_max: float, name: str = "index") -> Behind:
+    """What whoever waited for an entry for so long is told."""
+    return Behind(
+        f"{name}: expected it to have read entry {index} within {seconds_max:g} s, found "
+        f"it at {cursor}; ask again later, or without 'after'. Where it stays behind, "
+        "'deploytrail stats' says what keeps it"
+    )
+
+
 def wait_until(
     cursor: Callable[[], int], index: int, *, seconds_max: float, clock: Clock, name: str = "index"
 ) -> int:
@@ -48,11 +57,7 @@ def wait_until(
     while (found := cursor()) <= index:
         left = until - clock.monotonic()
         if left <= 0:
-            raise Behind(
-                f"{name}: expected it to have read entry {index} within {seconds_max:g} s, found "
-                f"it at {found}; ask again later, or without 'after'. Where it stays behind, "
-                "'deploytrail stats' says what keeps it"
-            )
+            raise behind(index, found, seconds_max=seconds_max, name=name)
         clock.wait(nobody, min(pause, left))
         pause = min(2 * pause, _LONGEST_SECONDS)
     return found

@@ -213,9 +213,16 @@ class RemoteTrail:
         asked |= {"cursor": cursor, "after": after}
         return self._server.get("/v1/events", _Page, q=query or None, **asked).page()
 
-    def changes(self, query: str = "", *, limit: int = 50, cursor: str | None = None) -> Page:
-        found = self._server.get("/v1/changes", _Page, q=query or None, limit=limit, cursor=cursor)
-        return found.page()
+    def changes(
+        self,
+        query: str = "",
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        after: int | None = None,
+    ) -> Page:
+        asked: dict[str, str | int | None] = {"limit": limit, "cursor": cursor, "after": after}
+        return self._server.get("/v1/changes", _Page, q=query or None, **asked).page()
 
     def facets(
         self, query: str, fields: Sequence[str], *, limit: int = 20, after: int | None = None
@@ -230,11 +237,14 @@ class RemoteTrail:
     def histogram(self, query: str, *, bars: int = 60, after: int | None = None) -> Histogram:
         return self._server.get("/v1/histogram", Histogram, q=query or None, bars=bars, after=after)
 
-    def suggest(self, field: str, beginning: str, *, limit: int = 20) -> list[str]:
+    def suggest(
+        self, field: str, beginning: str, *, limit: int = 20, after: int | None = None
+    ) -> list[str]:
         asked: dict[str, str | int | None] = {
             "field": field,
             "beginning": beginning or None,
             "limit": limit,
+            "after": after,
         }
         return list(self._server.get("/v1/suggest", _Suggestions, **asked).items)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from deploytrail.app.published import size_signed
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
 from deploytrail.web.application import Application
@@ -17,13 +18,16 @@ from deploytrail.web.knowing import Authenticate, Knowing, Recognise
 from deploytrail.web.matching import Compile, Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
+from deploytrail.web.readiness import Readiness
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.refusals import Refusals
 from deploytrail.web.routes import tailing
 from deploytrail.web.routes.table import TABLE
+from deploytrail.web.waiting import Reach, Waiting
 from deploytrail.web.writer import Answers, Recording, Writer
 
 STOP_SECONDS_MAX: Final = 5
+LOOKUP_THREADS: Final = 2
 
 
 class Parts(NamedTuple):
@@ -41,6 +45,14 @@ class Parts(NamedTuple):
     """Called on the event loop: it answers at once."""
     is_fenced: Callable[[], bool] = lambda: False
     """Whether somebody, perhaps another process, has fenced the log."""
+
+
+def _indexed(served: ServedTrail) -> Reach:
+    return Reach(served.searching.indexed(), served.trail.size())
+
+
+def _signed(served: ServedTrail) -> Reach:
+    return Reach(size_signed(served.trail.store), served.trail.size())
 
 
 class Assembled:
@@ -65,11 +77,16 @@ class Assembled:
             self._unread,
             is_writing=self.writer.is_writing,
         )
+        lookups = Readers(parts.reading_opened, threads=LOOKUP_THREADS)
         self.server = Server(
             table=TABLE,
             clock=parts.clock,
             writer=self.writer,
             readers=Readers(parts.reading_opened),
+            lookups=lookups,
+            readiness=Readiness(parts.reading_opened),
+            waiting=Waiting(lambda: lookups.ask(_indexed)),
+            signed=Waiting(lambda: lookups.ask(_signed)),
             hub=self.hub,
             budget=Budget(),
             metrics=self._metrics,
@@ -87,8 +104,10 @@ class Assembled:
         self.hub.start()
 
     def end_streams(self) -> None:
-        """What has no end of its own ends now."""
+        """What has no end of its own, or waits for others, ends now."""
         self.server.ending.set()
+        self.server.waiting.end()
+        self.server.signed.end()
         self.hub.rouse()
         self.refusals.end()
 
@@ -97,6 +116,8 @@ class Assembled:
         is_answered = self.writer.end(seconds_max=STOP_SECONDS_MAX)
         self.hub.end()
         self.server.readers.close()
+        self.server.lookups.close()
+        self.server.readiness.close()
         self.server.knowing.close()
         self._parts.journal.end()
         return is_answered and self.writer.fault is None and not self.has_failed

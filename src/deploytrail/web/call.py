@@ -19,8 +19,10 @@ from deploytrail.web.knowing import Knowing
 from deploytrail.web.matching import Matching
 from deploytrail.web.metrics import Metrics
 from deploytrail.web.readers import Readers
+from deploytrail.web.readiness import Readiness
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Table
+from deploytrail.web.waiting import Waiting
 from deploytrail.web.writer import Writer
 
 
@@ -31,6 +33,14 @@ class Server(NamedTuple):
     clock: Clock
     writer: Writer
     readers: Readers[ServedTrail]
+    """Of what may take long: searches, exports, runs of the log."""
+    lookups: Readers[ServedTrail]
+    """Of what takes a moment, and does not wait for those: one event, a tile, how far it is."""
+    readiness: Readiness
+    waiting: Waiting
+    """Who wants an answer that has taken an entry into account."""
+    signed: Waiting
+    """Who wants an entry to be under a checkpoint. They were let in as what they sent."""
     hub: Hub
     budget: Budget
     metrics: Metrics

@@ -15,6 +15,7 @@ from deploytrail.errors import Overloaded
 
 THREADS: Final = 4
 WAITING_MAX: Final = 128
+_AGAIN_SECONDS: Final = 0.1
 
 
 class Closing(Protocol):
@@ -55,6 +56,23 @@ class Readers(Generic[_Opened]):
         # Who goes away leaves the thread busy: it counts until it is done.
         asked.add_done_callback(self._done)
         return await asyncio.shield(asked)
+
+    async def ask_again(
+        self, question: Callable[[_Opened], _Answer], *, seconds_max: float
+    ) -> _Answer:
+        """As `ask`; while too many wait, again, until so many seconds are over.
+
+        For those whose number is bounded elsewhere, and who were let in already.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds_max
+        while True:
+            try:
+                return await self.ask(question)
+            except Overloaded:
+                if loop.time() > until:
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def close(self) -> None:
         """Waits for what is being read."""

@@ -14,8 +14,12 @@ from deploytrail.trail import Facet, Histogram, Page, Shown, Stats
 
 
 class Searching(Protocol):
-    """`trail.TrailSearcher` within a scope: what that leaves out looks absent."""
+    """`trail.TrailSearcher` within a scope: what that leaves out looks absent.
 
+    Nobody waits here for an entry: that would keep a thread (`waiting.py`).
+    """
+
+    def indexed(self) -> int: ...
     def search(
         self,
         query: str = "",
@@ -23,7 +27,6 @@ class Searching(Protocol):
         limit: int = 50,
         cursor: str | None = None,
         order: Order = "newest",
-        after: int | None = None,
         scope: Filter,
     ) -> Page: ...
     def facets(
@@ -32,12 +35,9 @@ class Searching(Protocol):
         fields: Sequence[str],
         *,
         limit: int = 20,
-        after: int | None = None,
         scope: Filter,
     ) -> list[Facet]: ...
-    def histogram(
-        self, query: str, *, bars: int = 60, after: int | None = None, scope: Filter
-    ) -> Histogram: ...
+    def histogram(self, query: str, *, bars: int = 60, scope: Filter) -> Histogram: ...
     def suggest(
         self, field: str, beginning: str, *, limit: int = 20, scope: Filter
     ) -> list[str]: ...

@@ -86,12 +86,20 @@ class _Unread(Exception):
 class Searching:
     """The half of `trail.TrailSearcher` that is asked, with a scope for each question.
 
-    What is out of scope looks absent. Belongs to one thread.
+    What is out of scope looks absent. Belongs to one thread. `prepare` is called before each
+    question is put to the index: where nobody follows the log, it is moved then.
     """
 
     def __init__(
-        self, log: Entries, indexes: Indexes, clock: Clock, limits: Limits = LIMITS
+        self,
+        log: Entries,
+        indexes: Indexes,
+        clock: Clock,
+        limits: Limits = LIMITS,
+        *,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
+        self._prepare = prepare
         self._log = log
         self._indexes = indexes
         self._clock = clock
@@ -116,10 +124,11 @@ class Searching:
         *,
         limit: int = 50,
         cursor: str | None = None,
+        after: int | None = None,
         scope: Filter = EVERYTHING,
     ) -> Page:
         """See `trail.TrailSearcher.changes`."""
-        return self._page(query, CHANGES, "changes", limit, cursor, "newest", None, scope)
+        return self._page(query, CHANGES, "changes", limit, cursor, "newest", after, scope)
 
     def facets(
         self,
@@ -176,18 +185,28 @@ class Searching:
         return _histogram(bins)
 
     def suggest(
-        self, field: str, beginning: str, *, limit: int = 20, scope: Filter = EVERYTHING
+        self,
+        field: str,
+        beginning: str,
+        *,
+        limit: int = 20,
+        after: int | None = None,
+        scope: Filter = EVERYTHING,
     ) -> list[str]:
         """See `trail.TrailSearcher.suggest`."""
         _check_limit(limit)
         wanted = _field(field)
         return self._counted(
             _Asked(scope, predicate(scope)),
-            self._ticking(None),
+            self._ticking(after),
             lambda searcher, resolve: searcher.suggest(
                 wanted, beginning, scope=scope, limit=limit, resolve=resolve
             ),
         )
+
+    def indexed(self) -> int:
+        """How far the index is, durably: the index of the next entry that it wants."""
+        return self._indexes.cursor() or 0
 
     def tail(
         self, query: str = "", *, after: int | None = None, scope: Filter = EVERYTHING
@@ -311,24 +330,15 @@ class Searching:
             yield searcher
 
     def _wait(self, after: int) -> None:
-        size = self._log.size()
-        if not 0 <= after < size:
-            raise Malformed(
-                f"after: expected the index of an entry, below {size}, found {after}; "
-                "take that of a receipt"
-            )
-        wait_until(
-            lambda: self._indexes.cursor() or 0,
-            after,
-            seconds_max=self._limits.wait_seconds,
-            clock=self._clock,
-        )
+        refuse_absent(after, self._log.size())
+        wait_until(self.indexed, after, seconds_max=self._limits.wait_seconds, clock=self._clock)
 
     def _ticking(self, after: int | None) -> _Tick:
-        """Raises TooSlow from a time on; it counts from when the entry is there that is waited for.
+        """Raises TooSlow from a time on; it counts from when the index is as far as it has to be.
 
         One for all that a question does: what is read and what is looked at is one answer.
         """
+        self._prepare()
         if after is not None:
             self._wait(after)
         clock, seconds = self._clock, self._limits.seconds
@@ -370,6 +380,15 @@ def _field(name: str) -> Field:
         advice = f"did you mean {near}?" if near else "docs/query.md lists them"
         raise Malformed(f"field: expected one such as env or actor, found {name[:60]!r}; {advice}")
     return found
+
+
+def refuse_absent(after: int, size: int) -> None:
+    """Raise Malformed for what is no entry of a log of that size: it can't be waited for."""
+    if not 0 <= after < size:
+        raise Malformed(
+            f"after: expected the index of an entry, below {size}, found {after}; "
+            "take that of a receipt"
+        )
 
 
 def _check_limit(limit: int) -> None:

@@ -36,7 +36,7 @@ async def show(call: Call) -> Response:
             entry=b64encode(one.entry).decode(),
         )
 
-    return json(await call.server.readers.ask(found))
+    return json(await call.server.lookups.ask(found))
 
 
 async def evidence(call: Call) -> Response:
@@ -47,7 +47,7 @@ async def evidence(call: Call) -> Response:
         return served.trail.attachment(shown_by(served).index, call.parts["evidence"])
 
     return Response(
-        await call.server.readers.ask(found),
+        await call.server.lookups.ask(found),
         headers={"content-disposition": "attachment"},
         media_type=_BYTES,
     )

@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from deploytrail.access.principal import Permission
 from deploytrail.app.events.asked_event import asked_event
 from deploytrail.app.exporting import export as export_proofs
+from deploytrail.app.questions.searching import refuse_absent
 from deploytrail.errors import Behind, Malformed, NotFound, Overloaded, TooSlow
 from deploytrail.query.tree import EVERYTHING, Filter
 from deploytrail.trail import Page, Shown
@@ -23,9 +24,9 @@ from deploytrail.web import csv
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
 from deploytrail.web.matching import Matches
-from deploytrail.web.reading import ServedTrail
+from deploytrail.web.reading import Searching, ServedTrail
 from deploytrail.web.route import Reply, Route
-from deploytrail.web.routes.searching import Query
+from deploytrail.web.routes.searching import After, Query, answered
 
 JSONL: Final = "application/x-ndjson"
 TAR: Final = "application/x-tar"
@@ -46,6 +47,7 @@ class Exporting(Struct, frozen=True, kw_only=True):
     until: Annotated[
         int | None, Meta(ge=0, description="Up to, not including, the entry of this index.")
     ] = None
+    after: After = None
 
 
 class Proving(Struct, frozen=True, kw_only=True):
@@ -98,25 +100,27 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
     query = wanted.q
     is_part = wanted.first is not None or wanted.until is not None
     if not is_part and (query or call.principal.scope != EVERYTHING):
-        cursor: str | None = None
-        while True:
-            page = await call.server.readers.ask(_searched(query, cursor, call.principal.scope))
+        page = await answered(
+            call, _searched(query, None, call.principal.scope), q=query, after=wanted.after
+        )
+        yield list(page.items)
+        while page.next is not None:
+            page = await answered(call, _searched(query, page.next, call.principal.scope))
             yield list(page.items)
-            cursor = page.next
-            if cursor is None:
-                return
+        return
     matches = await call.server.matching.of(query, call.principal.scope)
     size = await call.server.readers.ask(lambda served: served.trail.size())
+    if wanted.after is not None:
+        # What is read from the log itself has every entry of it.
+        refuse_absent(wanted.after, size)
     end = size if wanted.until is None else min(size, wanted.until)
     for first in range(wanted.first or 0, end, PAGE):
         until = min(end, first + PAGE)
         yield await call.server.readers.ask(_entries(first, until, matches))
 
 
-def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[ServedTrail], Page]:
-    return lambda served: served.searching.search(
-        query, limit=PAGE, cursor=cursor, order="oldest", scope=scope
-    )
+def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[Searching], Page]:
+    return lambda index: index.search(query, limit=PAGE, cursor=cursor, order="oldest", scope=scope)
 
 
 def _entries(first: int, until: int, matches: Matches) -> Callable[[ServedTrail], list[Shown]]:

@@ -28,7 +28,7 @@ async def key(call: Call) -> Response:
     """It opens nothing: with it, equal secrets of one project are seen to be equal."""
     wanted: Keyed = call.query
     refuse_project(call.principal, wanted.project)
-    found = await call.server.readers.ask(
+    found = await call.server.lookups.ask(
         lambda served: served.trail.fingerprint_key(wanted.project)
     )
     answer = FingerprintKey(project=wanted.project, key=b64encode(found).decode())

@@ -31,7 +31,7 @@ _INDEX: Final = Part(
 
 async def checkpoint(call: Call) -> Response:
     """The newest one. It changes, so it is asked for again each time."""
-    note = await call.server.readers.ask(lambda served: published.checkpoint(served.trail.store))
+    note = await call.server.lookups.ask(lambda served: published.checkpoint(served.trail.store))
     return tagged(call.request, note, _TEXT)
 
 
@@ -57,7 +57,7 @@ async def bundle(call: Call) -> Response:
 
 
 async def _part(call: Call, wanted: Tile | Bundle) -> bytes:
-    return await call.server.readers.ask(lambda served: published.part(served.trail.store, wanted))
+    return await call.server.lookups.ask(lambda served: published.part(served.trail.store, wanted))
 
 
 ROUTES: Final = (

@@ -6,19 +6,18 @@ from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from starlette.responses import Response
 
 from deploytrail import errors
 from deploytrail.access.principal import Permission
 from deploytrail.actions import CATALOGUE
-from deploytrail.app import published
 from deploytrail.errors import Busy, DeploytrailError, NotFound
+from deploytrail.query.tree import EVERYTHING
 from deploytrail.trail import Stats
 from deploytrail.web import metrics, openapi, problem
 from deploytrail.web.answering import encoded, json, tagged
 from deploytrail.web.call import Call
-from deploytrail.web.reading import ServedTrail
 from deploytrail.web.replies import Actions, Health, ProblemKind
 from deploytrail.web.route import IF_NONE_MATCH, JSON, UNCHANGED, Part, Reply, Route, Table
 
@@ -44,7 +43,7 @@ async def readyz(call: Call) -> Response:
     writer = call.server.writer
     if writer.fault is not None:
         raise writer.fault
-    unsigned = await call.server.readers.ask(_unsigned)
+    unsigned = (await call.server.readiness.look()).unsigned
     if unsigned > _UNSIGNED_MAX:
         raise Busy(
             f"log: expected at most {_UNSIGNED_MAX} entries that are not signed yet, found "
@@ -53,22 +52,21 @@ async def readyz(call: Call) -> Response:
     return json(Health(status="ready"))
 
 
-def _unsigned(served: ServedTrail) -> int:
-    served.trail.refuse_fenced()
-    return served.trail.size() - published.size_signed(served.trail.store)
-
-
 async def figures(call: Call) -> Response:
     """In the text format of Prometheus."""
     server = call.server
-    size, unsigned = await server.readers.ask(lambda one: (one.trail.size(), _unsigned(one)))
+    size, unsigned = await server.readiness.look()
     tally = server.writer.tally()
     gauges: dict[str, tuple[str, float]] = {
         "log_entries": ("entries of the log", size),
         "log_unsigned_entries": ("entries that no checkpoint covers yet", unsigned),
         "writer_waiting_events": ("events that wait to be logged", tally.waiting),
         "body_bytes": ("bytes of bodies in memory", server.budget.taken),
-        "reads_waiting": ("questions asked and not answered yet", server.readers.waiting),
+        "reads_waiting": (
+            "questions asked and not answered yet",
+            server.readers.waiting + server.lookups.waiting,
+        ),
+        "index_waiting": ("questions that wait for the index", server.waiting.waiters),
         "tail_clients": ("who listens to the tail", server.hub.listening),
     }
     return Response(server.metrics.text(gauges), media_type=metrics.MEDIA_TYPE)
@@ -76,7 +74,12 @@ async def figures(call: Call) -> Response:
 
 async def stats(call: Call) -> Response:
     """How far the log goes, and how far what follows it."""
-    return json(await call.server.readers.ask(lambda served: served.stats()))
+    found = await call.server.lookups.ask(lambda served: served.stats())
+    if call.principal.scope != EVERYTHING:
+        # When the newest event was logged is a part of it, and it may lie outside. How many there
+        # are is no secret: the checkpoint says so to anybody.
+        found = structs.replace(found, logged=None)
+    return json(found)
 
 
 async def actions(call: Call) -> Response:

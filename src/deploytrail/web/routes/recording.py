@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
 from deploytrail.access.scope import refuse_outside
-from deploytrail.app import published
 from deploytrail.app.events.claimed import Heard
 from deploytrail.app.events.recording import Recorded as Logged
 from deploytrail.entry import base64url
 from deploytrail.errors import (
+    Behind,
     Busy,
     ClockSuspect,
     CommitUnknown,
@@ -46,8 +46,7 @@ from deploytrail.web.route import Body, Reply, Route
 from deploytrail.web.writer import Answers as Written
 from deploytrail.web.writer import Wanted
 
-PUBLISHED_SECONDS_MAX: Final = 10
-_POLL_SECONDS: Final = 0.1
+_READ_SECONDS_MAX: Final = 10
 _READ_AT_ONCE_BYTES_MAX: Final = 256 * 1024
 _WITH_ENTRIES: Final = 3
 """How much larger a body is together with its entries and disclosures in Base64, about."""
@@ -150,26 +149,16 @@ async def _told(call: Call, answers: Written) -> list[Recorded]:
 
 async def _is_published(call: Call, index: int) -> bool:
     """Whether a checkpoint covers it, waited for: the event is durable either way."""
-    deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
-    while True:
-        size = await _read(call, lambda served: published.size_signed(served.trail.store))
-        if size > index:
-            return True
-        if asyncio.get_running_loop().time() > deadline or call.server.ending.is_set():
-            return False
-        await asyncio.sleep(_POLL_SECONDS)
+    try:
+        await call.server.signed.until(index)
+    except Behind:
+        return False
+    return True
 
 
 async def _read(call: Call, question: Callable[[ServedTrail], _Answer]) -> _Answer:
     """Of what is logged already: whoever sent it is not refused because others read."""
-    deadline = asyncio.get_running_loop().time() + PUBLISHED_SECONDS_MAX
-    while True:
-        try:
-            return await call.server.readers.ask(question)
-        except Overloaded:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-        await asyncio.sleep(_POLL_SECONDS)
+    return await call.server.lookups.ask_again(question, seconds_max=_READ_SECONDS_MAX)
 
 
 def _entries(served: ServedTrail, indexes: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -14,7 +14,7 @@ from deploytrail.query.parse import QUERY_BYTES_MAX
 from deploytrail.trail import Histogram, Page
 from deploytrail.web.answering import json, shown
 from deploytrail.web.call import Call
-from deploytrail.web.reading import Searching
+from deploytrail.web.reading import Searching, ServedTrail
 from deploytrail.web.replies import EventPage, Facets, Suggestions
 from deploytrail.web.route import Reply, Route
 
@@ -24,7 +24,11 @@ _Found = TypeVar("_Found")
 Query = Annotated[str, Meta(max_length=QUERY_BYTES_MAX, description="A query (docs/query.md).")]
 After = Annotated[
     int | None,
-    Meta(ge=0, description="The index of an entry that the answer must have taken into account."),
+    Meta(
+        ge=0,
+        description="The index of an entry that the answer must have taken into account: it is "
+        "waited for, ten seconds at most.",
+    ),
 ]
 Cursor = Annotated[
     str | None, Meta(max_length=2_048, description="`next` of the page before, of the same query.")
@@ -49,6 +53,7 @@ class Changed(Struct, frozen=True, kw_only=True):
     q: Query = ""
     limit: PageLimit = 50
     cursor: Cursor = None
+    after: After = None
 
 
 class Fields(Struct, frozen=True, kw_only=True):
@@ -77,25 +82,41 @@ class Beginning(Struct, frozen=True, kw_only=True):
     field: Annotated[str, Meta(min_length=1, max_length=64, description="The name of a field.")]
     beginning: Annotated[str, Meta(max_length=512, description="How the values begin.")] = ""
     limit: FewLimit = 20
+    after: After = None
 
 
-async def _asked(call: Call, question: Callable[[Searching], _Found]) -> _Found:
-    return await call.server.readers.ask(lambda served: question(served.searching))
+async def answered(
+    call: Call, question: Callable[[Searching], _Found], *, q: str = "", after: int | None = None
+) -> _Found:
+    """What the index says, once it has read the entry `after`; `q` is kept until then."""
+    server = call.server
+
+    def asked(served: ServedTrail) -> _Found:
+        return question(served.searching)
+
+    if after is None:
+        return await server.readers.ask(asked)
+    with server.waiting.place(len(q)):
+        if not await server.waiting.until(after):
+            return await server.readers.ask(asked)
+        # All who waited for one entry come at once.
+        return await server.readers.ask_again(asked, seconds_max=server.waiting.seconds_max)
 
 
 async def events(call: Call) -> Response:
     """A page of what matches."""
     wanted: Events = call.query
-    page = await _asked(
+    page = await answered(
         call,
         lambda index: index.search(
             wanted.q,
             limit=wanted.limit,
             cursor=wanted.cursor,
             order=wanted.order,
-            after=wanted.after,
             scope=call.principal.scope,
         ),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(_page(page, call.server.origin))
 
@@ -103,11 +124,13 @@ async def events(call: Call) -> Response:
 async def changes(call: Call) -> Response:
     """A page of what changed."""
     wanted: Changed = call.query
-    page = await _asked(
+    page = await answered(
         call,
         lambda index: index.changes(
             wanted.q, limit=wanted.limit, cursor=wanted.cursor, scope=call.principal.scope
         ),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(_page(page, call.server.origin))
 
@@ -124,15 +147,13 @@ def _page(page: Page, origin: str) -> EventPage:
 async def facets(call: Call) -> Response:
     """The most frequent values of some fields."""
     wanted: Fields = call.query
-    found = await _asked(
+    found = await answered(
         call,
         lambda index: index.facets(
-            wanted.q,
-            wanted.fields,
-            limit=wanted.limit,
-            after=wanted.after,
-            scope=call.principal.scope,
+            wanted.q, wanted.fields, limit=wanted.limit, scope=call.principal.scope
         ),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(Facets(items=tuple(found), next=None))
 
@@ -140,11 +161,11 @@ async def facets(call: Call) -> Response:
 async def histogram(call: Call) -> Response:
     """What matches, over time."""
     wanted: Bars = call.query
-    found = await _asked(
+    found = await answered(
         call,
-        lambda index: index.histogram(
-            wanted.q, bars=wanted.bars, after=wanted.after, scope=call.principal.scope
-        ),
+        lambda index: index.histogram(wanted.q, bars=wanted.bars, scope=call.principal.scope),
+        q=wanted.q,
+        after=wanted.after,
     )
     return json(found)
 
@@ -152,11 +173,12 @@ async def histogram(call: Call) -> Response:
 async def suggest(call: Call) -> Response:
     """Values that begin so."""
     wanted: Beginning = call.query
-    found = await _asked(
+    found = await answered(
         call,
         lambda index: index.suggest(
             wanted.field, wanted.beginning, limit=wanted.limit, scope=call.principal.scope
         ),
+        after=wanted.after,
     )
     return json(Suggestions(items=tuple(found), next=None))
 

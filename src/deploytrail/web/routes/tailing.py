@@ -67,7 +67,7 @@ async def tail(call: Call) -> Response:
     at = _after(call)
     matches = await call.server.matching.of(wanted.q, call.principal.scope)
     if at is None:
-        at = await call.server.readers.ask(lambda served: served.trail.size())
+        at = await call.server.lookups.ask(lambda served: served.trail.size())
     client = Client(matches, at)
     stream = _apart(call, client) if is_long else _stream(call, client)
     return StreamingResponse(_counted(call.server, stream), media_type=sse.MEDIA_TYPE)
