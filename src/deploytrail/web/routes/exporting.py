@@ -105,12 +105,12 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
             cursor = page.next
             if cursor is None:
                 return
-    matches = await call.server.matching.of(query, call.principal.scope)
+    asked = await call.server.matching.of(query, call.principal.scope)
     size = await call.server.readers.ask(lambda served: served.trail.size())
     end = size if wanted.until is None else min(size, wanted.until)
     for first in range(wanted.first or 0, end, PAGE):
         until = min(end, first + PAGE)
-        yield await call.server.readers.ask(_entries(first, until, matches))
+        yield await call.server.readers.ask(_entries(first, until, asked.matches))
 
 
 def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[ServedTrail], Page]:
