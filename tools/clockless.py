@@ -1,14 +1,15 @@
 """Finds what reads time or randomness without the clock: `python -m tools.clockless FOLDER…`
 
 The import contracts keep `time`, `random`, `uuid` and `secrets` to `clock.py`. This looks for what
-hides in modules that everybody may import: `datetime.now()`, `os.urandom()`, a generated key.
+hides in modules that everybody may import: `datetime.now()`, `os.urandom()`, a generated key; under
+whatever name they were imported.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,9 +31,11 @@ CLOCK: Final = "clock.py"
 
 def readings(source: str) -> Iterator[tuple[int, str]]:
     """Line and dotted name of each use of time or randomness; a mere mention counts as one."""
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    named = _renamed(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            name = ".".join(_dotted(node)[-2:])
+            name = ".".join(_dotted(node, named)[-2:])
             if name in READERS:
                 yield node.lineno, name
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
@@ -43,10 +46,21 @@ def readings(source: str) -> Iterator[tuple[int, str]]:
             )
 
 
-def _dotted(node: ast.expr) -> list[str]:
+def _renamed(tree: ast.Module) -> dict[str, str]:
+    """What is called otherwise here than where it comes from."""
+    return {
+        alias.asname: alias.name.split(".")[-1]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+
+
+def _dotted(node: ast.expr, named: Mapping[str, str]) -> list[str]:
     if isinstance(node, ast.Attribute):
-        return [*_dotted(node.value), node.attr]
-    return [node.id] if isinstance(node, ast.Name) else [""]
+        return [*_dotted(node.value, named), node.attr]
+    return [named.get(node.id, node.id)] if isinstance(node, ast.Name) else [""]
 
 
 def main(folders: list[str]) -> int:

@@ -186,11 +186,29 @@ class Histogram(Struct, frozen=True, kw_only=True):
     is_exact: bool
 
 
+PUBLISHER: Final = "publisher"
+"""Who signs the log, among what follows it."""
+
+
+class Quorum(Struct, frozen=True, kw_only=True):
+    """The newest checkpoint that so many witnesses have cosigned as are asked for.
+
+    `size` is how far it goes, and `seconds` how long ago enough of them had; both None where none
+    of the newest checkpoints is one.
+    """
+
+    size: int | None
+    seconds: float | None
+
+
 class Stats(Struct, frozen=True, kw_only=True):
     """How far the log goes, and how far what follows it.
 
     `logged` is when the newest entry was; None of an empty log, and for whom a scope keeps from
     some entries. `followers` gives by name the index of the next entry that each wants.
+    `lag_seconds` gives, of the index and the publisher, how long the oldest entry that it lacks has
+    been in the log: 0 for none, None where that entry can't be read; nothing where a scope keeps
+    from some. `quorum` is None where nobody else has to cosign.
     """
 
     origin: str
@@ -198,6 +216,8 @@ class Stats(Struct, frozen=True, kw_only=True):
     size_signed: int
     logged: str | None
     followers: dict[str, int]
+    lag_seconds: dict[str, float | None] = {}
+    quorum: Quorum | None = None
 
 
 class TrailReader(Protocol):

@@ -85,7 +85,11 @@ def test_changes_of_an_or_keep_to_their_time_and_place(recorded: Program) -> Non
 def test_stats_tell_how_far_everything_is(recorded: Program) -> None:
     found = recorded.json("stats", "--json")
     assert (found["size"], found["size_signed"], found["followers"]) == (3, 3, {"index": 3})
-    assert "3 entries, of which 3 are signed" in recorded("stats").stdout
+    assert found["lag_seconds"] == {"index": 0.0, "publisher": 0.0}
+    assert found["quorum"] is None
+    said = recorded("stats").stdout
+    assert "3 entries, of which 3 are signed" in said
+    assert "  index: up to date\n  publisher: up to date\n" in said
 
 
 def test_a_rebuilt_index_says_the_same(recorded: Program) -> None:

@@ -260,6 +260,21 @@ def test_the_newest_cosignature_of_each_key_is_kept_for_each_size(store: Store) 
         assert reader.cosignatures(4) == []
 
 
+def test_who_cosigned_is_told_from_the_newest_checkpoint_down(store: Store) -> None:
+    rows = [(2, b"bob."), (2, b"own."), (300, b"own."), (3, b"own."), (300, b"bob.")]
+    with store.reading() as reader:
+        assert reader.cosigners(count=9) == []
+    with store.writing() as writer:
+        for size, key_id in rows:
+            writer.put_cosignature(size, key_id, b"line\n")
+    descending = sorted(rows, reverse=True)
+    with store.reading() as reader:
+        assert reader.cosigners(count=9) == descending
+        assert reader.cosigners(count=2) == descending[:2]
+        assert reader.cosigners(before=descending[0], count=2) == descending[1:3]
+        assert reader.cosigners(before=descending[-1], count=2) == []
+
+
 # State
 
 

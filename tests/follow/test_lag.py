@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 
-from deploytrail.errors import Behind
+from deploytrail.errors import Behind, Tampered
 from deploytrail.follow.lag import Lag, lag, wait_until
 from tests.fakes import FakeClock
 from tests.follow.logs import Log
@@ -27,6 +30,29 @@ def test_a_clock_that_was_set_back_makes_no_negative_lag(log: Log, clock: FakeCl
     log.append(1)
     clock.advance(seconds=-30)
     assert lag(log.store.reading, 0, clock.now()) == Lag(1, 0.0)
+
+
+class Unreadable:
+    """A moment of a log of which entries can't be read."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def tree(self) -> Any:
+        return self
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def bundle(self, number: int) -> bytes | None:
+        raise Tampered(f"bundle {number}: expected what was written, found something else")
+
+
+def test_an_entry_that_can_not_be_read_is_of_no_known_age(clock: FakeClock) -> None:
+    reader: Any = Unreadable(300)
+    assert lag(lambda: nullcontext(reader), 7, clock.now()) == Lag(293, None)
+    assert lag(lambda: nullcontext(reader), 300, clock.now()) == Lag(0, 0.0)
 
 
 class Rising:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -11,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploytrail.follow.view import Read
-from tests.conftest import ROOT
 from tests.contract.engines import SqliteEngine
 from tests.fakes import FakeClock
 from tests.follow.hosted import Followed, fresh
@@ -132,31 +129,3 @@ def test_whatever_happens_a_view_equals_one_that_is_built_afresh(
     assert followed.store.cursors() == (log.size, None)
     assert followed.rows() == fresh(log, place / "fresh")
     engine.close()
-
-
-def test_a_view_is_given_no_clock() -> None:
-    """Neither `Read` nor any view's own module has one, so that it can't depend on when."""
-    source = ROOT / "src" / "deploytrail"
-    views = {path: _imported_from_clock(path) for path in source.rglob("*.py") if _has_view(path)}
-    views[source / "follow" / "reading.py"] = _imported_from_clock(source / "follow" / "reading.py")
-    assert {path: names for path, names in views.items() if names & {"Clock", "SystemClock"}} == {}
-    assert Read._fields == ("first", "entries", "fields", "disclosures")
-
-
-def _has_view(path: Path) -> bool:
-    """Whether a module has a class with everything that makes a view."""
-    return any(
-        {"apply", "cursor", "erase"}
-        <= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    )
-
-
-def _imported_from_clock(path: Path) -> set[str]:
-    return {
-        alias.name
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module == "deploytrail.clock"
-        for alias in node.names
-    }

@@ -12,6 +12,8 @@ READING = {
     "a day": "today = date.today()",
     "random bytes": "import os\nkey = os.urandom(32)",
     "imported by name": "from os import urandom",
+    "a class by another name": "from datetime import datetime as d\nnow = d.now(UTC)",
+    "a module by another name": "import os as _os\nkey = _os.urandom(32)",
     "a generated key": "key = ed25519.Ed25519PrivateKey.generate()",
     "passed on, not called": "Field(default_factory=datetime.now)",
 }

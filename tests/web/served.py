@@ -15,7 +15,7 @@ from deploytrail.query.tree import Filter
 from deploytrail.web.assembling import Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
 from deploytrail.web.journal import Journal
-from deploytrail.web.matching import Matches
+from deploytrail.web.matching import Asked
 from deploytrail.web.reading import ServedTrail
 from tests.app.places import Place
 
@@ -37,9 +37,9 @@ def authenticate(authorization: str | None) -> Principal:
     return found
 
 
-def compiled(query: str, _: Filter) -> Matches:
+def compiled(query: str, _: Filter) -> Asked:
     """A query of tests: the action, or nothing."""
-    return lambda event: not query or event["action"] == query
+    return Asked(query, lambda event: not query or event["action"] == query, len(query))
 
 
 class Answer(NamedTuple):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from deploytrail.errors import Tampered
 from tests.app.places import Place
+from tests.app.witnessed import Asker, Neighbour, named
+from tests.web.indexed import follow, over
 from tests.web.served import Served, served
 
 
@@ -140,6 +145,31 @@ def test_figures_tell_no_text_of_users(server: Served) -> None:
     assert "secret" not in text
     for line in text.splitlines():
         assert line.startswith("# ") or float(line.rpartition(" ")[2]) >= 0
+
+
+def test_figures_tell_how_far_behind_in_seconds(there: Place, tmp_path: Path) -> None:
+    there.record(3)
+    bob = Neighbour(tmp_path, "alices-secret", there.clock)
+    named(there, bob)
+    follow(there)
+    there.clock.advance(seconds=10)
+    there.record(1, publish=False)
+    there.clock.advance(seconds=5)
+    with over(there) as server:
+        assert server.get("/v1/stats").json()["lag_seconds"] == {"index": 5.0, "publisher": 5.0}
+        assert server.get("/v1/stats").json()["quorum"] == {"size": None, "seconds": None}
+        text = server.get("/metrics").body.decode()
+        assert 'deploytrail_lag_seconds{follower="index"} 5\n' in text
+        assert 'deploytrail_lag_seconds{follower="publisher"} 5\n' in text
+        # None that anybody knows of: later than any limit.
+        assert "deploytrail_quorum_age_seconds +Inf\n" in text
+        asker = Asker(there.open(), there.clock, bob)
+        asker.tick(2, seconds=2)
+        asker.close()
+        text = server.get("/metrics").body.decode()
+        (age,) = re.findall(r"^deploytrail_quorum_age_seconds (.+)$", text, re.MULTILINE)
+        assert 0 <= float(age) <= 5
+        assert "secret" not in text
 
 
 @pytest.mark.parametrize("path", ["/v1/actions", "/openapi.json", "/checkpoint"])

@@ -11,11 +11,10 @@ from deploytrail import entry
 from deploytrail.app.events.recording import Recorded, Said
 from deploytrail.errors import Busy
 from deploytrail.event import EventId
-from deploytrail.query.tree import EVERYTHING
 from deploytrail.trail import Receipt, Shown
 from deploytrail.web import hub as hubs
 from deploytrail.web.hub import Client, Hub, New
-from deploytrail.web.matching import READ_AT_ONCE_CHARACTERS_MAX, Matching, everything
+from deploytrail.web.matching import everything
 from tests.events import event
 
 SECONDS = 20
@@ -345,21 +344,54 @@ def test_a_log_that_can_not_be_read_for_a_while_loses_nothing() -> None:
     assert [type(each) for each in failed] == [Busy]
 
 
-def test_who_asks_for_the_same_is_asked_once() -> None:
-    compiled: list[str] = []
+def test_what_nobody_listens_for_any_more_is_let_go_of() -> None:
+    log = FakeLog()
 
-    def compile(query: str, _: object) -> Any:
-        compiled.append(query)
-        return odd
+    async def listened() -> tuple[list[int], list[bool]]:
+        hub = Hub(lambda: log, sent)
+        hub.start()
+        stays, goes, leaves = Client(odd, 0), Client(even, 0), Client(odd, 0)
+        for client in (stays, goes, leaves):
+            await joined(hub, log, client)
+        log.grow(10)
+        await taken(hub, goes, 10)
+        hub.leave(leaves)
+        hub.leave(goes)
+        # One who is behind listens still.
+        joins = [hub.join(Client(odd, 5)), hub.join(Client(even, 5))]
+        hub.let_go(even)
+        joins += [hub.join(Client(odd, 5)), hub.join(Client(even, 5))]
+        found = await taken(hub, stays, 10)
+        await ended(hub)
+        return found, joins
 
-    long = "b" * (READ_AT_ONCE_CHARACTERS_MAX + 1)
+    found, joins = asyncio.run(listened())
+    assert found == [1, 3, 5, 7, 9]
+    assert joins == [True, True, True, False]
 
-    async def asked() -> None:
-        matching = Matching(compile)
-        for query in ("a", long):
-            first = await matching.of(query, EVERYTHING)
-            assert await matching.of(query, EVERYTHING) is first
-        assert await matching.of("", EVERYTHING) is everything
 
-    asyncio.run(asked())
-    assert compiled == ["a", long]
+def test_what_was_found_for_one_who_has_gone_since_is_not_kept() -> None:
+    log = FakeLog()
+    is_deciding, has_gone = threading.Event(), threading.Event()
+
+    def slow(event: Mapping[str, Any]) -> bool:
+        is_deciding.set()
+        return has_gone.wait(SECONDS) and odd(event)
+
+    async def listened() -> bool:
+        hub = Hub(lambda: log, sent)
+        hub.start()
+        stays, goes = Client(everything, 0), Client(slow, 0)
+        for client in (stays, goes):
+            await joined(hub, log, client)
+        log.grow(10)
+        await asyncio.get_running_loop().run_in_executor(None, is_deciding.wait, SECONDS)
+        hub.leave(goes)
+        hub.let_go(slow)
+        has_gone.set()
+        await taken(hub, stays, 10)
+        is_kept = hub.join(Client(slow, 5))
+        await ended(hub)
+        return is_kept
+
+    assert not asyncio.run(listened())

@@ -6,18 +6,22 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from deploytrail.access.principal import Principal
 from deploytrail.app.events.claimed import Heard
+from deploytrail.clock import rfc3339
 from deploytrail.errors import Unknown
 from deploytrail.web.knowing import STREAM_SECONDS_MAX
+from deploytrail.web.routes.tailing import ASKED_CHARACTERS_MAX
 from deploytrail.web.writer import Wanted
 from tests.app.places import Place
 from tests.events import ALICE, BOB, body
 from tests.fakes import NOON
+from tests.web.indexed import over
 from tests.web.served import Served, asgi_scope, authenticate, served
 
 SECONDS = 20
@@ -207,3 +211,52 @@ def test_an_id_that_is_none_is_refused(server: Served, last: str) -> None:
     if last.isascii():
         assert server.get("/v1/tail", last_event_id=last).status == 400
     assert server.get(f"/v1/tail?after={'%D9%A3' if not last.isascii() else last}").status == 400
+
+
+def test_who_listened_before_leaves_room_for_others(there: Place) -> None:
+    queries = [f"env:nowhere-{number:07000}" for number in range(ASKED_CHARACTERS_MAX // 7000 + 3)]
+
+    async def listened() -> list[int]:
+        answers: list[int] = []
+        async with listening(server, "/v1/tail") as stays:
+            for number, query in enumerate(queries, 1):
+                async with listening(server, f"/v1/tail?q={query}") as client:
+                    answers.append(client.status)
+                    await recorded(server, [body()])
+                    await stays.until(number)
+        return answers
+
+    with over(there) as server:
+        assert server.runner.run(listened()) == [200] * len(queries)
+
+
+def test_a_relative_time_is_so_to_whom_it_was_said(there: Place) -> None:
+    path = "/v1/tail?q=since:5s"
+
+    def said(seconds_ago: float) -> bytes:
+        return body(time=there.clock.now() - timedelta(seconds=seconds_ago))
+
+    async def listened() -> list[list[str]]:
+        async with listening(server, "/v1/tail") as stays, listening(server, path) as first:
+            async with listening(server, path):
+                await asyncio.sleep(0.1)
+                await recorded(server, [said(1)])
+                await first.until(1)
+            there.clock.advance(seconds=12)
+            async with listening(server, path) as second:
+                await recorded(server, [said(1), said(10), said(20)])
+                await stays.until(4)
+                await first.until(3)
+                await second.until(1)
+                return [
+                    [str(one["event"]["time"]) for one in client.said()]
+                    for client in (first, second)
+                ]
+
+    now = there.clock.now()
+    expected = [now - timedelta(seconds=1), now + timedelta(seconds=11)]
+    expected.append(now + timedelta(seconds=2))
+    with over(there) as server:
+        first, second = server.runner.run(listened())
+    assert first == [rfc3339(each) for each in expected]
+    assert second == [rfc3339(expected[1])]

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
+from msgspec import structs
+
+from deploytrail.app import lags
 from deploytrail.app.followers.board import load_board
 from deploytrail.app.indexing import Progress, catch_up, rebuild_index
 from deploytrail.app.published import size_signed
@@ -53,8 +56,13 @@ class Asking(Searching):
         for one in () if board is None else board.followers:
             if one.cursor is not None:
                 followers.setdefault(one.name, one.cursor)
-        signed = size_signed(self.trail.store)
-        return stats(self.trail, size_signed=signed, followers=followers)
+        signed, now = size_signed(self.trail.store), self._clock.now()
+        found = stats(self.trail, size_signed=signed, followers=followers)
+        return structs.replace(
+            found,
+            lag_seconds=lags.lag_seconds(self.trail.store, indexed=cursor, signed=signed, now=now),
+            quorum=lags.quorum(self.trail.store, now),
+        )
 
     def close(self) -> None:
         """Of the index; the trail is its opener's."""

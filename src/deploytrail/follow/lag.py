@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from deploytrail import entry
 from deploytrail.clock import Clock
-from deploytrail.errors import Behind
+from deploytrail.errors import Behind, EvidenceError
 from deploytrail.log.reading import entry_at
 from deploytrail.log.store import LogReader, Reading
 
@@ -18,10 +18,13 @@ _LONGEST_SECONDS: Final = 0.1
 
 
 class Lag(NamedTuple):
-    """`entries` were logged and not taken in yet; the oldest of them was logged `seconds` ago."""
+    """`entries` were logged and not taken in yet; the oldest of them was logged `seconds` ago.
+
+    None where that one can't be read, so that nobody knows.
+    """
 
     entries: int
-    seconds: float
+    seconds: float | None
 
 
 def lag(reading: Reading[LogReader], cursor: int, now: datetime) -> Lag:
@@ -30,7 +33,11 @@ def lag(reading: Reading[LogReader], cursor: int, now: datetime) -> Lag:
         size = reader.tree().size
         if cursor >= size:
             return Lag(0, 0.0)
-        logged = entry.logged_of(entry_at(reader, cursor))
+        try:
+            logged = entry.logged_of(entry_at(reader, cursor))
+        except EvidenceError:
+            # Who wants it can't go on either, and says why; this says that it does not.
+            return Lag(size - cursor, None)
     since = (now - datetime.fromisoformat(logged)).total_seconds()
     return Lag(size - cursor, max(0.0, since))
 

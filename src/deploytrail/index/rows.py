@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from deploytrail.clock import at_microseconds
 from deploytrail.entry import unbase64url
 from deploytrail.errors import Conflict, Malformed
 from deploytrail.follow.view import Read
@@ -49,7 +48,7 @@ class _Source(msgspec.Struct, gc=False):
     imported: bool = False
 
 
-_EPOCH: Final = at_microseconds(0)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TIME: Final = timedelta()
 _NOTHING: Final = msgspec.Raw()
 _Entry: Final[Any] = msgspec.defstruct(

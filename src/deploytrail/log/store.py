@@ -81,6 +81,10 @@ class Addition(NamedTuple):
     """Tiles that became full: level, number, 8,192 bytes."""
 
 
+SIZE_LIMIT: Final = (2**63 - 1, b"")
+"""Behind each cosignature of each checkpoint."""
+
+
 class Checkpoint(NamedTuple):
     """A published checkpoint with the frontier that it was computed from."""
 
@@ -183,6 +187,15 @@ class Reader(LogReader, Protocol):
 
     def cosignatures(self, size: int) -> list[bytes]:
         """Cosignature lines, with their newline, of the checkpoint of that size."""
+        ...
+
+    def cosigners(
+        self, *, before: tuple[int, bytes] = SIZE_LIMIT, count: int
+    ) -> list[tuple[int, bytes]]:
+        """Whose cosignatures are stored: the next `count` below one, as (size, key id), descending.
+
+        From the newest checkpoint on where no `before` is given.
+        """
         ...
 
     def state(self, kind: str) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Final, Protocol
 
@@ -86,6 +86,13 @@ class Run:
         """Nothing more is decided: let go of what takes the most room."""
         self._shown, self._events = (), None
 
+    def keep_only(self, listened: Collection[Matches]) -> None:
+        """Let go of what was found for those who left before it came here."""
+        self._wanted = {each: at for each, at in self._wanted.items() if each in listened}
+
+    def let_go(self, matches: Matches) -> None:
+        self._wanted.pop(matches, None)
+
     def is_decided(self, matches: Matches) -> bool:
         return matches is everything or matches in self._wanted
 
@@ -155,8 +162,9 @@ class Hub:
         self._wanted = threading.Event()
         self._overheard = Overheard()
         self._under_way = threading.Semaphore(UNDER_WAY_MAX)
-        self._asked: Iterable[Matches] = ()
-        """What the clients listen for; another one whenever that changes."""
+        self._asked: frozenset[Matches] = frozenset()
+        """What is listened for, by clients or by who will be one soon; another one whenever that
+        changes."""
         self.clients: set[Client] = set()
         self.listening = 0
         """How many there are, with those who read for themselves."""
@@ -184,11 +192,13 @@ class Hub:
         """Whether the client gets everything from its `at` on from here; else it is behind."""
         self._wanted.set()
         self._wake.set()
+        if client.matches not in self._asked:
+            # Of what comes from now on it is found, even for one that is behind until then.
+            self._asked |= {client.matches}
         if self.at is None or client.at < self._oldest(self.at, client.matches):
             return False
         client.is_lagging = False
         self.clients.add(client)
-        self._note_asked()
         return True
 
     def taken(self, client: Client) -> bytes:
@@ -219,10 +229,12 @@ class Hub:
 
     def leave(self, client: Client) -> None:
         self.clients.discard(client)
-        self._note_asked()
 
-    def _note_asked(self) -> None:
-        self._asked = frozenset(client.matches for client in self.clients)
+    def let_go(self, matches: Matches) -> None:
+        """Nobody listens for it any more, neither here nor behind."""
+        self._asked -= {matches}
+        for run in self._kept:
+            run.let_go(matches)
 
     def rouse(self) -> None:
         """Everybody who waits for news looks whether the server is being stopped."""
@@ -342,6 +354,7 @@ class Hub:
             elif client.at >= run.first:
                 # Of what it has seen until now, nothing waits.
                 client.at = max(client.at, run.until)
+        run.keep_only(self._asked)
         run.settle()
 
     def _forget(self) -> None:

@@ -1,13 +1,14 @@
 """Figures of a running server in the text format of Prometheus; nothing that a user wrote is in it.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/ (version 0.0.4). Labels are names of
-routes and numbers of statuses, so their number is bounded.
+routes and followers of ours and numbers of statuses, so their number is bounded.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Final
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -15,6 +16,8 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTS: Final = (1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000)
 
 _Labels = tuple[tuple[str, str], ...]
+Value = float | Mapping[str, float]
+"""One, or one by the name of each follower."""
 
 
 class Counter:
@@ -75,7 +78,7 @@ class Metrics:
             "commit_events": ("events", "by commit", self.commit_events),
         }
 
-    def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
+    def text(self, gauges: Mapping[str, tuple[str, Value]]) -> str:
         """Everything; `gauges` are as of now, each with what it is."""
         lines = []
         for name, (what, how, metric) in self._told.items():
@@ -84,8 +87,17 @@ class Metrics:
             lines += metric.lines(full)
         for name, (what, value) in gauges.items():
             full = f"deploytrail_{name}"
-            lines += [f"# HELP {full} {what}", f"# TYPE {full} gauge", f"{full} {value:g}"]
+            lines += [f"# HELP {full} {what}", f"# TYPE {full} gauge"]
+            if isinstance(value, Mapping):
+                pairs = sorted(value.items())
+                lines += [f"{full}{_braced((('follower', of),))} {_text(one)}" for of, one in pairs]
+            else:
+                lines.append(f"{full} {_text(value)}")
         return "\n".join(lines) + "\n"
+
+
+def _text(value: float) -> str:
+    return "+Inf" if value == inf else f"{value:g}"
 
 
 def _braced(labels: _Labels) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app import published
-from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET
+from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, Fenced
 from deploytrail.log import note as notes
 from tests.app.places import Place, place
 from tests.app.witnessed import (
@@ -129,6 +129,42 @@ def test_a_quorum_that_lags_is_told_once_and_so_is_its_recovery(
     assert lagging["outcome"] == "failure"
     assert lagging["actor"] == {"type": "system"}
     assert lagging["error"]["code"] == "quorum-lagging"
+
+
+def test_a_quorum_that_lags_is_a_line_of_the_journal_too(
+    there: Place, bob: Neighbour, carol: Neighbour, asking: Asks
+) -> None:
+    named(there, bob, carol, quorum="all")
+    asker = asking(bob, carol)
+    asker.tick(4)
+    for _ in range(2):
+        carol.is_up = False
+        there.record(1)
+        asker.tick(80, seconds=1)
+        carol.is_up = True
+        asker.tick(80, seconds=1)
+    lines = [(said, about) for said, about in asker.lines.said if said.startswith("quorum ")]
+    assert [said for said, _ in lines] == ["quorum lags", "quorum cosigns again"] * 2
+    lags, again = lines[0][1], lines[1][1]
+    assert 60 <= float(lags["seconds"]) < 65
+    # What it was before, and what it is now: with the alarm itself.
+    assert int(again["cosigned"]) > int(lags["cosigned"]) > 0
+    # A line tells of each event, and an event of each line.
+    assert told(there) == ["delayed", "recovered"] * 2
+
+
+def test_a_quorum_that_lags_is_told_also_where_nothing_can_be_appended(
+    there: Place, bob: Neighbour, asking: Asks
+) -> None:
+    named(there, bob)
+    bob.is_up = False
+    asker = asking(bob)
+    there.record(1)
+    asker.tick(50, seconds=1)
+    there.home.joinpath("fence").write_text("for a test", encoding="utf-8")
+    with pytest.raises(Fenced):
+        asker.tick(30, seconds=1)
+    assert asker.lines.kinds.count("quorum lags") == 1
 
 
 def test_who_is_not_needed_for_the_quorum_alarms_nobody(

@@ -95,6 +95,7 @@ class Asking:
         self._cosigned: set[bytes] = set()
         self._is_settled = False
         self._lagging = Lagging()
+        self._is_late_told = False
         self._newest = 0
         self._replies: SimpleQueue[_Reply] = SimpleQueue()
 
@@ -275,12 +276,22 @@ class Asking:
             self._lagging.met(self._round.size)
 
     def _raise_alarm(self, now: float) -> None:
-        if self._policy.quorum == NO_QUORUM:
-            return
-        if self._lagging.is_late(now):
+        is_late = self._policy.quorum != NO_QUORUM and self._lagging.is_late(now)
+        self._tell_late(is_late, now)
+        if is_late:
             self._alarms.lagging(self._lagging.seconds(now), self._lagging.size)
-        elif self._lagging.is_known:
+        elif self._policy.quorum != NO_QUORUM and self._lagging.is_known:
             self._alarms.caught_up()
+
+    def _tell_late(self, is_late: bool, now: float) -> None:
+        """A line at the beginning and one at the end: also where nothing can be appended."""
+        if is_late == self._is_late_told:
+            return
+        self._is_late_told, size = is_late, self._lagging.size
+        if is_late:
+            self._tell("quorum lags", seconds=round(self._lagging.seconds(now)), cosigned=size)
+        elif self._policy.quorum != NO_QUORUM:
+            self._tell("quorum cosigns again", cosigned=size)
 
 
 def _standing(one: Asked) -> Standing:

@@ -11,6 +11,7 @@ from deploytrail.errors import Fenced, Malformed, Tampered
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.reading import entry_at
 from deploytrail.log.store import (
+    SIZE_LIMIT,
     Addition,
     AttachmentRow,
     Checkpoint,
@@ -175,6 +176,11 @@ class PostgresReader:
 
     def cosignatures(self, size: int) -> list[bytes]:
         return [row[0] for row in self._rows(sql.COSIGNATURES, (size,))]
+
+    def cosigners(
+        self, *, before: tuple[int, bytes] = SIZE_LIMIT, count: int
+    ) -> list[tuple[int, bytes]]:
+        return [(size, key_id) for size, key_id in self._rows(sql.COSIGNERS, (*before, count))]
 
     def state(self, kind: str) -> dict[str, bytes]:
         return {id: value for id, value in self._rows(sql.STATE, (kind,))}  # noqa: C416 (typed)

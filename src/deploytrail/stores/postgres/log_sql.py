@@ -123,6 +123,10 @@ PUT_PUBLISHED: Final = (
     "ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier"
 )
 COSIGNATURES: Final = "SELECT line FROM deploytrail_log.cosignature WHERE size = %s ORDER BY key_id"
+COSIGNERS: Final = (
+    "SELECT size, key_id FROM deploytrail_log.cosignature WHERE (size, key_id) < (%s, %b) "
+    "ORDER BY size DESC, key_id DESC LIMIT %s"
+)
 PUT_COSIGNATURE: Final = (
     "INSERT INTO deploytrail_log.cosignature VALUES (%s, %b, %b) "
     "ON CONFLICT (size, key_id) DO UPDATE SET line = excluded.line"

@@ -13,6 +13,7 @@ from deploytrail.clock import Clock, Uptime, microseconds
 from deploytrail.errors import Fenced, Malformed, Tampered
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.store import (
+    SIZE_LIMIT,
     Addition,
     AttachmentRow,
     Checkpoint,
@@ -159,6 +160,11 @@ class SqliteReader:
 
     def cosignatures(self, size: int) -> list[bytes]:
         return [row[0] for row in self._connection.execute(sql.COSIGNATURES, (size,))]
+
+    def cosigners(
+        self, *, before: tuple[int, bytes] = SIZE_LIMIT, count: int
+    ) -> list[tuple[int, bytes]]:
+        return list(self._connection.execute(sql.COSIGNERS, (*before, count)))
 
     def state(self, kind: str) -> dict[str, bytes]:
         return dict(self._connection.execute(sql.STATE, (kind,)))

@@ -78,6 +78,10 @@ NEWEST_NOTE: Final = "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT
 PUT_CHECKPOINT: Final = "INSERT OR REPLACE INTO checkpoint VALUES (?, ?)"
 PUT_PUBLISHED: Final = "INSERT OR REPLACE INTO published VALUES (1, ?, ?)"
 COSIGNATURES: Final = "SELECT line FROM cosignature WHERE size = ? ORDER BY key_id"
+COSIGNERS: Final = (
+    "SELECT size, key_id FROM cosignature WHERE (size, key_id) < (?, ?) "
+    "ORDER BY size DESC, key_id DESC LIMIT ?"
+)
 PUT_COSIGNATURE: Final = "INSERT OR REPLACE INTO cosignature VALUES (?, ?, ?)"
 STATE: Final = "SELECT id, value FROM state WHERE kind = ? ORDER BY id"
 VAULT_ROWS: Final = "SELECT key, sealed FROM disclosure WHERE key > ? ORDER BY key LIMIT ?"

@@ -63,14 +63,14 @@ async def _showing(call: Call) -> Callable[[ServedTrail], Shown]:
         f"event {wanted[:60]!a}: expected one of this log within your scope, found none; "
         "/v1/events lists them"
     )
-    matches = await call.server.matching.of("", call.principal.scope)
+    asked = await call.server.matching.of("", call.principal.scope)
 
     def shown_by(served: ServedTrail) -> Shown:
         try:
             one = served.show(wanted)
         except NotFound:
             raise absent from None
-        if not matches(asked_event(one)):
+        if not asked.matches(asked_event(one)):
             raise absent
         return one
 

@@ -108,7 +108,7 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
             page = await answered(call, _searched(query, page.next, call.principal.scope))
             yield list(page.items)
         return
-    matches = await call.server.matching.of(query, call.principal.scope)
+    asked = await call.server.matching.of(query, call.principal.scope)
     size = await call.server.readers.ask(lambda served: served.trail.size())
     if wanted.after is not None:
         # What is read from the log itself has every entry of it.
@@ -116,7 +116,7 @@ async def _pages(call: Call, wanted: Exporting) -> AsyncIterator[list[Shown]]:
     end = size if wanted.until is None else min(size, wanted.until)
     for first in range(wanted.first or 0, end, PAGE):
         until = min(end, first + PAGE)
-        yield await call.server.readers.ask(_entries(first, until, matches))
+        yield await call.server.readers.ask(_entries(first, until, asked.matches))
 
 
 def _searched(query: str, cursor: str | None, scope: Filter) -> Callable[[Searching], Page]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
+from math import inf
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct, structs
@@ -57,7 +59,7 @@ async def figures(call: Call) -> Response:
     server = call.server
     size, unsigned = await server.readiness.look()
     tally = server.writer.tally()
-    gauges: dict[str, tuple[str, float]] = {
+    gauges: dict[str, tuple[str, metrics.Value]] = {
         "log_entries": ("entries of the log", size),
         "log_unsigned_entries": ("entries that no checkpoint covers yet", unsigned),
         "writer_waiting_events": ("events that wait to be logged", tally.waiting),
@@ -69,16 +71,36 @@ async def figures(call: Call) -> Response:
         "index_waiting": ("questions that wait for the index", server.waiting.waiters),
         "tail_clients": ("who listens to the tail", server.hub.listening),
     }
+    # Whatever keeps these from being told, all the others are.
+    with suppress(DeploytrailError):
+        gauges |= _lags(await server.lookups.ask(lambda served: served.stats()))
     return Response(server.metrics.text(gauges), media_type=metrics.MEDIA_TYPE)
+
+
+def _lags(found: Stats) -> dict[str, tuple[str, metrics.Value]]:
+    """In seconds; what nobody can tell is longer than anything."""
+    gauges: dict[str, tuple[str, metrics.Value]] = {}
+    seconds = {name: _or_longest(each) for name, each in found.lag_seconds.items()}
+    if seconds:
+        what = "seconds that the oldest entry which a follower lacks has been in the log"
+        gauges["lag_seconds"] = (what, seconds)
+    if found.quorum is not None:
+        what = "seconds since a quorum of witnesses cosigned its newest checkpoint"
+        gauges["quorum_age_seconds"] = (what, _or_longest(found.quorum.seconds))
+    return gauges
+
+
+def _or_longest(seconds: float | None) -> float:
+    return inf if seconds is None else seconds
 
 
 async def stats(call: Call) -> Response:
     """How far the log goes, and how far what follows it."""
     found = await call.server.lookups.ask(lambda served: served.stats())
     if call.principal.scope != EVERYTHING:
-        # When the newest event was logged is a part of it, and it may lie outside. How many there
-        # are is no secret: the checkpoint says so to anybody.
-        found = structs.replace(found, logged=None)
+        # When an event was logged is a part of it, and it may lie outside. How many there are is
+        # no secret: the checkpoint says so to anybody.
+        found = structs.replace(found, logged=None, lag_seconds={})
     return json(found)
 
 

@@ -103,8 +103,8 @@ async def _admitting(call: Call) -> Callable[[Event], None] | None:
     principal = call.principal
     if principal.scope == EVERYTHING:
         return None
-    covers = await call.server.matching.of("", principal.scope)
-    return lambda event: refuse_outside(principal, msgspec.to_builtins(event), covers=covers)
+    asked = await call.server.matching.of("", principal.scope)
+    return lambda event: refuse_outside(principal, msgspec.to_builtins(event), covers=asked.matches)
 
 
 async def _written(call: Call, said: Sequence[Heard | SenderError], size: int) -> Written:

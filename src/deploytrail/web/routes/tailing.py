@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -15,11 +15,11 @@ from deploytrail.access.principal import Permission
 from deploytrail.app.events.asked_event import asked_event
 from deploytrail.app.events.fresh import Fresh
 from deploytrail.errors import Malformed, Overloaded
-from deploytrail.query.tree import Filter
 from deploytrail.web import sse
 from deploytrail.web.answering import encoded, fresh_shown, shown
 from deploytrail.web.call import Call, Server
 from deploytrail.web.hub import CLIENTS_MAX, Client, New
+from deploytrail.web.matching import Asked, Matches
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Part, Reply, Route
 from deploytrail.web.routes.searching import Query
@@ -63,20 +63,19 @@ async def tail(call: Call) -> Response:
     """
     wanted: Tailing = call.query
     is_long = len(wanted.q) > LONG_CHARACTERS
-    _refuse_too_many(call.server, wanted.q, call.principal.scope, is_long=is_long)
+    _refuse_too_many(call.server, is_long=is_long)
     at = _after(call)
-    matches = await call.server.matching.of(wanted.q, call.principal.scope)
+    asked = await call.server.matching.of(wanted.q, call.principal.scope)
+    if not is_long:
+        _refuse_more(call.server, asked)
     if at is None:
         at = await call.server.lookups.ask(lambda served: served.trail.size())
-    client = Client(matches, at)
-    stream = _apart(call, client) if is_long else _stream(call, client)
+    stream = _apart(call, asked, at) if is_long else _stream(call, asked, at)
     return StreamingResponse(_counted(call.server, stream), media_type=sse.MEDIA_TYPE)
 
 
-def _refuse_too_many(server: Server, query: str, scope: Filter, *, is_long: bool) -> None:
-    """Raise Overloaded where more would listen than can be served, or for more than is asked of
-    each event.
-    """
+def _refuse_too_many(server: Server, *, is_long: bool) -> None:
+    """Raise Overloaded where more would listen than can be served."""
     if server.hub.listening >= CLIENTS_MAX:
         raise Overloaded(
             f"tail: expected at most {CLIENTS_MAX} clients, found more; try again a little later"
@@ -86,8 +85,11 @@ def _refuse_too_many(server: Server, query: str, scope: Filter, *, is_long: bool
             f"tail: expected at most {LONG_CLIENTS_MAX} clients with queries of more than "
             f"{LONG_CHARACTERS} characters, found more; ask for less, or try again a little later"
         )
-    asked = server.matching.characters_with(query, scope, longest=LONG_CHARACTERS)
-    if asked > ASKED_CHARACTERS_MAX:
+
+
+def _refuse_more(server: Server, asked: Asked) -> None:
+    """Raise Overloaded where more would be asked of each event than can be."""
+    if server.matching.characters_with(asked) > ASKED_CHARACTERS_MAX:
         raise Overloaded(
             f"tail: expected that all queries together have at most {ASKED_CHARACTERS_MAX} "
             "characters, found more; ask for less, or for what others ask for"
@@ -118,29 +120,44 @@ def _after(call: Call) -> int | None:
     return wanted.first if wanted.after is None else wanted.after + 1
 
 
-async def _stream(call: Call, client: Client) -> AsyncGenerator[bytes, None]:
-    yield sse.beginning()
+@contextmanager
+def _listened(server: Server, asked: Asked) -> Iterator[Matches]:
+    """What is asked, once for all who ask the same, for as long as one of them listens."""
+    # Others may have begun since we looked.
+    _refuse_more(server, asked)
+    matches = server.matching.begin(asked)
+    try:
+        yield matches
+    finally:
+        if server.matching.end(asked):
+            server.hub.let_go(matches)
+
+
+async def _stream(call: Call, asked: Asked, at: int) -> AsyncGenerator[bytes, None]:
     hub, ending = call.server.hub, call.server.ending
-    while not ending.is_set():
-        if not hub.join(client):
-            yield await _behind(call, client, _BEHIND_ENTRIES_MAX)
-            continue
-        try:
-            while not (client.is_lagging or ending.is_set()):
-                octets = hub.taken(client)
-                if octets:
-                    yield octets
-                elif not await client.news(seconds_max=HEARTBEAT_SECONDS):
-                    yield sse.heartbeat(client.at)
-        finally:
-            hub.leave(client)
+    with _listened(call.server, asked) as matches:
+        yield sse.beginning()
+        client = Client(matches, at)
+        while not ending.is_set():
+            if not hub.join(client):
+                yield await _behind(call, client, _BEHIND_ENTRIES_MAX)
+                continue
+            try:
+                while not (client.is_lagging or ending.is_set()):
+                    octets = hub.taken(client)
+                    if octets:
+                        yield octets
+                    elif not await client.news(seconds_max=HEARTBEAT_SECONDS):
+                        yield sse.heartbeat(client.at)
+            finally:
+                hub.leave(client)
 
 
-async def _apart(call: Call, client: Client) -> AsyncGenerator[bytes, None]:
+async def _apart(call: Call, asked: Asked, at: int) -> AsyncGenerator[bytes, None]:
     """Of one whose query may take long: it is asked in a thread that reads, and holds nobody up."""
     yield sse.beginning()
     hub, ending, loop = call.server.hub, call.server.ending, asyncio.get_running_loop()
-    told = loop.time()
+    client, told = Client(asked.matches, at), loop.time()
     hub.apart += 1
     try:
         while not ending.is_set():
