@@ -200,7 +200,7 @@ ROUTES: Final = (
         query=Exporting,
         replies=(
             Reply(200, "Events, one a line.", JSONL),
-            Reply(200, "A table; cells that look like a formula begin with an apostrophe.",
+            Reply(200, "A table; an apostrophe stands before what looks like a formula.",
                   csv.MEDIA_TYPE),
         ),
         problems=(Malformed, NotFound, TooSlow, Behind),
