@@ -20,6 +20,7 @@ from tests.e2e.hostile import (
     assert_alive,
     assert_problem,
     hostile,
+    statuses,
 )
 from tests.events import body
 from tests.web.running import Running
@@ -97,6 +98,16 @@ PATHS = (
 def test_a_path_leads_nowhere_but_where_it_says(path: str, server: Running) -> None:
     head = f"GET {path} HTTP/1.1\r\nAuthorization: Bearer {server.token}\r\nConnection: close\r\n"
     assert_problem(answered(server, head.encode() + HEAD + b"\r\n"), 400, 404)
+
+
+def test_an_attribute_that_comes_twice_is_a_problem(server: Running) -> None:
+    """A proxy before us would go by the first, and we by the last."""
+    head = POST + f"Authorization: Bearer {server.token}\r\nContent-Length: 0\r\n".encode()
+    attributes = b"ce-specversion: 1.0\r\nce-source: /ci\r\nce-type: ping\r\nce-id: 1\r\n"
+    answer = answered(server, head + attributes + b"CE-ID: 2\r\n\r\n")
+    assert_problem(answer, 400)
+    assert b"ce-id: expected once" in answer
+    assert statuses(answered(server, head + attributes + b"\r\n")) == [201]
 
 
 def test_another_s_page_is_told_nothing(server: Running) -> None:
