@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from deploytrail.errors import DeploytrailError, Malformed, Overloaded
 from deploytrail.web import problem
+from deploytrail.web.exchange import HEADERS, UNKEPT
 from deploytrail.web.problem import HeadersTooLarge
 
 CONNECTIONS_MAX: Final = 2_000
@@ -197,6 +198,7 @@ class GuardedProtocol(HttpToolsProtocol):
             f"content-type: {problem.MEDIA_TYPE}",
             f"content-length: {len(found)}",
             *(f"{name}: {value}" for name, value in problem.headers_of(error).items()),
+            *(f"{name.decode()}: {value.decode()}" for name, value in (*HEADERS, UNKEPT)),
             "connection: close",
         ]
         head = STATUS_LINE[error.status] + "\r\n".join(lines).encode()

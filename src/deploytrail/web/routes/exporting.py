@@ -22,6 +22,7 @@ from deploytrail.trail import Page, Shown
 from deploytrail.web import csv
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
+from deploytrail.web.header import FILE
 from deploytrail.web.matching import Matches
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.route import Reply, Route
@@ -199,9 +200,9 @@ ROUTES: Final = (
         permission=Permission.READ,
         query=Exporting,
         replies=(
-            Reply(200, "Events, one a line.", JSONL),
+            Reply(200, "Events, one a line.", JSONL, headers=(FILE,)),
             Reply(200, "A table; an apostrophe stands before what looks like a formula.",
-                  csv.MEDIA_TYPE),
+                  csv.MEDIA_TYPE, headers=(FILE,)),
         ),
         problems=(Malformed, NotFound, TooSlow, Behind),
     ),
@@ -213,7 +214,7 @@ ROUTES: Final = (
         answer=proofs,
         permission=Permission.READ_LOG,
         query=Proving,
-        replies=(Reply(200, "A tar (docs/log.md).", TAR),),
+        replies=(Reply(200, "A tar (docs/log.md).", TAR, headers=(FILE,)),),
         problems=(Overloaded,),
     ),
 )  # fmt: skip
