@@ -134,6 +134,10 @@ async def proofs(call: Call) -> Response:
     """One file that verifies elsewhere, whole before its first byte is sent."""
     wanted: Proving = call.query
     server = call.server
+    named = {"content-disposition": 'attachment; filename="export.tar"'}
+    if call.request.method == "HEAD":
+        # How long it would be is known only once it is made, which takes as long as to get it.
+        return StreamingResponse(_nothing(), media_type=TAR, headers=named)
     if server.exporting.locked():
         raise Overloaded("export: expected one at a time, found another under way; ask again later")
     async with server.exporting:
@@ -164,11 +168,13 @@ async def proofs(call: Call) -> Response:
     return StreamingResponse(
         pieces(),
         media_type=TAR,
-        headers={
-            "content-disposition": 'attachment; filename="export.tar"',
-            "content-length": str(size),
-        },
+        headers=named | {"content-length": str(size)},
     )
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 class _Stopping:
