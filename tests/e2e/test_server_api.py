@@ -92,8 +92,9 @@ def check(server: Running, label: str, mode: GenerationMode) -> None:
         # Of several events each is answered by itself, also where all of them are refused.
         asked.remove(REJECTION)
     responses = responses_of(label)
-    # A stream has no end: it is read for as long as is allowed.
-    count, seconds = (3, 0.5) if "/v1/tail" in label else (15, 10)
+    # A stream has no end: it is read for as long as is allowed. Its first reader waits until a
+    # thread of the server has opened the trail, on a busy machine for half a second.
+    count, seconds = (3, 2) if "/v1/tail" in label else (15, 10)
 
     @examples(count)
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode))
