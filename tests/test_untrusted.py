@@ -131,6 +131,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a time that is none": (changed(time="noon"), "time: expected an RFC 3339 time, found 'noon'"),
     "a time as a number": (changed(time=1_795_262_400), "time: expected a time, found 1795262400"),
     "the 30th of February": (changed(time="2026-02-30T12:00:00Z"), "time: expected an RFC 3339"),
+    "a leap second": (
+        changed(time="2016-12-31T23:59:60Z"),
+        "time: expected a second from 00 to 59, found '2016-12-31T23:59:60Z'; leap seconds are not",
+    ),
     "an absurd zone": (changed(time="2026-11-22T12:00:00+99:00"), "time: expected an RFC 3339"),
 }
 

@@ -118,6 +118,8 @@ class Report(Struct, frozen=True, kw_only=True):
     `why` tells what a policy lacks, or how old the newest signature is, where that is not enough.
     `cosigned` is the newest time, in POSIX seconds, at which a cosigner vouched for it. Of a proof,
     `proven` is the index of the one entry that it is about, and nothing else was looked at.
+    `size_witnessed` is how many entries are WITNESSED, 0 where it is not that: those behind are
+    not, yet.
     """
 
     origin: str
@@ -137,6 +139,7 @@ class Report(Struct, frozen=True, kw_only=True):
     exit_code: int
     why: str = ""
     proven: int | None = None
+    size_witnessed: int = 0
 
 
 class Page(Struct, frozen=True, kw_only=True):

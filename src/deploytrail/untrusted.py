@@ -275,7 +275,10 @@ def _unreadable(raw: bytes, error: Exception) -> Malformed:
 
 
 _NAMED: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+_LEAP: Final = re.compile(r"[0-9]:[0-9]{2}:60")
+_LEAPLESS: Final = "a second from 00 to 59"
 _ADVICE: Final = {
+    _LEAPLESS: "leap seconds are not taken: write it as the second before",
     "RFC 3339": "write it as 2026-11-22T10:11:12.123456Z",
     "its zone": "add Z or an offset such as +01:00",
     "a time": "write it as 2026-11-22T10:11:12.123456Z",
@@ -297,7 +300,7 @@ def _invalid(raw: bytes, message: str) -> str:
     if text.startswith("Invalid enum value"):
         expected = f"one of {', '.join(map(str, _allowed(where)))}"
     elif text.startswith("Invalid RFC3339"):
-        expected = "an RFC 3339 time"
+        expected = _LEAPLESS if _LEAP.search(_found(raw, where)) else "an RFC 3339 time"
     elif text == "Number out of range":
         expected = "a number below 2^53"
     advice = next((hint for word, hint in _ADVICE.items() if word in expected), "")

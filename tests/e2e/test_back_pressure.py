@@ -22,7 +22,7 @@ from deploytrail.errors import EXIT_UNDECIDED
 from deploytrail.trail import Receipt
 from tests.crash import oracle
 from tests.events import body
-from tests.web.running import Reply, Running, running, started
+from tests.web.running import PROGRAM, Reply, Running, running, started
 
 RSS_MB_MAX = 512
 
@@ -124,6 +124,22 @@ def test_a_log_that_is_exchanged_ends_the_server_and_nothing_is_promised(tmp_pat
         assert (home / "fence").exists()
     told = [one for one in server.journal() if one["what"] == "ended"]
     assert told
+
+
+def test_a_log_that_is_fenced_is_not_served_and_nothing_says_that_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running(home) as server:
+        assert server.stop() == 0
+    (home / "fence").write_text("a test wants it\n")
+    ran = subprocess.run(
+        [*PROGRAM, "up", "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60,
+        check=False, env={
+            **os.environ, "DEPLOYTRAIL_HOME": str(home), "XDG_STATE_HOME": str(tmp_path / "state"),
+        },
+    )  # fmt: skip
+    assert ran.returncode == EXIT_UNDECIDED
+    assert "a test wants it" in ran.stderr
+    assert "serving" not in ran.stderr
 
 
 @pytest.fixture

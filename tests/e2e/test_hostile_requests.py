@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -19,7 +20,10 @@ from tests.e2e.hostile import (
     answered,
     assert_alive,
     assert_problem,
+    connected,
+    heard,
     hostile,
+    statuses,
 )
 from tests.events import body
 from tests.web.running import Running
@@ -84,6 +88,52 @@ def test_what_is_no_request_of_ours_is_a_problem(reason: str, server: Running) -
     assert_problem(answer, 400, 405, 505)
 
 
+ASKED = b"GET /v1/events?q="
+
+
+@pytest.mark.parametrize("count", [61_500, 65_519, 66_000, 70_000, 200_000])
+def test_an_address_that_is_too_long_is_told_where_to_ask(count: int, server: Running) -> None:
+    token = f"Authorization: Bearer {server.token}\r\n".encode()
+    asked = ASKED + b"x" * count + b" HTTP/1.1\r\nConnection: close\r\n" + token + HEAD + b"\r\n"
+    answer = answered(server, asked)
+    assert_problem(answer, 414)
+    assert b"by POST at .../query" in answer
+
+
+def test_an_address_that_is_as_long_as_is_read_is_read(server: Running) -> None:
+    answer = server.ask("GET", "/healthz?x=" + "x" * 61_000)
+    assert (answer.status, answer.json()["type"]) == (400, "/problems/malformed")
+    assert "expected no parameters" in answer.json()["detail"]
+
+
+HEADERS: dict[str, bytes] = {
+    "one long line": b"X-A: " + b"a" * 300_000 + b"\r\n",
+    "many lines": b"X-A: b\r\n" * 40_000,
+    "a long name": b"X" * 300_000 + b": a\r\n",
+}
+
+
+@pytest.mark.parametrize("reason", HEADERS)
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_more_header_than_is_read_is_refused(reason: str, pieces: int, server: Running) -> None:
+    """Also where its end comes with so much of it that nobody has counted it before."""
+    raw = b"GET /healthz HTTP/1.1\r\n" + HEAD + HEADERS[reason] + b"\r\n"
+    size = -(-len(raw) // pieces)
+    with connected(server) as connection:
+        with suppress(OSError):
+            for at in range(0, len(raw), size):
+                connection.sendall(raw[at : at + size])
+        answer = heard(connection)
+    # Who still sends while it is closed may be told nothing.
+    assert not answer or statuses(answer) == [431]
+
+
+def test_as_much_header_as_is_read_is_read(server: Running) -> None:
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 9_980) for number in range(26))
+    raw = b"GET /healthz HTTP/1.1\r\nConnection: close\r\n" + HEAD + lines + b"\r\n"
+    assert statuses(answered(server, raw)) == [200]
+
+
 PATHS = (
     "//healthz", "/healthz/", "/v1/../healthz", "/%2e%2e/healthz", "/v1%2fevents", "/healthz%00",
     "/healthz%0d%0aX:%20y", "/%68ealthz/..", "/tile/../log.db", "/tile/0/../../../key",
@@ -97,6 +147,16 @@ PATHS = (
 def test_a_path_leads_nowhere_but_where_it_says(path: str, server: Running) -> None:
     head = f"GET {path} HTTP/1.1\r\nAuthorization: Bearer {server.token}\r\nConnection: close\r\n"
     assert_problem(answered(server, head.encode() + HEAD + b"\r\n"), 400, 404)
+
+
+def test_an_attribute_that_comes_twice_is_a_problem(server: Running) -> None:
+    """A proxy before us would go by the first, and we by the last."""
+    head = POST + f"Authorization: Bearer {server.token}\r\nContent-Length: 0\r\n".encode()
+    attributes = b"ce-specversion: 1.0\r\nce-source: /ci\r\nce-type: ping\r\nce-id: 1\r\n"
+    answer = answered(server, head + attributes + b"CE-ID: 2\r\n\r\n")
+    assert_problem(answer, 400)
+    assert b"ce-id: expected once" in answer
+    assert statuses(answered(server, head + attributes + b"\r\n")) == [201]
 
 
 def test_another_s_page_is_told_nothing(server: Running) -> None:

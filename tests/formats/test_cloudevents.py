@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -32,9 +33,14 @@ PLAIN = {
 
 def event_of(envelope: Any) -> Any:
     octets = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
-    found = parse_event(cloudevents.event_of(octets, now=NOW, id=ID))
+    found = parse_event(cloudevents.meant(octets, now=NOW, id=ID).event)
     actions.check(found, NOON)
     return found
+
+
+def body_of(envelope: Any) -> bytes:
+    octets = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
+    return cloudevents.meant(octets, now=NOW, id=ID).body
 
 
 def test_data_that_is_an_event_of_ours_is_that_event() -> None:
@@ -69,6 +75,106 @@ def test_headers_and_data_are_the_same_envelope() -> None:
     whole = cloudevents.envelope({**headers, "content-type": "application/json"}, b'{"a": 1}')
     assert json.loads(whole) == {**PLAIN, "data": {"a": 1}}
     assert whole == cloudevents.envelope(dict(reversed(headers.items())), b'{"a": 1}')
+
+
+HEADERS = {f"ce-{name}": value for name, value in PLAIN.items()}
+WITH_DATA: dict[str, Any] = {**PLAIN, "data": {"a": 1, "b": [None, "\u00e9", 1.5]}}
+SAME: dict[str, Any] = {
+    "another order of keys": dict(reversed(WITH_DATA.items())),
+    "another order in its data": {**PLAIN, "data": dict(reversed(WITH_DATA["data"].items()))},
+    "blanks": json.dumps(WITH_DATA, indent=3).encode(),
+    "text that is not escaped": json.dumps(WITH_DATA, ensure_ascii=False).encode(),
+    "an attribute that is not set": {**WITH_DATA, "dataschema": None},
+    "the type of its data": {**WITH_DATA, "datacontenttype": "application/JSON; charset=utf-8"},
+    "headers": cloudevents.envelope(HEADERS, json.dumps(WITH_DATA["data"]).encode()),
+}
+
+
+@pytest.mark.parametrize("reason", SAME)
+def test_one_cloudevent_has_one_body_also_with(reason: str) -> None:
+    assert body_of(SAME[reason]) == body_of(WITH_DATA)
+
+
+OTHER: dict[str, Any] = {
+    "id": {**WITH_DATA, "id": "43"},
+    "time": {**WITH_DATA, "time": "2026-11-22T11:00:01Z"},
+    "extension": {**WITH_DATA, "traceparent": "x"},
+    "type of its data": {**WITH_DATA, "datacontenttype": "text/plain"},
+    "data": {**WITH_DATA, "data": {**WITH_DATA["data"], "a": 2}},
+    "type in its data": {**WITH_DATA, "data": {**WITH_DATA["data"], "a": "1"}},
+    "order in a list": {**WITH_DATA, "data": {"a": 1, "b": ["\u00e9", None, 1.5]}},
+    "null in its data": {**WITH_DATA, "data": {**WITH_DATA["data"], "c": None}},
+    "large number": {**WITH_DATA, "data": 10**40},
+    "larger number": {**WITH_DATA, "data": 10**40 + 1},
+    "data, that is null": {**PLAIN, "data": None},
+    "data, that there is none": PLAIN,
+}
+
+
+@pytest.mark.parametrize("reason", OTHER)
+def test_a_cloudevent_has_another_body_with_another(reason: str) -> None:
+    others = {name: body_of(each) for name, each in OTHER.items() if name != reason}
+    assert body_of(OTHER[reason]) not in {body_of(WITH_DATA), *others.values()}
+
+
+def test_what_is_a_word_or_a_number_is_its_text_in_headers() -> None:
+    extended = {**PLAIN, "sampled": True, "sequence": 7}
+    headers = HEADERS | {"ce-sampled": "true", "ce-sequence": "7"}
+    assert body_of(extended) == body_of(cloudevents.envelope(headers, b""))
+
+
+DECODED = {
+    "/ci%C3%A9b": "/ci\u00e9b",
+    "/ci%c3%a9b": "/ci\u00e9b",
+    "Euro%20%E2%82%AC%20%F0%9F%98%80": "Euro \u20ac \U0001f600",
+    "%41lice": "Alice",
+    "100%25": "100%",
+    "%2541": "%41",
+    "50%": "50%",
+    "a+b": "a+b",
+    '"a b"': "a b",
+    r'"a \"b\" \\"': 'a "b" \\',
+    '"%22"': '"',
+    '5" wide': '5" wide',
+    "\xc3\xa9": "\u00e9",
+}
+
+
+@pytest.mark.parametrize("value", DECODED)
+def test_a_header_is_unquoted_and_percent_decoded_once(value: str) -> None:
+    found = json.loads(cloudevents.envelope({**HEADERS, "ce-subject": value}, b""))
+    assert found["subject"] == DECODED[value]
+
+
+@given(st.text(min_size=1).filter(lambda text: text.isprintable()))
+def test_any_text_comes_through_headers(text: str) -> None:
+    value = quote(text, safe="!#$&'()*+,/:;=?@[]")
+    found = cloudevents.envelope({**HEADERS, "ce-subject": value}, b"")
+    assert body_of(found) == body_of({**PLAIN, "subject": text})
+
+
+HEADERS_REFUSED = {
+    "no UTF-8": ({"ce-subject": "%FF"}, b"", "ce-subject: expected UTF-8, percent-encoded"),
+    "too long UTF-8": ({"ce-subject": "%C0%A0"}, b"", "ce-subject: expected UTF-8"),
+    "half a surrogate": ({"ce-subject": "%ED%A0%80"}, b"", "ce-subject: expected UTF-8"),
+    "Latin-1": ({"ce-subject": "\xe9"}, b"", "ce-subject: expected UTF-8"),
+    "its data": ({"ce-data": "{}"}, b"", "ce-data: expected data in the body"),
+    "the type of its data": (
+        {"ce-datacontenttype": "text/plain"}, b"{}", "ce-datacontenttype: expected data",
+    ),
+    "no JSON": ({}, b"hello", "cloudevent.data: expected JSON"),
+    "a line break in its source": ({"ce-source": "a%0Ab"}, b"", "cloudevent.source: expected"),
+    "a zero byte in its id": ({"ce-id": "%00"}, b"", "cloudevent.id: expected"),
+    "a blank in its type": ({"ce-type": "a%20b"}, b"", "cloudevent.type: expected"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", HEADERS_REFUSED)
+def test_headers_are_refused_with(reason: str) -> None:
+    headers, data, said = HEADERS_REFUSED[reason]
+    with pytest.raises(SenderError) as raised:
+        event_of(cloudevents.envelope(HEADERS | headers, data))
+    assert said in str(raised.value)
 
 
 REFUSED = {

@@ -40,6 +40,19 @@ def test_head_of_a_stream_ends(server: Served, path: str) -> None:
     }  # fmt: skip
 
 
+def test_head_of_an_export_with_proofs_makes_none(there: Place) -> None:
+    there.record(1)
+    with served(there) as server:
+        # As if another one were being made: of these there is one at a time.
+        server.runner.run(server.assembled.server.exporting.acquire())
+        assert server.get("/v1/export/proofs").status == 429
+        answer = server.ask("HEAD", "/v1/export/proofs")
+        server.assembled.server.exporting.release()
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-type"] == "application/x-tar"
+    assert "content-length" not in answer.headers
+
+
 FOREIGN = {
     "another name": "evil.example",
     "another name with our port": "evil.example:8420",

@@ -15,6 +15,7 @@ from tests.app.places import Place
 from tests.events import body, event
 from tests.web.served import Served
 
+BATCH = "application/cloudevents-batch+json"
 TERRAFORM = Source(tool="terraform", instance="forged")
 
 
@@ -129,3 +130,71 @@ def test_a_body_is_refused_that_is(server: Served, reason: str) -> None:
     assert answer.status == status, answer.body
     assert said in answer.detail
     assert server.assembled.server.budget.taken == 0
+
+
+CLOUD = {
+    "specversion": "1.0",
+    "id": "42",
+    "source": "/ci\u00e9b",
+    "type": "deployment.succeeded",
+    "time": "2026-11-22T10:00:00Z",
+}
+IN_HEADERS = {
+    f"ce_{name}": value.replace("\u00e9", "%C3%A9") for name, value in CLOUD.items()
+}  # fmt: skip
+STRUCTURED = {"content_type": "application/cloudevents+json"}
+
+
+def cloud(**more: Any) -> bytes:
+    return json.dumps({**CLOUD, **more}).encode()
+
+
+WAYS: dict[str, tuple[bytes, dict[str, str]]] = {
+    "in headers": (b'{"a": 1}', IN_HEADERS),
+    "in headers, without a type": (b'{ "a":1}', {**IN_HEADERS, "content_type": ""}),
+    "whole": (cloud(data={"a": 1}), STRUCTURED),
+    "whole, in another order": (
+        json.dumps({"data": {"a": 1}, **dict(reversed(CLOUD.items()))}).encode(), STRUCTURED,
+    ),
+    "whole, its attributes in headers too": (cloud(data={"a": 1}), {**IN_HEADERS, **STRUCTURED}),
+    "whole, with the type of its data": (
+        cloud(data={"a": 1}, datacontenttype="application/json"), STRUCTURED,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cloudevent_is_one_delivery_in_whichever_way_it_comes(server: Served, way: str) -> None:
+    sent, headers = WAYS[way]
+    first = server.record(sent, **headers)
+    assert first.status == 201, first.body
+    for other, more in WAYS.values():
+        again = server.record(other, **more)
+        assert (again.status, again.json()) == (200, first.json())
+    batch = server.record(b"[" + WAYS["whole"][0] + b"]", content_type=BATCH)
+    assert batch.json()["items"] == [first.json()]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cloudevent_with_other_data_is_a_conflict_in_whichever_way(
+    server: Served, way: str
+) -> None:
+    server.record(cloud(data={"a": 2}), **STRUCTURED)
+    sent, headers = WAYS[way]
+    answer = server.record(sent, **headers)
+    assert answer.status == 409
+    assert "source.delivery: expected the same event as entry 0" in answer.detail
+
+
+def test_what_headers_say_of_a_cloudevent_is_decoded(server: Served, there: Place) -> None:
+    server.record(b"", **IN_HEADERS)
+    with there.opened() as trail:
+        (shown,) = trail.entries()
+    source: Any = shown.event["source"]
+    assert source["delivery"] == "/ci\u00e9b 42"
+
+
+def test_data_of_a_cloudevent_that_is_no_json_is_refused_by_its_type(server: Served) -> None:
+    answer = server.record(b"hello", **{**IN_HEADERS, "content_type": "text/plain"})
+    assert answer.status == 415
+    assert "expected application/json of the data" in answer.detail

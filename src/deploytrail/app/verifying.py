@@ -367,6 +367,7 @@ class _Verification:
             seconds=seconds,
             exit_code=judgement.exit_code,
             why=judgement.why,
+            size_witnessed=judgement.seen.size_witnessed,
         )
 
     def keep(self, states: Path) -> None:

@@ -111,6 +111,8 @@ def _serve(found: Settings) -> int:
         served = Served(found.log, clock, environment)
         trail = stack.enter_context(served.opened(create=True))
         stack.callback(served.close)
+        # Said before it serves: else whoever starts it reads that it does, and that it ended.
+        trail.refuse_fenced()
         # Else the process that follows would end at each checkpoint, and build no index.
         trail.refuse_unkept()
         # A database has as many servers as one likes.

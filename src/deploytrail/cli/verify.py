@@ -183,7 +183,7 @@ def say_report(report: Report) -> None:
         say(f"  … and {len(report.found) - _FOUND_MAX} more; --json prints all")
     say()
     anchored = "yellow" if report.anchoring == "UNANCHORED" else "green"
-    say(styled(report.anchoring, anchored))
+    say(styled(report.anchoring, anchored) + _unwitnessed(report))
     say_wrapped(_ANCHORING[report.anchoring])
     if report.witnesses:
         say(f"  by {printable(', '.join(report.witnesses))}")
@@ -203,6 +203,15 @@ def _extent(report: Report) -> str:
         return f"entry {report.proven:,} of a log of {counted(report.size, 'entry')}"
     signed = f"{report.size_signed:,} of them under a signed checkpoint"
     return f"{counted(report.size, 'entry')}, {signed}, in {report.seconds:.1f} s"
+
+
+def _unwitnessed(report: Report) -> str:
+    """What of a log that is WITNESSED is not: who forks it is found out by witnesses, but then."""
+    if report.anchoring != "WITNESSED" or report.size <= report.size_witnessed:
+        return ""
+    count = report.size - report.size_witnessed
+    newest = "newest entry is" if count == 1 else f"newest {counted(count, 'entry')} are"
+    return styled(f", but the {newest} not witnessed yet", "yellow")
 
 
 def _say_list(heading: str, texts: Sequence[str]) -> None:

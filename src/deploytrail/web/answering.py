@@ -13,6 +13,7 @@ from deploytrail.actions import summary
 from deploytrail.app.events.document import receipt_of
 from deploytrail.app.events.fresh import Fresh
 from deploytrail.trail import Receipt, Shown
+from deploytrail.web.header import NO_CACHE
 from deploytrail.web.replies import EventShown
 from deploytrail.web.route import JSON
 
@@ -30,7 +31,7 @@ def json(value: Any, status: int = 200) -> Response:
 def tagged(request: Request, octets: bytes, media: str) -> Response:
     """What seldom changes: whoever has it already is told so, without it (RFC 9110 §13.1.2)."""
     tag = f'"{sha256(octets).hexdigest()[:32]}"'
-    headers = {"cache-control": "no-cache", "etag": tag}
+    headers = {"cache-control": NO_CACHE.value, "etag": tag}
     given = request.headers.get("if-none-match", "")
     known = {each.strip().removeprefix("W/") for each in given.split(",")}
     if known & {tag, "*"}:

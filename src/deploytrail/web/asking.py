@@ -18,8 +18,8 @@ from deploytrail.web.problem import AddressTooLong, WrongType
 from deploytrail.web.route import Route
 
 FORM: Final = "application/x-www-form-urlencoded"
-ADDRESS_BYTES_MAX: Final = 245_760
-"""Of a query string, percent-encoded."""
+ADDRESS_BYTES_MAX: Final = 61_440
+"""Of an address, percent-encoded. The parser of HTTP can't take one of 64 KiB apart."""
 FORM_BYTES_MAX: Final = 1024 * 1024
 """The same of a body: a query of ten thousand terms fits several times."""
 _READ_AT_ONCE_BYTES_MAX: Final = 64 * 1024
@@ -29,12 +29,17 @@ async def asked(request: Request, route: Route, budget: Budget) -> Struct:
     """The parameters of a request. Raises Malformed for what the route does not take."""
     given: bytes = request.scope["query_string"]
     if len(given) > ADDRESS_BYTES_MAX:
-        raise AddressTooLong(
-            f"query: expected at most {ADDRESS_BYTES_MAX} bytes, found {len(given)}; ask for less, "
-            f"or by POST, as {FORM} in the body (openapi.json)"
-        )
+        raise too_long(len(given))
     query = parse(given, route.query)
     return query if route.form is None else await _form(request, route.form, budget)
+
+
+def too_long(found: int) -> AddressTooLong:
+    """Of an address of so many bytes."""
+    return AddressTooLong(
+        f"address: expected at most {ADDRESS_BYTES_MAX} bytes, found {found}; ask for less, or by "
+        f"POST at .../query, as {FORM} in the body (openapi.json)"
+    )
 
 
 async def _form(request: Request, form: type[Struct], budget: Budget) -> Struct:

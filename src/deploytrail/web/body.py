@@ -160,7 +160,7 @@ def _refuse_large(count: int, bytes_max: int) -> None:
 
 
 def _unpacking(coding: str) -> Unpacking:
-    made = _CODINGS.get(coding.strip().lower())
+    made = CODINGS.get(coding.strip().lower())
     if made is None:
         raise WrongType(f"content-encoding: expected gzip, zstd or none, found {coding[:40]!a}")
     return made()
@@ -244,7 +244,7 @@ class _Zstd:
             raise Malformed("body: expected all of a zstd frame, found its beginning; send it all")
 
 
-_CODINGS: Final[dict[str, Callable[[], Unpacking]]] = {
+CODINGS: Final[dict[str, Callable[[], Unpacking]]] = {
     "identity": _Plain,
     "gzip": _Gzip,
     "x-gzip": _Gzip,

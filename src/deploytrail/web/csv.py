@@ -1,19 +1,29 @@
 """Events as CSV (RFC 4180), for people who open it with a spreadsheet.
 
 Pure. A cell that a spreadsheet would take for a formula begins with an apostrophe instead
-(https://owasp.org/www-community/attacks/CSV_Injection).
+(https://owasp.org/www-community/attacks/CSV_Injection). So does what would be a cell where the
+spreadsheet splits elsewhere than at commas: there quotes in the middle of a line mean nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
+from unicodedata import category, normalize
 
 from deploytrail.actions import summary
 from deploytrail.trail import Shown
 
 MEDIA_TYPE: Final = "text/csv; charset=utf-8"
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# From one place where a cell may begin only to the next: a text of nothing but tabs is read once.
+_SIGN: Final = r'[\x00-\x08\x0b\x0c\x0e-\x20\x7f"]*[=+\-@]'
+_FORMULA: Final = re.compile(rf"[\t\r\n]|{_SIGN}")
+_FORMULA_BEHIND: Final = re.compile(rf"[;\t\r\n](?={_SIGN})")
+_QUOTED: Final = re.compile('[,;"\t\r\n]')
+_MINUS: Final = "\N{MINUS SIGN}"
 
 
 def _at(*path: str) -> Callable[[Mapping[str, Any]], Any]:
@@ -70,9 +80,26 @@ def _line(cells: list[str]) -> bytes:
 
 
 def _cell(text: str) -> str:
-    if text.startswith(_FORMULA):
-        text = f"'{text}"
-    if any(one in text for one in ',"\r\n'):
-        doubled = text.replace('"', '""')
-        return f'"{doubled}"'
-    return text
+    seen = text if text.isascii() else "".join(map(_seen, text))
+    begins = [0] if _FORMULA.match(seen) else []
+    begins += [match.end() for match in _FORMULA_BEHIND.finditer(seen)]
+    if begins:
+        text = "'".join(text[at:until] for at, until in pairwise([0, *begins, len(text)]))
+    if _QUOTED.search(seen) is None:
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+@lru_cache(maxsize=4096)
+def _seen(character: str) -> str:
+    """What a spreadsheet may take it for: a sign that it folds to; a blank where unseen."""
+    if character == _MINUS:
+        return "-"
+    folded = (one for one in normalize("NFKC", character) if one in "\t\r\n" or _is_visible(one))
+    return next(folded, " ")
+
+
+def _is_visible(character: str) -> bool:
+    """Not a blank, a control or format character, or a mark on what is before it."""
+    return category(character)[0] not in "ZCM"

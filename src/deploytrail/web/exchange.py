@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from deploytrail.web.header import NO_STORE
+
 SEND_SECONDS_MAX: Final = 30
 WHOLE_BYTES_MAX: Final = 64 * 1024
 """Of an answer that is copied behind its header, to be sent with it."""
@@ -22,7 +24,7 @@ HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_NO_STORE: Final = (b"cache-control", b"no-store")
+UNKEPT: Final = (b"cache-control", NO_STORE.value.encode())
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -98,7 +100,7 @@ class Exchange:
     def _headers(self, given: Any) -> list[tuple[bytes, bytes]]:
         found = [*given, *HEADERS, (b"x-request-id", self.id.encode())]
         if not any(name == b"cache-control" for name, _ in found):
-            found.append(_NO_STORE)
+            found.append(UNKEPT)
         if self._is_secure:
             found.append(_HSTS)
         return found

@@ -56,19 +56,27 @@ class Form(NamedTuple):
 def form(headers: Mapping[str, str]) -> Form:
     """Raises WrongType for one that is not read here, before anything of the body is."""
     media = splitting.media_type(headers.get("content-type", ""))
-    attributes = {}
-    if _BINARY in headers:
-        attributes = {
-            name: value
-            for name, value in headers.items()
-            if name.startswith(cloudevents.HEADER_PREFIX)
-        }
+    if _BINARY in headers and not media.startswith(cloudevents.MEDIA_PREFIX):
+        return _binary(media, headers)
     if media not in MEDIA:
         raise WrongType(
             f"content-type: expected {', '.join(MEDIA)}, found {media[:60]!a}; say how the events "
             "are written, as Content-Type: application/json"
         )
-    return Form(media, attributes)
+    return Form(media, {})
+
+
+def _binary(media: str, headers: Mapping[str, str]) -> Form:
+    """Of a CloudEvent in binary mode, whose data is JSON also where nobody says what it is."""
+    if media not in {"", splitting.JSON}:
+        raise WrongType(
+            f"content-type: expected {splitting.JSON} of the data of a CloudEvent, found "
+            f"{media[:60]!a}; send JSON"
+        )
+    attributes = {
+        name: value for name, value in headers.items() if name.startswith(cloudevents.HEADER_PREFIX)
+    }
+    return Form(splitting.JSON, attributes)
 
 
 def said(body: bytes, written: Form, *, by: Sender, clock: Clock) -> Said:
@@ -111,9 +119,9 @@ def _with_attachments(lines: Sequence[bytes], by: Sender) -> list[Heard | Sender
 
 
 def _meant(envelope: bytes, by: Sender, clock: Clock) -> Heard | SenderError:
-    """The envelope's bytes tell repeats from conflicts: what is made of it bears a new id."""
+    """What is made of an envelope bears a new id each time; the envelope tells repeats."""
     try:
-        event = cloudevents.event_of(envelope, now=rfc3339(clock.now()), id=clock.event_id())
+        found = cloudevents.meant(envelope, now=rfc3339(clock.now()), id=clock.event_id())
     except SenderError as error:
         return error
-    return by.heard(envelope, event)
+    return by.heard(found.body, found.event)

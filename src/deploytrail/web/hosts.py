@@ -17,6 +17,8 @@ ONCE: Final = (
     "transfer-encoding", "last-event-id",
 )  # fmt: skip
 """Headers of which a second one would be read by somebody before us, and the first by us."""
+ATTRIBUTE: Final = "ce-"
+"""What headers of CloudEvents begin with; each is there once."""
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
@@ -26,9 +28,10 @@ def refuse_repeated(names: Sequence[bytes]) -> None:
     if len(set(names)) == len(names):
         return
     count = Counter(names)
-    for name in ONCE:
-        if count[name.encode()] > 1:
-            raise Malformed(f"{name}: expected once, found it several times; send one")
+    for octets, times in count.items():
+        name = octets.decode("latin-1")
+        if times > 1 and (name in ONCE or name.startswith(ATTRIBUTE)):
+            raise Malformed(f"{name[:60]}: expected once, found it several times; send one")
 
 
 def refuse_foreign(host: str | None, allowed: frozenset[str] | None) -> None:

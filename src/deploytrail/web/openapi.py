@@ -6,7 +6,7 @@ Pure. It says nothing that is not in the table, so it is as true as the table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, structs
@@ -24,7 +24,8 @@ from deploytrail.errors import (
     Unknown,
     Unreachable,
 )
-from deploytrail.web import asking, problem
+from deploytrail.web import asking, body, problem
+from deploytrail.web.header import REQUEST_ID, REQUEST_ID_IF_READ, Header, described, whole
 from deploytrail.web.parameters import Kind, has_default, kind_of
 from deploytrail.web.problem import (
     AddressTooLong,
@@ -32,18 +33,23 @@ from deploytrail.web.problem import (
     NotAcceptable,
     Problem,
     TooSlowSending,
+    WrongMethod,
     WrongType,
+    headers_named,
 )
-from deploytrail.web.route import Route, Table
+from deploytrail.web.route import Part, Reply, Route, Table
 
 COMMON: Final = (
-    Malformed, TooLarge, NotAcceptable, AddressTooLong, HeadersTooLarge, Overloaded, Busy, Fenced,
-    Unreachable, Tampered, Incomplete,
+    Malformed, WrongMethod, TooLarge, NotAcceptable, AddressTooLong, HeadersTooLarge, Overloaded,
+    Busy, Fenced, Unreachable, Tampered, Incomplete,
 )  # fmt: skip
-"""What every route may answer with."""
+"""What every route may answer with, or its path to another method."""
 REFUSALS: Final = (Unknown, NotPermitted)
 """What a route may that has a permission."""
+_T = TypeVar("_T")
 _REF: Final = "#/components/schemas/{name}"
+_HEADER_REF: Final = "#/components/headers/{key}"
+_CODING: Final = Part("Content-Encoding", "How the body is packed.", "|".join(sorted(body.CODINGS)))
 _ABOUT: Final = (
     "One tamper-evident log of deployment events. Every error is a problem (RFC 9457); lists are "
     "pages of `items` with the cursor of the `next`. Names only ever get more under /v1."
@@ -62,6 +68,7 @@ def document(table: Table, *, version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "headers": _header_components(table),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -102,7 +109,11 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.what,
         "security": [] if route.permission is None else [{"token": []}],
-        "parameters": [*_parts(route), *_query(route.query), *_headers(route)],
+        "parameters": [
+            *_placed("path", route.parts),
+            *_query(route.query),
+            *_placed("header", (*route.headers, *([_CODING] if _has_body(route) else []))),
+        ],
         "responses": _replies(route, schemas) | _problems(route),
     }
     if route.permission is not None:
@@ -122,26 +133,20 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _parts(route: Route) -> Iterator[dict[str, Any]]:
-    for part in route.parts:
+def _placed(place: str, parts: Iterable[Part]) -> Iterator[dict[str, Any]]:
+    """Parameters in the path, where each has to be, or in the header."""
+    for part in parts:
         yield {
             "name": part.name,
-            "in": "path",
-            "required": True,
+            "in": place,
+            "required": place == "path",
             "description": part.what,
             "schema": {"type": "string", "pattern": f"^(?:{part.pattern})$"},
         }
 
 
-def _headers(route: Route) -> Iterator[dict[str, Any]]:
-    for part in route.headers:
-        yield {
-            "name": part.name,
-            "in": "header",
-            "required": False,
-            "description": part.what,
-            "schema": {"type": "string", "pattern": f"^(?:{part.pattern})$"},
-        }
+def _has_body(route: Route) -> bool:
+    return route.body is not None or route.form is not None
 
 
 def _form(form: type[Struct]) -> dict[str, Any]:
@@ -205,38 +210,69 @@ def _described(hint: Any) -> str:
 
 def _replies(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for reply in route.replies:
-        if not reply.media:
-            found[str(reply.status)] = {"description": reply.what}
-            continue
-        media = reply.media.partition(";")[0]
-        known = found.setdefault(str(reply.status), {"description": reply.what, "content": {}})
-        if reply.type is None:
-            known["content"][media] = {}
-        elif media in known["content"]:
-            # Two forms of one status: either.
-            first = known["content"][media]["schema"]
-            known["content"][media] = {"schema": {"anyOf": [first, schemas[repr(reply.type)]]}}
-            known["description"] += f" {reply.what}"
-        else:
-            known["content"][media] = {"schema": schemas[repr(reply.type)]}
+    for status in _unique(reply.status for reply in route.replies):
+        replies = [reply for reply in route.replies if reply.status == status]
+        found[str(status)] = {
+            "description": " ".join(reply.what for reply in replies),
+            "headers": _refer(_headers_of_reply(replies)),
+        }
+        content = _content([reply for reply in replies if reply.media], schemas)
+        if content:
+            found[str(status)]["content"] = content
     return found
 
 
+def _content(replies: Iterable[Reply], schemas: dict[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for reply in replies:
+        media = reply.media.partition(";")[0]
+        schema = {} if reply.type is None else {"schema": schemas[repr(reply.type)]}
+        if media in found:
+            # Two forms of one status: either.
+            schema = {"schema": {"anyOf": [found[media]["schema"], schema["schema"]]}}
+        found[media] = schema
+    return found
+
+
+def _headers_of_reply(replies: Iterable[Reply]) -> tuple[Header, ...]:
+    return whole((each for reply in replies for each in reply.headers), REQUEST_ID)
+
+
 def _problems(route: Route) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {problem.INTERNAL.status: [problem.INTERNAL.title]}
+    by_status: dict[int, list[type[DeploytrailError]]] = {problem.INTERNAL.status: []}
     for error in problems_of(route):
-        kind = problem.kind_of(error)
-        by_status.setdefault(kind.status, []).append(f"{kind.title} ({kind.name})")
+        by_status.setdefault(error.status, []).append(error)
+    return {str(status): _problem(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _problem(status: int, errors: Iterable[type[DeploytrailError]]) -> dict[str, Any]:
+    kinds = [problem.kind_of(error) for error in errors]
+    said = [f"{kind.title} ({kind.name})" for kind in kinds]
+    if status == problem.INTERNAL.status:
+        said.insert(0, problem.INTERNAL.title)
     schema = {"$ref": _REF.format(name=Problem.__name__)}
     return {
-        str(status): {
-            "description": "; ".join(_unique(said)),
-            "content": {problem.MEDIA_TYPE: {"schema": schema}},
-        }
-        for status, said in sorted(by_status.items())
+        "description": "; ".join(_unique(said)),
+        "headers": _refer(_headers_of_problem(errors)),
+        "content": {problem.MEDIA_TYPE: {"schema": schema}},
     }
 
 
-def _unique(said: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(said))
+def _headers_of_problem(errors: Iterable[type[DeploytrailError]]) -> tuple[Header, ...]:
+    return whole((each for error in errors for each in headers_named(error)), REQUEST_ID_IF_READ)
+
+
+def _refer(headers: Iterable[Header]) -> dict[str, Any]:
+    return {one.name: {"$ref": _HEADER_REF.format(key=one.key)} for one in headers}
+
+
+def _header_components(table: Table) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for route in table.routes:
+        for one in (*_headers_of_reply(route.replies), *_headers_of_problem(problems_of(route))):
+            found[one.key] = described(one)
+    return found
+
+
+def _unique(given: Iterable[_T]) -> list[_T]:
+    return list(dict.fromkeys(given))

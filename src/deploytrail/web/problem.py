@@ -19,6 +19,7 @@ from deploytrail.errors import (
     Unreachable,
 )
 from deploytrail.query.unreadable import Unreadable
+from deploytrail.web.header import ALLOW, CHALLENGE, CODINGS_READ, RETRY_AFTER, Header
 
 MEDIA_TYPE: Final = "application/problem+json"
 _RETRY_SECONDS: Final = {429: 1, 503: 2, 507: 30}
@@ -123,19 +124,26 @@ def problem(error: BaseException, *, instance: str = "") -> Problem:
     )
 
 
+def headers_named(error: type[BaseException]) -> tuple[Header, ...]:
+    """What goes into the header beside the problem of such an error."""
+    named = {WrongMethod: ALLOW, Unknown: CHALLENGE, WrongType: CODINGS_READ}
+    own = [header for kind, header in named.items() if issubclass(error, kind)]
+    return (RETRY_AFTER, *own) if _status(error) in _RETRY_SECONDS else tuple(own)
+
+
 def headers_of(error: BaseException) -> dict[str, str]:
-    """What goes into the header beside the problem."""
-    found = {}
-    status = error.status if isinstance(error, DeploytrailError) else 500
-    if status in _RETRY_SECONDS:
-        found["retry-after"] = str(_RETRY_SECONDS[status])
-    if isinstance(error, WrongMethod):
-        found["allow"] = error.allowed
-    if isinstance(error, Unknown):
-        found["www-authenticate"] = 'Bearer realm="deploytrail"'
-    if isinstance(error, WrongType):
-        found["accept-encoding"] = "gzip, zstd"
-    return found
+    """The same with what they say."""
+    return {one.name.lower(): _said(one, error) for one in headers_named(type(error))}
+
+
+def _said(header: Header, error: BaseException) -> str:
+    if header is ALLOW and isinstance(error, WrongMethod):
+        return error.allowed
+    return str(_RETRY_SECONDS[_status(type(error))]) if header is RETRY_AFTER else header.value
+
+
+def _status(error: type[BaseException]) -> int:
+    return error.status if issubclass(error, DeploytrailError) else INTERNAL.status
 
 
 def encoded(found: Problem) -> bytes:

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from deploytrail.errors import DeploytrailError, Malformed, Overloaded
 from deploytrail.web import problem
+from deploytrail.web.asking import ADDRESS_BYTES_MAX, too_long
+from deploytrail.web.exchange import HEADERS, UNKEPT
 from deploytrail.web.problem import HeadersTooLarge
 
 CONNECTIONS_MAX: Final = 2_000
@@ -23,6 +25,7 @@ HEADER_BYTES_MAX: Final = 262_144
 HEADERS_BYTES_MAX: Final = 32 * 1024 * 1024
 """Of headers that are still coming, on all connections together."""
 HEADER_SECONDS_MAX: Final = 10
+_LINE_BYTES: Final = len(": \r\n")
 DRAINED_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of a body that was answered before it had come: as much is let by, so that the answer arrives."""
 DRAIN_SECONDS_MAX: Final = 10
@@ -46,6 +49,8 @@ class GuardedProtocol(HttpToolsProtocol):
     _is_in_header = False
     _is_whole = True
     """Whether all of the last request has come."""
+    _oversized: DeploytrailError | None = None
+    """What is said of a request whose header came, and is larger than is read."""
 
     def __init__(
         self, *given: Any, refused: Callable[[DeploytrailError], None], **named: Any
@@ -93,11 +98,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _guard_header(self) -> None:
         if self._header_bytes > HEADER_BYTES_MAX:
-            self._refuse(
-                HeadersTooLarge(
-                    f"header: expected at most {HEADER_BYTES_MAX} bytes, found more; send less"
-                )
-            )
+            self._refuse(self._oversize() or _too_much_header())
         elif GuardedProtocol.headers_bytes > HEADERS_BYTES_MAX:
             self._refuse(
                 Overloaded(
@@ -135,6 +136,10 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._oversized = self._oversize()
+        if self._oversized is not None:
+            # The parser stops, and `send_400_response` says why.
+            raise self._oversized
         self._is_in_header = False
         self._header_came()
         super().on_headers_complete()
@@ -157,7 +162,18 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Malformed("request: expected HTTP/1.1, found something else; mend it"))
+        malformed = Malformed("request: expected HTTP/1.1, found something else; mend it")
+        self._refuse(self._oversized or malformed)
+
+    def _oversize(self) -> DeploytrailError | None:
+        """What is too large of the header that came so far, if something is.
+
+        What came in a chunk with the begin of a header, or with its end, is counted only here.
+        """
+        if len(self.url) > ADDRESS_BYTES_MAX:
+            return too_long(len(self.url))
+        lines = sum([len(name) + len(value) + _LINE_BYTES for name, value in self.headers])
+        return _too_much_header() if len(self.url) + lines > HEADER_BYTES_MAX else None
 
     def _is_write_paused(self) -> bool:
         return self.flow.write_paused
@@ -197,6 +213,7 @@ class GuardedProtocol(HttpToolsProtocol):
             f"content-type: {problem.MEDIA_TYPE}",
             f"content-length: {len(found)}",
             *(f"{name}: {value}" for name, value in problem.headers_of(error).items()),
+            *(f"{name.decode()}: {value.decode()}" for name, value in (*HEADERS, UNKEPT)),
             "connection: close",
         ]
         head = STATUS_LINE[error.status] + "\r\n".join(lines).encode()
@@ -230,6 +247,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+
+def _too_much_header() -> HeadersTooLarge:
+    return HeadersTooLarge(
+        f"header: expected at most {HEADER_BYTES_MAX} bytes, found more; send less"
+    )
 
 
 def _has_come(cycle: RequestResponseCycle) -> bool:

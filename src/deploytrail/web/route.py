@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from deploytrail.access.principal import Permission
 from deploytrail.errors import DeploytrailError, NotFound
+from deploytrail.web.header import NO_CACHE, TAG, Header
 from deploytrail.web.problem import WrongMethod
 
 if TYPE_CHECKING:
@@ -35,15 +36,20 @@ class Part(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What a route answers with; `type` gives the schema of JSON, None is any bytes."""
+    """What a route answers with; `type` gives the schema of JSON, None is any bytes.
+
+    `headers` are those of its own.
+    """
 
     status: int
     what: str
     media: str = JSON
     type: Any = None
+    headers: tuple[Header, ...] = ()
 
 
-UNCHANGED: Final = Reply(304, "Nothing new since the answer of that tag.", media="")
+TAGGED: Final = (NO_CACHE, TAG)
+UNCHANGED: Final = Reply(304, "Nothing new since the answer of that tag.", "", None, TAGGED)
 IF_NONE_MATCH: Final = Part("If-None-Match", "The tag of the answer that one has.", ".*")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploytrail.app import published
+from deploytrail.cli.verify import say_report
 from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, Fenced
 from deploytrail.log import note as notes
 from tests.app.places import Place, place
@@ -90,7 +91,7 @@ def test_all_are_asked_at_once_and_nobody_is_waited_for(
 
 
 def test_what_grows_while_it_is_asked_for_is_witnessed_a_moment_later(
-    there: Place, bob: Neighbour, asking: Asks
+    there: Place, bob: Neighbour, asking: Asks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pinned = named(there, bob)
     asker = asking(bob)
@@ -99,14 +100,22 @@ def test_what_grows_while_it_is_asked_for_is_witnessed_a_moment_later(
     report = checked(there, pinned)
     assert (report.exit_code, report.anchoring) == (EXIT_OK, "WITNESSED")
     assert any(text.startswith("2 entries behind") for text in report.not_checked)
+    assert (report.size, report.size_witnessed) == (6, 4)
+    say_report(report)
+    said = capsys.readouterr().out
+    assert "\nWITNESSED, but the newest 2 entries are not witnessed yet\n" in said
     there.clock.advance(seconds=121)
     report = checked(there, pinned)
     assert (report.exit_code, report.anchoring) == (EXIT_POLICY_UNMET, "UNANCHORED")
     assert "Its witnesses vouch for its first 4 entries, since 2026" in report.why
     assert "for none of the 2 entries behind" in report.why
     assert "deploytrail verify --checkpoint FILE" in report.why
+    assert report.size_witnessed == 0
     asker.tick(4)
-    assert checked(there, pinned).anchoring == "WITNESSED"
+    report = checked(there, pinned)
+    assert (report.anchoring, report.size_witnessed) == ("WITNESSED", report.size)
+    say_report(report)
+    assert "\nWITNESSED\n" in capsys.readouterr().out
 
 
 def test_a_quorum_that_lags_is_told_once_and_so_is_its_recovery(

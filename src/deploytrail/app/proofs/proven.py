@@ -156,4 +156,5 @@ def _report(
         exit_code=exit_code,
         why=why,
         proven=at,
+        size_witnessed=seen.size_witnessed,
     )

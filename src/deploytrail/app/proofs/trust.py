@@ -32,12 +32,14 @@ class Trust(NamedTuple):
 class Vouched(NamedTuple):
     """What signatures are worth: who else cosigned, and when, in POSIX seconds.
 
-    `cosigned` is when the last one did; of what is WITNESSED, since when a quorum has.
+    `cosigned` is when the last one did; of what is WITNESSED, since when a quorum has, and
+    `size_witnessed` is how many entries that is.
     """
 
     anchoring: Anchoring = "UNANCHORED"
     witnesses: tuple[str, ...] = ()
     cosigned: int | None = None
+    size_witnessed: int = 0
 
 
 class Age(NamedTuple):
@@ -80,10 +82,11 @@ def vouched(evaluation: Evaluation, trust: Trust, origin: str, *, is_sound: bool
         and trust.policy.is_met(outside)
     )
     names = tuple(name.decode("utf-8", "replace") for name in outside)
-    anchoring: Anchoring = "WITNESSED" if is_witnessed else "UNANCHORED"
+    if is_witnessed:
+        since = quorum_since(evaluation, trust.policy, origin)
+        return Vouched("WITNESSED", names, since, evaluation.checkpoint.size)
     times = [when for when in evaluation.witnesses.values() if when is not None]
-    since = quorum_since(evaluation, trust.policy, origin)
-    return Vouched(anchoring, names, since if is_witnessed else max(times, default=None))
+    return Vouched("UNANCHORED", names, max(times, default=None))
 
 
 def quorum_since(evaluation: Evaluation, policy: Policy, origin: str) -> int | None:

@@ -15,6 +15,7 @@ from deploytrail.errors import NotFound
 from deploytrail.trail import Shown
 from deploytrail.web.answering import json, shown
 from deploytrail.web.call import Call
+from deploytrail.web.header import FILE
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.replies import EventProven
 from deploytrail.web.route import Part, Reply, Route
@@ -100,7 +101,7 @@ ROUTES: Final = (
             Part("event", "The event's id, or the index of its entry."),
             Part("evidence", "The `id` of the evidence."),
         ),
-        replies=(Reply(200, "The bytes, unpacked and decrypted.", _BYTES),),
+        replies=(Reply(200, "The bytes, unpacked and decrypted.", _BYTES, headers=(FILE,)),),
         problems=(NotFound,),
     ),
 )

@@ -23,6 +23,7 @@ from deploytrail.trail import Page, Shown
 from deploytrail.web import csv
 from deploytrail.web.answering import encoded, shown
 from deploytrail.web.call import Call
+from deploytrail.web.header import FILE
 from deploytrail.web.matching import Matches
 from deploytrail.web.reading import Searching, ServedTrail
 from deploytrail.web.route import Reply, Route
@@ -137,6 +138,10 @@ async def proofs(call: Call) -> Response:
     """One file that verifies elsewhere, whole before its first byte is sent."""
     wanted: Proving = call.query
     server = call.server
+    named = {"content-disposition": 'attachment; filename="export.tar"'}
+    if call.request.method == "HEAD":
+        # How long it would be is known only once it is made, which takes as long as to get it.
+        return StreamingResponse(_nothing(), media_type=TAR, headers=named)
     if server.exporting.locked():
         raise Overloaded("export: expected one at a time, found another under way; ask again later")
     async with server.exporting:
@@ -167,11 +172,13 @@ async def proofs(call: Call) -> Response:
     return StreamingResponse(
         pieces(),
         media_type=TAR,
-        headers={
-            "content-disposition": 'attachment; filename="export.tar"',
-            "content-length": str(size),
-        },
+        headers=named | {"content-length": str(size)},
     )
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 class _Stopping:
@@ -203,9 +210,9 @@ ROUTES: Final = (
         permission=Permission.READ,
         query=Exporting,
         replies=(
-            Reply(200, "Events, one a line.", JSONL),
-            Reply(200, "A table; cells that look like a formula begin with an apostrophe.",
-                  csv.MEDIA_TYPE),
+            Reply(200, "Events, one a line.", JSONL, headers=(FILE,)),
+            Reply(200, "A table; an apostrophe stands before what looks like a formula.",
+                  csv.MEDIA_TYPE, headers=(FILE,)),
         ),
         problems=(Malformed, NotFound, TooSlow, Behind),
     ),
@@ -217,7 +224,7 @@ ROUTES: Final = (
         answer=proofs,
         permission=Permission.READ_LOG,
         query=Proving,
-        replies=(Reply(200, "A tar (docs/log.md).", TAR),),
+        replies=(Reply(200, "A tar (docs/log.md).", TAR, headers=(FILE,)),),
         problems=(Overloaded,),
     ),
 )  # fmt: skip

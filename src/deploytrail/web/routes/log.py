@@ -14,18 +14,20 @@ from deploytrail.log.tiles import Bundle, Tile, decode_path
 from deploytrail.web.accepting import takes
 from deploytrail.web.answering import tagged
 from deploytrail.web.call import Call
-from deploytrail.web.route import IF_NONE_MATCH, UNCHANGED, Part, Reply, Route
+from deploytrail.web.header import CODING, FOR_EVER, FOR_ITS_READER, VARY
+from deploytrail.web.route import IF_NONE_MATCH, TAGGED, UNCHANGED, Part, Reply, Route
 from deploytrail.zstd import zstd
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _BYTES: Final = "application/octet-stream"
-_FOR_EVER: Final = "public, max-age=31536000, immutable"
-_PRIVATE_FOR_EVER: Final = "private, max-age=31536000, immutable"
 _INDEX: Final = Part(
     "index",
     "The index as c2sp.org/tlog-tiles writes it, such as `x001/234`; of a partial one with `.p/` "
     "and its width behind it.",
     r"(?:x[0-9]{3}/){0,6}[0-9]{3}(?:\.p/[0-9]{1,3})?",
+)
+_ACCEPT_ENCODING: Final = Part(
+    "Accept-Encoding", "Packed as `zstd` or `gzip` where it says so.", ".*"
 )
 
 
@@ -39,13 +41,13 @@ async def tile(call: Call) -> Response:
     """Hashes. What a tile holds never changes."""
     wanted = decode_path(f"tile/{call.parts['level']}/{call.parts['index']}")
     octets = await _part(call, wanted)
-    return Response(octets, headers={"cache-control": _FOR_EVER}, media_type=_BYTES)
+    return Response(octets, headers={"cache-control": FOR_EVER.value}, media_type=_BYTES)
 
 
 async def bundle(call: Call) -> Response:
     """Entries as they stand in the log: everything, whatever one's scope."""
     octets = await _part(call, decode_path(f"tile/entries/{call.parts['index']}"))
-    headers = {"cache-control": _PRIVATE_FOR_EVER, "vary": "accept-encoding"}
+    headers = {"cache-control": FOR_ITS_READER.value, "vary": VARY.value}
     accepted = call.request.headers.get("accept-encoding", "")
     if takes(accepted, "zstd"):
         headers["content-encoding"] = "zstd"
@@ -69,7 +71,7 @@ ROUTES: Final = (
         answer=checkpoint,
         permission=None,
         headers=(IF_NONE_MATCH,),
-        replies=(Reply(200, "A signed note.", _TEXT), UNCHANGED),
+        replies=(Reply(200, "A signed note.", _TEXT, headers=TAGGED), UNCHANGED),
         problems=(NotFound,),
     ),
     Route(
@@ -81,7 +83,8 @@ ROUTES: Final = (
         answer=bundle,
         permission=Permission.READ_LOG,
         parts=(_INDEX,),
-        replies=(Reply(200, "The bundle.", _BYTES),),
+        headers=(_ACCEPT_ENCODING,),
+        replies=(Reply(200, "The bundle.", _BYTES, headers=(FOR_ITS_READER, VARY, CODING)),),
         problems=(NotFound, Malformed),
     ),
     Route(
@@ -92,7 +95,7 @@ ROUTES: Final = (
         answer=tile,
         permission=None,
         parts=(Part("level", "From 0.", "[0-9]{1,2}"), _INDEX),
-        replies=(Reply(200, "The hashes.", _BYTES),),
+        replies=(Reply(200, "The hashes.", _BYTES, headers=(FOR_EVER,)),),
         problems=(NotFound, Malformed),
     ),
 )

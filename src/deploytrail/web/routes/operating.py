@@ -21,7 +21,7 @@ from deploytrail.web import metrics, openapi, problem
 from deploytrail.web.answering import encoded, json, tagged
 from deploytrail.web.call import Call
 from deploytrail.web.replies import Actions, Health, ProblemKind
-from deploytrail.web.route import IF_NONE_MATCH, JSON, UNCHANGED, Part, Reply, Route, Table
+from deploytrail.web.route import IF_NONE_MATCH, JSON, TAGGED, UNCHANGED, Part, Reply, Route, Table
 
 _UNSIGNED_MAX: Final = 100_000
 """So many entries without a signature mean that nobody publishes."""
@@ -150,7 +150,8 @@ def _below(error: type[DeploytrailError]) -> list[type[DeploytrailError]]:
 
 
 def _open(path: str, name: str, what: str, answer: Any, type: Any, **more: Any) -> Route:
-    unchanged = (UNCHANGED,) if more.pop("unchanged", False) else ()
+    is_tagged = more.pop("tagged", False)
+    unchanged = (UNCHANGED,) if is_tagged else ()
     return Route(
         method="GET",
         path=path,
@@ -158,7 +159,7 @@ def _open(path: str, name: str, what: str, answer: Any, type: Any, **more: Any) 
         what=what,
         answer=answer,
         permission=None,
-        replies=(Reply(200, what, type=type), *unchanged),
+        replies=(Reply(200, what, type=type, headers=TAGGED if is_tagged else ()), *unchanged),
         **more,
     )
 
@@ -190,7 +191,7 @@ ROUTES: Final = (
         Actions,
         query=Naming,
         headers=(IF_NONE_MATCH,),
-        unchanged=True,
+        tagged=True,
     ),
     _open("/healthz", "readHealth", "Whether this process answers.", healthz, Health),
     _open(
@@ -208,7 +209,7 @@ ROUTES: Final = (
         described,
         dict[str, Any],
         headers=(IF_NONE_MATCH,),
-        unchanged=True,
+        tagged=True,
     ),
     _open(
         "/problems/{name}",

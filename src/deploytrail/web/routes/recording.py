@@ -42,7 +42,7 @@ from deploytrail.web.hearing import Form, Said
 from deploytrail.web.problem import TooSlowSending, WrongType, problem
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.replies import AllRecorded, Recorded
-from deploytrail.web.route import Body, Reply, Route
+from deploytrail.web.route import Body, Part, Reply, Route
 from deploytrail.web.writer import Answers as Written
 from deploytrail.web.writer import Wanted
 
@@ -174,6 +174,21 @@ def _entries(served: ServedTrail, indexes: Sequence[int]) -> dict[int, dict[str,
     return found
 
 
+_ENCODED: Final = "(?:[!#$&-~]|%[0-9A-Fa-f]{2})+"
+_ATTRIBUTES: Final = (
+    Part(
+        "ce-specversion",
+        "Says that the request is a CloudEvent in binary mode: its attributes are headers, "
+        "percent-encoded, and its data is the body, as JSON, which may be empty.",
+        r"1\.0",
+    ),
+    Part("ce-id", "Of a CloudEvent: its id.", _ENCODED),
+    Part("ce-source", "Of a CloudEvent: where it comes from.", _ENCODED),
+    Part("ce-type", "Of a CloudEvent: an action, or what else it is.", _ENCODED),
+    Part("ce-time", "Of a CloudEvent: when it happened (RFC 3339).", _ENCODED),
+    Part("ce-subject", "Of a CloudEvent: what it is about.", _ENCODED),
+)
+
 ROUTES: Final = (
     Route(
         method="POST",
@@ -183,6 +198,7 @@ ROUTES: Final = (
         answer=record,
         permission=Permission.RECORD,
         query=Recording,
+        headers=_ATTRIBUTES,
         body=Body(
             {
                 splitting.JSON: Event | list[Event],
