@@ -86,7 +86,10 @@ def located(home: Path | None, url: str | None) -> Address | None:
     return address(url)
 
 
-def stored(home: Path | None, url: str | None, *, why: str) -> Place | None:
+_THERE = "do it on a machine that reaches its directory (--home) or its database (--url)"
+
+
+def stored(home: Path | None, url: str | None, *, why: str, instead: str = _THERE) -> Place | None:
     """As `located`, for a verb that needs the log itself; `why` is what a server doesn't do.
 
     Raises Malformed where the trail is behind a server.
@@ -96,8 +99,7 @@ def stored(home: Path | None, url: str | None, *, why: str) -> Place | None:
     found = located(home, url)
     if isinstance(found, Server):
         raise Malformed(
-            f"--url: expected where the log is kept, found the server {found}: {why}; do it where "
-            "its directory or its database can be reached"
+            f"--url: expected where the log is kept, found the server {found}: {why}; {instead}"
         )
     return found
 

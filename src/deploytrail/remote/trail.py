@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Final
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct, structs
 
-from deploytrail import attachment_line, canonical
+from deploytrail import attachment_line, backup_stream, canonical
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Incomplete, Malformed, SenderError, TooLarge, Unreachable
 from deploytrail.event import Event, EventId
@@ -25,6 +25,7 @@ from deploytrail.remote.asking import Parameters, Server, as_error
 from deploytrail.remote.stream import sent
 from deploytrail.trail import (
     Attachment,
+    Backup,
     Facet,
     Histogram,
     Page,
@@ -154,6 +155,25 @@ class RemoteTrail:
         with self._server.stream("/v1/export/proofs", asked) as chunks:
             for chunk in chunks:
                 stream.write(chunk)
+
+    def backup(
+        self,
+        log: IO[bytes],
+        keys: IO[bytes],
+        *,
+        making: Callable[[int, int], None] = lambda _, __: None,
+        receiving: Callable[[int, int], None] = lambda _, __: None,
+    ) -> Backup:
+        """Write both files of a backup, as `backup_stream.receive` has it; raises as that."""
+        with self._server.made("/v1/backup") as chunks:
+            return backup_stream.receive(
+                chunks,
+                log,
+                keys,
+                making=making,
+                receiving=receiving,
+                refused=self._server.refusal,
+            )
 
     # Reading
 
