@@ -10,16 +10,13 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from deploytrail.errors import DeploytrailError, Incomplete, Malformed
 from deploytrail.trail import Backup
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 MEDIA_TYPE: Final = "application/x-tar"
 PROGRESS: Final = "progress.json"
@@ -136,7 +133,7 @@ class _Chunks(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, into: Buffer) -> int:
+    def readinto(self, into: Any) -> int:
         while not self._held:
             chunk = next(self._chunks, None)
             if chunk is None:

@@ -96,21 +96,3 @@ def test_what_is_not_whole_leaves_no_file(program: Program, reason: str) -> None
     assert done.returncode != 0
     assert said in error_of(done)
     assert [one.name for one in program.folder.iterdir() if one.is_file()] == []
-
-
-REFUSED: dict[str, tuple[list[str], str]] = {
-    "restore": (["restore", "b.tar"], "restore into an empty directory (--home)"),
-    "init": (["init"], "leave --url out to make one in a directory"),
-    "index rebuild": (["index", "rebuild"], "reaches its directory (--home) or its database"),
-    "token": (["token", "list"], "reaches its directory (--home) or its database"),
-    "a decision": (["doctor", "--clear-fence"], "reaches its directory (--home) or its database"),
-}
-
-
-@pytest.mark.parametrize("reason", REFUSED)
-def test_what_is_not_done_through_a_server_says_what_to_do(program: Program, reason: str) -> None:
-    words, instead = REFUSED[reason]
-    del program.environ["DEPLOYTRAIL_HOME"]
-    done = program(*words, "--url", "https://trail.example.org")
-    assert done.returncode == 2
-    assert instead in error_of(done)

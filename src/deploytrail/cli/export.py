@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, opened, remote
+from deploytrail.cli.opening import (
+    HomeOption,
+    JsonOption,
+    UrlOption,
+    answering,
+    located,
+    opened,
+    remote,
+)
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
@@ -59,16 +67,21 @@ def export(
             "FILE: expected the name of a file, found -; 'deploytrail log --all --json' prints "
             "events, and ./- is a file of that name"
         )
-    from deploytrail.address import Server
+    from deploytrail.address import Database, Server
 
     clock = SystemClock()
     place = located(home, url)
     with ExitStack() as stack:
         progress = stack.enter_context(Progress("writing", clock))
-        if isinstance(place, Server):
-            server = stack.enter_context(remote(place))
+        # What proves is read from the files: it is they that are believed, and no server.
+        server = remote(place) if isinstance(place, Server) else None
+        if not (proofs or isinstance(place, Server | Database)):
+            server = answering(None if place is None else place.path)
+        if server is not None:
+            stack.enter_context(server)
             size = _received(server, file, is_proving=proofs, is_concealed=concealed, told=progress)
         else:
+            assert not isinstance(place, Server)
             trail = stack.enter_context(opened(place))
             size = _written(trail, file, is_proving=proofs, is_concealed=concealed, told=progress)
     if json:
