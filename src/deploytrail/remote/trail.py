@@ -88,6 +88,14 @@ class _Answers(Struct, frozen=True):
     items: tuple[_Answer, ...]
 
 
+class _About(Struct, frozen=True):
+    version: str
+
+
+class _Document(Struct, frozen=True):
+    info: _About
+
+
 class _Key(Struct, frozen=True):
     key: str
 
@@ -148,6 +156,10 @@ class RemoteTrail:
     def refuse_unready(self) -> None:
         """Raise why it takes no events now, or Unreachable."""
         self._server.octets("/readyz")
+
+    def version(self) -> str:
+        """Which Deploytrail it is."""
+        return self._server.get("/openapi.json", _Document).info.version
 
     def export_proofs(self, stream: IO[bytes], *, is_concealed: bool) -> None:
         """Write the whole log with its proofs, as `deploytrail verify` reads it."""
