@@ -23,6 +23,7 @@ from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
+    from deploytrail.address import Address
     from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.cli.progress import Progress
     from deploytrail.remote import RemoteTrail
@@ -57,9 +58,6 @@ def export(
 
     Events as JSON lines, oldest first; with --proofs a file that 'deploytrail verify' takes.
     """
-    from deploytrail.cli.progress import Progress
-    from deploytrail.clock import SystemClock
-
     if concealed and not proofs:
         raise Malformed("--concealed: expected --proofs beside it, found it alone; add --proofs")
     if str(file) == "-":
@@ -67,27 +65,36 @@ def export(
             "FILE: expected the name of a file, found -; 'deploytrail log --all --json' prints "
             "events, and ./- is a file of that name"
         )
-    from deploytrail.address import Database, Server
-
-    clock = SystemClock()
-    place = located(home, url)
-    with ExitStack() as stack:
-        progress = stack.enter_context(Progress("writing", clock))
-        # What proves is read from the files: it is they that are believed, and no server.
-        server = remote(place) if isinstance(place, Server) else None
-        if not (proofs or isinstance(place, Server | Database)):
-            server = answering(None if place is None else place.path)
-        if server is not None:
-            stack.enter_context(server)
-            size = _received(server, file, is_proving=proofs, is_concealed=concealed, told=progress)
-        else:
-            assert not isinstance(place, Server)
-            trail = stack.enter_context(opened(place))
-            size = _written(trail, file, is_proving=proofs, is_concealed=concealed, told=progress)
+    size = _exported(located(home, url), file, is_proving=proofs, is_concealed=concealed)
     if json:
         say_json({"file": str(file), "entries": size, "proofs": proofs})
     else:
         tell(_done(file, size, is_proving=proofs, is_concealed=concealed))
+
+
+def _exported(place: Address | None, file: Path, *, is_proving: bool, is_concealed: bool) -> int:
+    """How many entries; from a server, or from the files."""
+    from deploytrail.address import Database, Server
+    from deploytrail.cli.progress import Progress
+    from deploytrail.clock import SystemClock
+
+    with ExitStack() as stack:
+        told = stack.enter_context(Progress("writing", SystemClock()))
+        if isinstance(place, Server):
+            server: RemoteTrail | None = remote(place)
+        elif is_proving or isinstance(place, Database):
+            # What proves is read from the files: it is they that are believed, and no server.
+            server = None
+        else:
+            server = answering(None if place is None else place.path)
+        if server is not None:
+            stack.enter_context(server)
+            return _received(
+                server, file, is_proving=is_proving, is_concealed=is_concealed, told=told
+            )
+        assert not isinstance(place, Server)
+        trail = stack.enter_context(opened(place))
+        return _written(trail, file, is_proving=is_proving, is_concealed=is_concealed, told=told)
 
 
 def _written(
