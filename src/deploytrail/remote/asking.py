@@ -58,6 +58,18 @@ class Problem(Struct, frozen=True):
     expected: str = ""
 
 
+class About(Struct, frozen=True):
+    """Which server it is."""
+
+    version: str
+
+
+class Document(Struct, frozen=True):
+    """What a server says of itself (OpenAPI), as far as it is read here."""
+
+    info: About
+
+
 class ServerFault(DeploytrailError):
     """Something failed on the server's side; its log says what, under the id of the request."""
 

@@ -21,7 +21,7 @@ from deploytrail.kit.answer import Asks
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.query.tree import Order
-from deploytrail.remote.asking import Parameters, Server, as_error
+from deploytrail.remote.asking import Document, Parameters, Server, as_error
 from deploytrail.remote.stream import sent
 from deploytrail.trail import (
     Attachment,
@@ -88,14 +88,6 @@ class _Answers(Struct, frozen=True):
     items: tuple[_Answer, ...]
 
 
-class _About(Struct, frozen=True):
-    version: str
-
-
-class _Document(Struct, frozen=True):
-    info: _About
-
-
 class _Key(Struct, frozen=True):
     key: str
 
@@ -159,7 +151,7 @@ class RemoteTrail:
 
     def version(self) -> str:
         """Which Deploytrail it is."""
-        return self._server.get("/openapi.json", _Document).info.version
+        return self._server.get("/openapi.json", Document).info.version
 
     def export_proofs(self, stream: IO[bytes], *, is_concealed: bool) -> None:
         """Write the whole log with its proofs, as `deploytrail verify` reads it."""
