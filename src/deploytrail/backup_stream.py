@@ -27,7 +27,7 @@ PROBLEM: Final = "problem.json"
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 _SMALL_BYTES_MAX: Final = 64 * 1024
 _PIECE_BYTES: Final = 256 * 1024
-_Told = Callable[[int, int], None]
+Told = Callable[[int, int], None]
 _Read = TypeVar("_Read")
 
 
@@ -60,8 +60,8 @@ def receive(
     log: IO[bytes],
     keys: IO[bytes],
     *,
-    making: _Told,
-    receiving: _Told,
+    making: Told,
+    receiving: Told,
     refused: Callable[[bytes], DeploytrailError],
 ) -> Backup:
     """Write both files; what is in them, once all of it came.
@@ -93,7 +93,7 @@ def receive(
     raise _cut(f"no {DONE} in it")
 
 
-def _copy(stream: IO[bytes], target: IO[bytes], size: int, told: _Told) -> None:
+def _copy(stream: IO[bytes], target: IO[bytes], size: int, told: Told) -> None:
     done = 0
     while piece := stream.read(_PIECE_BYTES):
         target.write(piece)

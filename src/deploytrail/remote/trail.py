@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Final
 from urllib.parse import quote
@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from deploytrail import attachment_line, backup_stream, canonical
+from deploytrail.backup_stream import Told
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Incomplete, Malformed, SenderError, TooLarge, Unreachable
 from deploytrail.event import Event, EventId
@@ -160,23 +161,12 @@ class RemoteTrail:
             for chunk in chunks:
                 stream.write(chunk)
 
-    def backup(
-        self,
-        log: IO[bytes],
-        keys: IO[bytes],
-        *,
-        making: Callable[[int, int], None] = lambda _, __: None,
-        receiving: Callable[[int, int], None] = lambda _, __: None,
-    ) -> Backup:
+    def backup(self, log: IO[bytes], keys: IO[bytes], *, making: Told, receiving: Told) -> Backup:
         """Write both files of a backup, as `backup_stream.receive` has it; raises as that."""
         with self._server.made("/v1/backup") as chunks:
+            refused = self._server.refusal
             return backup_stream.receive(
-                chunks,
-                log,
-                keys,
-                making=making,
-                receiving=receiving,
-                refused=self._server.refusal,
+                chunks, log, keys, making=making, receiving=receiving, refused=refused
             )
 
     # Reading
