@@ -223,6 +223,26 @@ class Stats(Struct, frozen=True, kw_only=True):
     quorum: Quorum | None = None
 
 
+class Backup(Struct, frozen=True, kw_only=True):
+    """What was backed up: two files, and how much of which kind is in them.
+
+    `file` has the log, `keys` its keys; `size_signed` of its `size` entries were signed by then.
+    """
+
+    file: str
+    keys: str
+    origin: str
+    size: int
+    root: str
+    size_signed: int
+    checkpoints: int
+    disclosures: int
+    attachments: int
+    state: int
+    subjects: int
+    bytes: int
+
+
 class TrailReader(Protocol):
     """The half of a trail that reads: also of an export, and where nothing may be written.
 

@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from deploytrail.app.access.vouching import target
-from deploytrail.app.backups.backing_up import Backup, backup, source_of
+from deploytrail.app.backups.backing_up import backup, source_of
 from deploytrail.app.backups.restoring import Restored, restore
 from deploytrail.app.events.recording import submission
 from deploytrail.app.trails.directory import DirectoryTrail
@@ -20,7 +20,7 @@ from deploytrail.event import Actor, Event, Source, Target
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import StateRow
 from deploytrail.log.tiles import decode_bundle
-from deploytrail.trail import Attachment
+from deploytrail.trail import Attachment, Backup
 from deploytrail.zstd import zstd
 from tests.app.places import Place, place
 

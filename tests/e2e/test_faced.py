@@ -70,6 +70,58 @@ def test_what_is_recorded_goes_through_the_server_and_says_the_same(person: Pers
     assert (ended["outcome"], by_hand["reason"]["text"]) == ("failure", "by hand")
 
 
+def test_what_reads_asks_the_server_and_what_proves_reads_the_files(
+    person: Person, home: Path
+) -> None:
+    person("record", "deployment.succeeded", "--environment", "prod", "--reason", "by hand")
+    person("run", "--keep-output", "--", "echo", "kept")
+
+    def asked() -> int:
+        # Whether one answers is asked first.
+        routes = [line.get("route") for line in person.server.journal()]
+        return sum(route is not None and route != "/v1/stats" for route in routes)
+
+    reading = [
+        ["log"], ["log", "--json"], ["log", "--failed", "--json"], ["show", "--index", "1"],
+        ["show", "--index", "1", "--json"], ["show", "--index", "1", "--entry"],
+        ["show", "--index", "1", "--receipt"], ["show", "--index", "3", "--attachment", "output"],
+    ]  # fmt: skip
+    through = []
+    for words in reading:
+        before = asked()
+        through.append(person(*words))
+        assert through[-1].returncode == 0, through[-1].stderr
+        assert asked() > before, words
+    before = asked()
+    assert person("export", str(home.parent / "a.jsonl")).returncode == 0
+    assert asked() > before
+    before = asked()
+    for words in (
+        ["proof", "--index", "1"],
+        ["verify"],
+        ["export", "--proofs", str(home.parent / "a.tar")],
+    ):
+        assert person(*words).returncode == 0, words
+    assert asked() == before
+    assert person.server.stop() == 0
+    # The files say the same as their server did.
+    for words, answer in zip(reading, through, strict=True):
+        assert person(*words).stdout == answer.stdout, words
+    assert person("export", str(home.parent / "b.jsonl")).returncode == 0
+    exported = [(home.parent / name).read_bytes() for name in ("a.jsonl", "b.jsonl")]
+    assert exported[0] == exported[1]
+
+
+def test_a_server_that_does_not_answer_keeps_nobody_from_reading(person: Person) -> None:
+    person("record", "deployment.succeeded", "--environment", "prod")
+    person.server.process.send_signal(signal.SIGSTOP)
+    try:
+        done = person("log", "--json")
+    finally:
+        person.server.process.send_signal(signal.SIGCONT)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+
+
 def test_kept_output_stands_in_the_trail_whoever_takes_it(person: Person) -> None:
     ran = person("run", "--keep-output", "--", "echo", "kept")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "kept\n", "")

@@ -18,7 +18,16 @@ from deploytrail.log import witnessing
 from deploytrail.witness.serving import LIMITS
 from tests.e2e.witness_process import WitnessProcess
 from tests.log.signers import LOG, ORIGIN
-from tests.witness.requests import branch, is_cosigned, request, signed
+from tests.witness.requests import (
+    SCRIPTED_WITNESS,
+    SCRIPTS,
+    branch,
+    is_cosigned,
+    request,
+    scripted,
+    scripted_log,
+    signed,
+)
 
 LOG_VKEY = notes.encode_vkey(LOG.key)
 
@@ -67,6 +76,19 @@ def test_a_witness_cosigns_over_http_and_tells_what_it_saw(bob: WitnessProcess) 
         assert ORIGIN in index
     (one,) = bob("status", "--log", LOG_VKEY, "--json").out.splitlines()
     assert json.loads(one)["size"] == 5
+
+
+def test_every_scripted_request_gets_its_status_over_http(tmp_path: Path, vectors: Path) -> None:
+    script = vectors / SCRIPTS / "litewitness.txt"
+    ((log,),) = scripted_log(script).values()
+    steps = scripted(script)
+    assert len(steps) == 11
+    witness = WitnessProcess(tmp_path / "example", SCRIPTED_WITNESS)
+    with witness.up("--log", notes.encode_vkey(log)):
+        for step in steps:
+            found = ask(witness, step.body)
+            assert found.status == step.status, (found.body, step.asserted)
+            assert step.is_met(found.body.decode()), (found.body, step.asserted)
 
 
 def test_what_can_t_be_read_is_refused_over_http_too(bob: WitnessProcess) -> None:

@@ -21,7 +21,7 @@ class Permission(Enum):
     MANAGE_TOKENS = "tokens.manage"
     """Make, list and revoke tokens."""
     OPERATE = "trail.operate"
-    """Rebuild views, read figures of operation."""
+    """Read figures of operation; with READ and without a scope, take backups."""
 
 
 ALL = frozenset(Permission)

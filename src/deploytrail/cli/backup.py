@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, opened, stored
+from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, opened, remote
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.backups.backing_up import Backup
+    from deploytrail.address import Server
+    from deploytrail.app.trails.opening import Place
+    from deploytrail.clock import Clock
+    from deploytrail.trail import Backup
 
 _File = Annotated[
     Path,
@@ -24,7 +27,7 @@ def backup(
     file: _File,
     json: JsonOption = False,
     home: HomeOption = None,
-    url: StoredUrlOption = None,
+    url: UrlOption = None,
 ) -> None:
     """Write the trail to FILE, and its keys to FILE.keys.
 
@@ -32,19 +35,41 @@ def backup(
     without it they open nothing. Keep FILE.keys for thirty days at most: whoever was erased
     since is still in it.
     """
-    from deploytrail.app.backups.backing_up import backup as back_up
-    from deploytrail.app.backups.backing_up import source_of
-    from deploytrail.cli.progress import Progress
+    from deploytrail.address import Server
     from deploytrail.clock import SystemClock
 
-    clock = SystemClock()
-    place = stored(home, url, why="a backup holds keys, which it hands out to nobody")
-    with opened(place) as trail, Progress("backing up", clock) as progress:
-        done = back_up(source_of(trail), file, clock=clock, told=progress)
+    place, clock = located(home, url), SystemClock()
+    if isinstance(place, Server):
+        done = _received(place, file, clock)
+    else:
+        done = _written(place, file, clock)
     if json:
         say_json(done)
     else:
         _tell(done)
+
+
+def _written(place: Place | None, file: Path, clock: Clock) -> Backup:
+    from deploytrail.app.backups.backing_up import backup as back_up
+    from deploytrail.app.backups.backing_up import source_of
+    from deploytrail.cli.progress import Progress
+
+    with opened(place) as trail, Progress("backing up", clock) as progress:
+        return back_up(source_of(trail), file, clock=clock, told=progress)
+
+
+def _received(place: Server, file: Path, clock: Clock) -> Backup:
+    from functools import partial
+
+    from deploytrail.app.backups.keeping import keep_backup
+    from deploytrail.cli.progress import Progress
+
+    with (
+        remote(place) as server,
+        Progress("backing up", clock) as making,
+        Progress("receiving", clock, unit="byte") as receiving,
+    ):
+        return keep_backup(partial(server.backup, making=making, receiving=receiving), file)
 
 
 def _tell(done: Backup) -> None:

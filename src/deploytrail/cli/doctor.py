@@ -72,9 +72,10 @@ def _examined(place: Address | None) -> list[Check]:
 
     if isinstance(place, Server):
         from deploytrail.cli.server_doctor import examine_server
+        from deploytrail.clock import SystemClock
 
         with remote(place) as server:
-            return examine_server(server)
+            return examine_server(server, clock=SystemClock(), environment=os.environ)
     if isinstance(place, Database):
         from deploytrail.app.database_doctor import examine_database
 

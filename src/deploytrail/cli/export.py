@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploytrail.cli.opening import HomeOption, JsonOption, UrlOption, located, opened, remote
+from deploytrail.cli.opening import (
+    HomeOption,
+    JsonOption,
+    UrlOption,
+    answering,
+    located,
+    opened,
+    remote,
+)
 from deploytrail.cli.terminal import say_json, tell
 from deploytrail.errors import Malformed
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
+    from deploytrail.address import Address
     from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.cli.progress import Progress
     from deploytrail.remote import RemoteTrail
@@ -49,9 +58,6 @@ def export(
 
     Events as JSON lines, oldest first; with --proofs a file that 'deploytrail verify' takes.
     """
-    from deploytrail.cli.progress import Progress
-    from deploytrail.clock import SystemClock
-
     if concealed and not proofs:
         raise Malformed("--concealed: expected --proofs beside it, found it alone; add --proofs")
     if str(file) == "-":
@@ -59,22 +65,36 @@ def export(
             "FILE: expected the name of a file, found -; 'deploytrail log --all --json' prints "
             "events, and ./- is a file of that name"
         )
-    from deploytrail.address import Server
-
-    clock = SystemClock()
-    place = located(home, url)
-    with ExitStack() as stack:
-        progress = stack.enter_context(Progress("writing", clock))
-        if isinstance(place, Server):
-            server = stack.enter_context(remote(place))
-            size = _received(server, file, is_proving=proofs, is_concealed=concealed, told=progress)
-        else:
-            trail = stack.enter_context(opened(place))
-            size = _written(trail, file, is_proving=proofs, is_concealed=concealed, told=progress)
+    size = _exported(located(home, url), file, is_proving=proofs, is_concealed=concealed)
     if json:
         say_json({"file": str(file), "entries": size, "proofs": proofs})
     else:
         tell(_done(file, size, is_proving=proofs, is_concealed=concealed))
+
+
+def _exported(place: Address | None, file: Path, *, is_proving: bool, is_concealed: bool) -> int:
+    """How many entries; from a server, or from the files."""
+    from deploytrail.address import Database, Server
+    from deploytrail.cli.progress import Progress
+    from deploytrail.clock import SystemClock
+
+    with ExitStack() as stack:
+        told = stack.enter_context(Progress("writing", SystemClock()))
+        if isinstance(place, Server):
+            server: RemoteTrail | None = remote(place)
+        elif is_proving or isinstance(place, Database):
+            # What proves is read from the files: it is they that are believed, and no server.
+            server = None
+        else:
+            server = answering(None if place is None else place.path)
+        if server is not None:
+            stack.enter_context(server)
+            return _received(
+                server, file, is_proving=is_proving, is_concealed=is_concealed, told=told
+            )
+        assert not isinstance(place, Server)
+        trail = stack.enter_context(opened(place))
+        return _written(trail, file, is_proving=is_proving, is_concealed=is_concealed, told=told)
 
 
 def _written(

@@ -23,7 +23,7 @@ def index_rebuild(home: HomeOption = None, url: StoredUrlOption = None) -> int:
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
-    place = stored(home, url, why="it keeps the index of its store")
+    place = stored(home, url, why="its follow process keeps the index")
     with open_local(place, create=False, clock=clock) as trail:
         with Progress("rebuilding", clock) as progress:
             trail.rebuild(progress)

@@ -64,6 +64,10 @@ _DATABASE_ADVICE: Final = (
 _OPEN: Final = "Its files are yours alone, but the directory was there before, with wider rights."
 
 
+_WHY: Final = "it has a trail already"
+_INSTEAD: Final = "record there, or leave --url out to make one in a directory of yours"
+
+
 def init(
     origin: Annotated[
         str | None,
@@ -92,7 +96,7 @@ def init(
     from deploytrail.address import Database
     from deploytrail.app.home import find
 
-    found = stored(home, url, why="who runs it has made its trail")
+    found = stored(home, url, why=_WHY, instead=_INSTEAD)
     if isinstance(found, Database):
         _init_database(found.url, origin, is_continued=continue_ is not None, is_json=json)
         return

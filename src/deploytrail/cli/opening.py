@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -86,7 +86,11 @@ def located(home: Path | None, url: str | None) -> Address | None:
     return address(url)
 
 
-def stored(home: Path | None, url: str | None, *, why: str) -> Place | None:
+_ANSWER_SECONDS_MAX: Final = 5.0
+_THERE: Final = "do it on a machine that reaches its directory (--home) or its database (--url)"
+
+
+def stored(home: Path | None, url: str | None, *, why: str, instead: str = _THERE) -> Place | None:
     """As `located`, for a verb that needs the log itself; `why` is what a server doesn't do.
 
     Raises Malformed where the trail is behind a server.
@@ -96,8 +100,7 @@ def stored(home: Path | None, url: str | None, *, why: str) -> Place | None:
     found = located(home, url)
     if isinstance(found, Server):
         raise Malformed(
-            f"--url: expected where the log is kept, found the server {found}: {why}; do it where "
-            "its directory or its database can be reached"
+            f"--url: expected where the log is kept, found the server {found}: {why}; {instead}"
         )
     return found
 
@@ -114,10 +117,14 @@ def remote(server: Server, *, patience_seconds: float = 5) -> RemoteTrail:
 
 
 @contextmanager
-def reading(home: Path | None, url: str | None = None) -> Iterator[TrailReader]:
+def reading(
+    home: Path | None, url: str | None = None, *, is_proving: bool = False
+) -> Iterator[TrailReader]:
     """A trail to be read: a directory, an export, a database, or behind a server.
 
-    What can't be seen of it, and why, is told on standard error. Raises NotFound without a trail.
+    The server that runs over a directory is asked, unless what is read proves something: then it
+    is the files that are believed. What can't be seen, and why, is told on standard error. Raises
+    NotFound without a trail.
     """
     from deploytrail.address import Database, Server
 
@@ -130,11 +137,32 @@ def reading(home: Path | None, url: str | None = None) -> Iterator[TrailReader]:
         elif isinstance(place, Database):
             trail, told = _of_database(place)
         else:
-            trail, told = _opened(None if place is None else place.path)
+            directory = None if place is None else place.path
+            running = None if is_proving else answering(directory)
+            trail, told = _opened(directory) if running is None else (running, ())
         stack.callback(trail.close)
         for text in told:
             tell(text)
         yield trail
+
+
+def answering(home: Path | None) -> RemoteTrail | None:
+    """The server over a directory, where one answers; else its files say the same."""
+    from deploytrail.app.home import find
+    from deploytrail.cli.faced import face_of
+    from deploytrail.errors import DeploytrailError
+
+    directory = find(home, os.environ).directory
+    try:
+        asked = face_of(directory, seconds_max=_ANSWER_SECONDS_MAX)
+    except PermissionError:
+        return None
+    if asked is None:
+        return None
+    with asked, suppress(DeploytrailError):
+        asked.stats()
+        return face_of(directory)
+    return None
 
 
 def is_there(place: Home) -> bool:

@@ -21,8 +21,9 @@ _CLEAR: Final = "\r\x1b[K"
 class Progress:
     """Told as often as its caller likes; writes ten times a second at most."""
 
-    def __init__(self, doing: str, clock: Clock) -> None:
+    def __init__(self, doing: str, clock: Clock, *, unit: str = "entry") -> None:
         self._doing = doing
+        self._unit = unit
         self._clock = clock
         self._next_us = clock.uptime().microseconds + _SHOWN_AFTER_US
         self._is_seen = is_terminal(sys.stderr)
@@ -37,7 +38,7 @@ class Progress:
         self._next_us = now_us + _EVERY_US
         self._is_shown = True
         share = f" {100 * done // total} %" if total else ""
-        sys.stderr.write(f"{_CLEAR}{self._doing}{share} ({done:,} of {counted(total, 'entry')})")
+        sys.stderr.write(f"{_CLEAR}{self._doing}{share} ({done:,} of {counted(total, self._unit)})")
         sys.stderr.flush()
 
     def __enter__(self) -> Progress:

@@ -41,7 +41,7 @@ def proof(
 
     wanted = asked(id, index)
 
-    with reading(home, url) as trail:
+    with reading(home, url, is_proving=True) as trail:
         shown = find(trail, wanted)
         proven = trail.proof(shown.index)
         receipt = receipt_of(shown, trail.origin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -39,6 +39,12 @@ _Key = Annotated[
 ]
 
 
+_WHY: Final = "it has a trail, which nothing may replace under it"
+_INSTEAD: Final = (
+    "restore into an empty directory (--home) or database (--url), then 'deploytrail up' serves it"
+)
+
+
 def restore(
     file: _File,
     keys: _Keys = None,
@@ -57,7 +63,7 @@ def restore(
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
-    place = stored(home, url, why="it goes on with the trail that it has")
+    place = stored(home, url, why=_WHY, instead=_INSTEAD)
     with Progress("restoring", clock) as told, Progress("verifying", clock) as verifying:
         if isinstance(place, Database):
             from deploytrail.app.trails.opening import refuse_without_driver

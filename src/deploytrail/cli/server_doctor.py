@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from typing import Final
 
 from deploytrail.app.doctor import Check
+from deploytrail.app.proofs.seen import looked_at
+from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
 from deploytrail.remote import RemoteTrail
 from deploytrail.sentence import counted
 from deploytrail.trail import Stats
+from deploytrail.xdg import state_directory
 
 _BEHIND_MAX: Final = 10_000
 """More entries than these are no matter of a moment."""
 
 
-def examine_server(server: RemoteTrail) -> list[Check]:
-    """Whether it answers, takes events, lets us in, and keeps up with its log."""
+def examine_server(
+    server: RemoteTrail, *, clock: Clock, environment: Mapping[str, str]
+) -> list[Check]:
+    """Whether it answers, takes events, lets us in, keeps up with its log, and signs what is no
+    older than what was seen of it here.
+    """
     try:
         server.refuse_unready()
     except DeploytrailError as error:
@@ -32,7 +40,31 @@ def examine_server(server: RemoteTrail) -> list[Check]:
         *checks,
         Check(what="token", state="ok", found=f"it opens {found.origin}"),
         *_behind(found),
+        _checkpoint(server, clock, environment),
+        _version(server),
     ]
+
+
+def _checkpoint(server: RemoteTrail, clock: Clock, environment: Mapping[str, str]) -> Check:
+    try:
+        octets = server.publish().note.encode()
+    except DeploytrailError as error:
+        advice = "see whether its follow process runs"
+        return Check(what="checkpoint", state="bad", found=str(error), advice=advice)
+    found = looked_at(octets, states=state_directory(environment), now=clock.now())
+    return Check(what="checkpoint", **found._asdict())
+
+
+def _version(server: RemoteTrail) -> Check:
+    try:
+        there = server.version()
+    except DeploytrailError as error:
+        return Check(what="version", state="note", found=str(error))
+    here = version("deploytrail")
+    if there == here:
+        return Check(what="version", state="ok", found=f"{there}, as here")
+    advice = "what one of them knows, the other may not; /v1 only grows"
+    return Check(what="version", state="note", found=f"{there}, here {here}", advice=advice)
 
 
 def _behind(found: Stats) -> Iterator[Check]:

@@ -213,7 +213,7 @@ def token_revoke(
 
 
 def _place(home: Path | None, url: str | None) -> Place | None:
-    return stored(home, url, why="tokens are made where its log is")
+    return stored(home, url, why="tokens are given out where its log is kept")
 
 
 @contextmanager

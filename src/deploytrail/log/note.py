@@ -72,6 +72,14 @@ class Note(Struct, frozen=True):
     signatures: tuple[Signature, ...]
 
 
+class Respelt(Malformed):
+    """A note with a signature in another spelling than its own; `text` is the note's."""
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(why)
+        self.text = text
+
+
 class Signer(Struct, frozen=True):
     """A private key for ED25519 or COSIGNATURE_V1; `seed` is 32 bytes that are shown nowhere."""
 
@@ -169,7 +177,10 @@ def decode_signature(line: str) -> Signature:
 
 
 def decode(data: bytes) -> Note:
-    """Raises Malformed unless `data` is a note of up to 100 signatures. Checks no signature."""
+    """Raises Malformed unless `data` is a note of up to 100 signatures. Checks no signature.
+
+    Raises Respelt where nothing but the spelling of a signature is wrong.
+    """
     if len(data) > NOTE_BYTES_MAX:
         raise Malformed(f"note: expected at most {NOTE_BYTES_MAX} bytes, found {len(data)}")
     whole = strict.text(data, what="note")
@@ -179,7 +190,15 @@ def decode(data: bytes) -> Note:
     lines = strict.lines(signed, what="note")
     if len(lines) > SIGNATURES_MAX:
         raise Malformed(f"note: expected at most {SIGNATURES_MAX} signatures, found {len(lines)}")
-    return Note(text + "\n", tuple(_decode_line(line) for line in lines))
+    signatures, respelt = [], ""
+    for line in lines:
+        try:
+            signatures.append(_decode_line(line))
+        except strict.StrayBits as error:
+            respelt = respelt or str(error)
+    if respelt:
+        raise Respelt(respelt, text + "\n")
+    return Note(text + "\n", tuple(signatures))
 
 
 def _decode_line(line: str) -> Signature:

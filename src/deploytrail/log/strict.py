@@ -21,6 +21,10 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SHOWN_CHARS = 60
 
 
+class StrayBits(Malformed):
+    """Base64 whose last character says more than it may: a second spelling of the same bytes."""
+
+
 def decimal(text: str, *, what: str, below: int = NUMBER_LIMIT) -> int:
     """An ASCII decimal without sign, spaces or leading zeros; raises Malformed."""
     if _DECIMAL.fullmatch(text) is None or int(text) >= below:
@@ -31,14 +35,14 @@ def decimal(text: str, *, what: str, below: int = NUMBER_LIMIT) -> int:
 
 
 def base64_bytes(text: str, *, what: str, size: int | None = None) -> bytes:
-    """RFC 4648 §4, padded, without stray bits; of `size` bytes if given; raises Malformed."""
+    """RFC 4648 §4, padded, of `size` bytes if given; raises Malformed, for stray bits StrayBits."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise Malformed(f"{what}: expected standard base64, found {shown(text)}") from None
     # The decoder ignores stray bits of the last character: `AB==` would mean the same as `AA==`.
     if base64_text(data) != text:
-        raise Malformed(f"{what}: expected canonical base64, found {shown(text)}")
+        raise StrayBits(f"{what}: expected canonical base64, found {shown(text)}")
     if size is not None and len(data) != size:
         raise Malformed(f"{what}: expected {size} bytes in base64, found {len(data)}")
     return data

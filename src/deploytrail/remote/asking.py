@@ -58,6 +58,18 @@ class Problem(Struct, frozen=True):
     expected: str = ""
 
 
+class About(Struct, frozen=True):
+    """Which server it is."""
+
+    version: str
+
+
+class Document(Struct, frozen=True):
+    """What a server says of itself (OpenAPI), as far as it is read here."""
+
+    info: About
+
+
 class ServerFault(DeploytrailError):
     """Something failed on the server's side; its log says what, under the id of the request."""
 
@@ -126,7 +138,25 @@ class Server:
 
         `patience_seconds` is how long it is asked for again, where that is not as for all else.
         """
-        asked = self._opened(self._question(path, parameters), _LONG)
+        question = self._question(path, parameters)
+        with self._streamed(question, _query(parameters), patience_seconds) as chunks:
+            yield chunks
+
+    @contextmanager
+    def made(self, path: str) -> Iterator[Iterator[bytes]]:
+        """As `stream`, of what is made because it is asked for."""
+        with self._streamed(Request("POST", self.url + path), "", None) as chunks:
+            yield chunks
+
+    def refusal(self, problem: bytes) -> DeploytrailError:
+        """The error of a problem that came in the body of an answer."""
+        return self._refusal(500, problem, "")
+
+    @contextmanager
+    def _streamed(
+        self, question: Request, query: str, patience_seconds: float | None
+    ) -> Iterator[Iterator[bytes]]:
+        asked = self._opened(question, _LONG)
         with ExitStack() as stack:
 
             def begun() -> Streamed:
@@ -138,9 +168,7 @@ class Server:
                     stack.push(opened.pop_all())
                 return answer
 
-            found = self._patiently(
-                begun, query=_query(parameters), patience_seconds=patience_seconds
-            )
+            found = self._patiently(begun, query=query, patience_seconds=patience_seconds)
             yield found.chunks
 
     def close(self) -> None:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct, structs
 
-from deploytrail import attachment_line, canonical
+from deploytrail import attachment_line, backup_stream, canonical
+from deploytrail.backup_stream import Told
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Incomplete, Malformed, SenderError, TooLarge, Unreachable
 from deploytrail.event import Event, EventId
@@ -21,10 +22,11 @@ from deploytrail.kit.answer import Asks
 from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.query.tree import Order
-from deploytrail.remote.asking import Parameters, Server, as_error
+from deploytrail.remote.asking import Document, Parameters, Server, as_error
 from deploytrail.remote.stream import sent
 from deploytrail.trail import (
     Attachment,
+    Backup,
     Facet,
     Histogram,
     Page,
@@ -148,12 +150,24 @@ class RemoteTrail:
         """Raise why it takes no events now, or Unreachable."""
         self._server.octets("/readyz")
 
+    def version(self) -> str:
+        """Which Deploytrail it is."""
+        return self._server.get("/openapi.json", Document).info.version
+
     def export_proofs(self, stream: IO[bytes], *, is_concealed: bool) -> None:
         """Write the whole log with its proofs, as `deploytrail verify` reads it."""
         asked: Parameters = {"concealed": "true" if is_concealed else "false"}
         with self._server.stream("/v1/export/proofs", asked) as chunks:
             for chunk in chunks:
                 stream.write(chunk)
+
+    def backup(self, log: IO[bytes], keys: IO[bytes], *, making: Told, receiving: Told) -> Backup:
+        """Write both files of a backup, as `backup_stream.receive` has it; raises as that."""
+        with self._server.made("/v1/backup") as chunks:
+            refused = self._server.refusal
+            return backup_stream.receive(
+                chunks, log, keys, making=making, receiving=receiving, refused=refused
+            )
 
     # Reading
 

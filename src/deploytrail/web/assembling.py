@@ -10,6 +10,7 @@ from deploytrail.app.published import size_signed
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
 from deploytrail.web.application import Application
+from deploytrail.web.backups import Backups, Scratch, scratch
 from deploytrail.web.body import Budget
 from deploytrail.web.call import Server
 from deploytrail.web.hub import Hub, New
@@ -22,6 +23,7 @@ from deploytrail.web.readiness import Readiness
 from deploytrail.web.reading import ServedTrail
 from deploytrail.web.refusals import Refusals
 from deploytrail.web.routes import tailing
+from deploytrail.web.routes.backing import SILENT_SECONDS
 from deploytrail.web.routes.table import TABLE
 from deploytrail.web.waiting import Reach, Waiting
 from deploytrail.web.writer import Answers, Recording, Writer
@@ -45,6 +47,9 @@ class Parts(NamedTuple):
     """Called on the event loop: it answers at once."""
     is_fenced: Callable[[], bool] = lambda: False
     """Whether somebody, perhaps another process, has fenced the log."""
+    scratch: Scratch = scratch
+    """Where a backup is written before it is sent."""
+    silent_seconds: float = SILENT_SECONDS
 
 
 def _indexed(served: ServedTrail) -> Reach:
@@ -93,6 +98,8 @@ class Assembled:
             knowing=Knowing(parts.recognise, parts.authenticate),
             matching=Matching(parts.compiled),
             exporting=asyncio.Lock(),
+            backups=Backups(parts.reading_opened, parts.clock, parts.scratch),
+            silent_seconds=parts.silent_seconds,
             origin=parts.origin,
             ending=asyncio.Event(),
         )
@@ -115,6 +122,7 @@ class Assembled:
         """Whether all that was taken was also answered. Off the event loop: it is waited for."""
         is_answered = self.writer.end(seconds_max=STOP_SECONDS_MAX)
         self.hub.end()
+        self.server.backups.close()
         self.server.readers.close()
         self.server.lookups.close()
         self.server.readiness.close()

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from deploytrail.access.principal import Principal
 from deploytrail.clock import Clock
+from deploytrail.web.backups import Backups
 from deploytrail.web.body import Budget
 from deploytrail.web.hub import Hub
 from deploytrail.web.knowing import Knowing
@@ -48,6 +49,9 @@ class Server(NamedTuple):
     matching: Matching
     exporting: asyncio.Lock
     """Held while the log is written into a file: one at a time."""
+    backups: Backups
+    silent_seconds: float
+    """So long whoever waits for a backup hears nothing."""
     origin: str
     ending: asyncio.Event
     """Set once the server is being stopped: what has no end ends then."""

@@ -20,7 +20,8 @@ from deploytrail.log import note as notes
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.known_logs import Logs
 from deploytrail.log.merkle import EMPTY_ROOT
-from deploytrail.log.note import Note, Signer
+from deploytrail.log.note import Note, Respelt, Signer
+from deploytrail.log.witnessing import Request
 
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -73,13 +74,17 @@ class Decision(NamedTuple):
 def submitted(body: bytes, logs: Logs) -> Submitted | Reply:
     """The request, or the answer that needs no look at what was seen before: 400, 403, 404."""
     try:
-        request = witnessing.decode(body)
-        checkpoint = checkpoints.decode(request.note.text)
+        request = _read(body)
+        text = request.text if isinstance(request, Respelt) else request.note.text
+        checkpoint = checkpoints.decode(text)
     except Malformed as error:
-        return _refused(400, str(error))
+        return _refused(400, f"invalid input: {error}")
     keys = logs.get(checkpoint.origin)
     if keys is None:
         return _refused(404, f"unknown log: {strict.shown(checkpoint.origin)}")
+    if isinstance(request, Respelt):
+        # The checkpoint can be read; it is the signature that is not one, as the script has it.
+        return _refused(403, f"invalid signature: {request}")
     try:
         signed = notes.verified(request.note, keys, checkpoints.SCHEMES)
     except (Tampered, Malformed) as error:
@@ -89,12 +94,20 @@ def submitted(body: bytes, logs: Logs) -> Submitted | Reply:
     if request.old > checkpoint.size:
         return _refused(
             400,
-            f"old: expected at most the checkpoint's size {checkpoint.size}, found {request.old}",
+            f"invalid input: old: expected at most the checkpoint's size {checkpoint.size}, found "
+            f"{request.old}",
         )
     by = {(one.key.name, one.key.id) for one in signed}
     own = tuple(one for one in request.note.signatures if (one.name, one.key_id) in by)
     note = Note(request.note.text, own)
     return Submitted(request.old, request.proof, note, checkpoint)
+
+
+def _read(body: bytes) -> Request | Respelt:
+    try:
+        return witnessing.decode(body)
+    except Respelt as error:
+        return error
 
 
 def decided(new: Submitted, seen: Seen, signers: Sequence[Signer], seconds: int) -> Decision:

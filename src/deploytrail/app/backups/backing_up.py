@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import structs
 
+from deploytrail import backup_stream
 from deploytrail.app.backups.backup_file import (
     CHUNK_BYTES,
     KEYS_FORMAT,
@@ -41,10 +42,12 @@ from deploytrail.log.store import (
 )
 from deploytrail.log.tiles import WIDTH, encode_bundle
 from deploytrail.stores.files import whole_file
+from deploytrail.trail import Backup
 from deploytrail.vault.keys import Keyring, SubjectRow, backup_key
 
 _TRIED_MAX: Final = 10
 _ROWS_A_MOMENT: Final = 256
+_Told = Callable[[int, int], None] | None
 
 
 class Source(NamedTuple):
@@ -64,23 +67,6 @@ class SignedNote(NamedTuple):
     lines: list[bytes]
 
 
-class Backup(Struct, frozen=True, kw_only=True):
-    """What was written: two files, and how much of which kind is in them."""
-
-    file: str
-    keys: str
-    origin: str
-    size: int
-    root: str
-    size_signed: int
-    checkpoints: int
-    disclosures: int
-    attachments: int
-    state: int
-    subjects: int
-    bytes: int
-
-
 def source_of(trail: StoredTrail) -> Source:
     """A trail in a directory or a database, to be backed up."""
     return Source(trail.store, trail.keyring, policy.encode(trail.policy()), trail.publish)
@@ -91,33 +77,52 @@ def keys_beside(target: Path) -> Path:
     return target.with_name(f"{target.name}.keys")
 
 
-def backup(
-    source: Source,
-    target: Path,
-    *,
-    clock: Clock,
-    told: Callable[[int, int], None] | None = None,
-) -> Backup:
+def backup(source: Source, target: Path, *, clock: Clock, told: _Told = None) -> Backup:
     """Write `target` and, beside it, its keys. Replaces no file; `told` hears of entries.
 
     Where `target` stands, both are whole and durable. Raises FileExistsError where there is one of
-    them, Tampered where the log is not what it signed, Busy where erasures leave no moment.
+    them, and as `backup_into`.
+    """
+    with both(target) as (log, keys):
+        done = backup_into(source, log, keys, clock=clock, told=told)
+    return named(done, target)
+
+
+def backup_into(
+    source: Source, log: IO[bytes], keys: IO[bytes], *, clock: Clock, told: _Told = None
+) -> Backup:
+    """Write a backup into two empty streams, which may be made empty again.
+
+    What it returns names the files as they are named on their way.
+    Raises Tampered where the log is not what it signed, Busy where erasures leave no moment.
     """
     for _ in range(_TRIED_MAX):
         # Somebody else may be publishing, for ever. What is not signed is backed up all the same.
         with suppress(Busy, Misconfigured):
             source.publish()
-        with suppress(StaleEpoch), _both(target) as (log, keys):
-            return _Writing(source, target, clock, told).run(log, keys)
+        try:
+            return _Writing(source, clock, told).run(log, keys)
+        except StaleEpoch:
+            for stream in (log, keys):
+                stream.seek(0)
+                stream.truncate()
     raise Busy(
         f"backup: somebody was erased each of {_TRIED_MAX} times while it was made, and nothing "
         "was written; try again"
     )
 
 
+def named(done: Backup, target: Path) -> Backup:
+    """The same, with the names that its files got."""
+    return structs.replace(done, file=str(target), keys=str(keys_beside(target)))
+
+
 @contextmanager
-def _both(target: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """The keys get their name first: where the log's file stands, they stand beside it."""
+def both(target: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Both files of a backup, empty; they get their names when the block ends, else neither does.
+
+    The keys get theirs first: where the log's file stands, they stand beside it.
+    """
     keys = keys_beside(target)
     is_named = False
     try:
@@ -134,16 +139,9 @@ def _both(target: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 class _Writing:
     """One try; raises StaleEpoch where somebody was erased meanwhile."""
 
-    def __init__(
-        self,
-        source: Source,
-        target: Path,
-        clock: Clock,
-        told: Callable[[int, int], None] | None,
-    ) -> None:
+    def __init__(self, source: Source, clock: Clock, told: _Told) -> None:
         self._source = source
         self._store = source.store
-        self._target = target
         self._key = backup_key(source.keyring.secrets)
         self._made = rfc3339(clock.now())
         self._told = told
@@ -165,8 +163,8 @@ class _Writing:
         subjects = self._put_keys(second, tree.origin)
         self._refuse_stale(tree)
         return Backup(
-            file=str(self._target),
-            keys=str(keys_beside(self._target)),
+            file=backup_stream.LOG,
+            keys=backup_stream.KEYS,
             origin=tree.origin,
             size=tree.size,
             root=standing.root,

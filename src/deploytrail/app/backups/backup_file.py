@@ -147,11 +147,12 @@ class BackupFile:
     bytes are not those that were written; the message names the member.
     """
 
-    def __init__(self, path: Path, format: bytes) -> None:
+    def __init__(self, path: Path, format: bytes, stream: IO[bytes] | None = None) -> None:
+        """Of a stream, `path` is only the name that it has, or is to get."""
         self.path = path
         self._format = format
         try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115 (closed by `close`)
+            self._tar = tarfile.open(path, "r:", stream)  # noqa: SIM115 (closed by `close`)
         except FileNotFoundError:
             raise NotFound(f"{path}: expected a file of a backup, found none") from None
         except PermissionError:
@@ -190,15 +191,14 @@ class BackupFile:
                 "another trail's. Take another copy"
             )
 
+    def refuse_damaged(self) -> None:
+        """Raise Tampered where a member is not what the file itself says of it."""
+        for name in self._said:
+            self._packed(name)
+
     def read(self, name: str) -> bytes:
         """A member as it was put; raises Tampered."""
-        said = self._said[name]
-        packed = self._bytes_of(name)
-        if hashlib.sha256(packed).hexdigest() != said.sha256:
-            raise Tampered(
-                f"{self.path}: {name}: its bytes are not those that were written; they were "
-                "changed, or rotted. Take another copy"
-            )
+        packed = self._packed(name)
         unpacking = zstd.ZstdDecompressor()
         try:
             octets = unpacking.decompress(packed, _PLAIN_BYTES_MAX)
@@ -207,6 +207,15 @@ class BackupFile:
         if not unpacking.eof or unpacking.unused_data:
             raise Tampered(f"{self.path}: {name}: expected at most {_PLAIN_BYTES_MAX} bytes")
         return octets
+
+    def _packed(self, name: str) -> bytes:
+        packed = self._bytes_of(name)
+        if hashlib.sha256(packed).hexdigest() != self._said[name].sha256:
+            raise Tampered(
+                f"{self.path}: {name}: its bytes are not those that were written; they were "
+                "changed, or rotted. Take another copy"
+            )
+        return packed
 
     def names(self, folder: str) -> Iterator[str]:
         """The members of a folder, in the order in which they were put."""

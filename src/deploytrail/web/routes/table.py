@@ -7,6 +7,7 @@ from typing import Final
 
 from deploytrail.web.route import Route, Table, by_body
 from deploytrail.web.routes import (
+    backing,
     events,
     exporting,
     fingerprinting,
@@ -33,6 +34,7 @@ TABLE: Final = Table(
         *events.ROUTES,
         *tailing.ROUTES,
         *exporting.ROUTES,
+        *backing.ROUTES,
         *fingerprinting.ROUTES,
         *log.ROUTES,
         *operating.ROUTES,
