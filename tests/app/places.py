@@ -11,7 +11,8 @@ from deploytrail.app import open_directory
 from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.app.verifying import verify
 from deploytrail.event import Actor, Event, Reason, Source
-from deploytrail.trail import Receipt, Report
+from deploytrail.report import Report
+from deploytrail.trail import Receipt
 from tests.fakes import FakeClock
 
 

@@ -14,7 +14,8 @@ from deploytrail.app.exporting import export, export_events
 from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.app.verifying import verify
 from deploytrail.errors import DeploytrailError, Malformed
-from deploytrail.trail import Report, Shown
+from deploytrail.report import Report
+from deploytrail.trail import Shown
 from tests.app.places import Place, recorded
 
 Told = Callable[[int, int], None]

@@ -22,7 +22,8 @@ from deploytrail.log.merkle import Frontier
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Witness
 from deploytrail.log.reading import entry_at
-from deploytrail.trail import Attachment, Report
+from deploytrail.report import Report
+from deploytrail.trail import Attachment
 from tests.app.doctored import append, doctored, forged, set_tree, tree
 from tests.app.places import Place, place, recorded
 

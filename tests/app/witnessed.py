@@ -19,8 +19,8 @@ from deploytrail.log import witnessing
 from deploytrail.log.known_logs import Logs
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import Policy
+from deploytrail.report import Report
 from deploytrail.stores.cosigned import CosignedFiles
-from deploytrail.trail import Report
 from deploytrail.witness.keeping import Refusal, Witness
 from tests.app.places import Place
 from tests.fakes import FakeClock

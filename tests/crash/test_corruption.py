@@ -22,7 +22,7 @@ import pytest
 
 from deploytrail.app.verifying import verify
 from deploytrail.errors import EXIT_STALE
-from deploytrail.trail import Report
+from deploytrail.report import Report
 from tests.crash.figures import Figures
 from tests.crash.form import IS_LONG, SEED, chosen
 from tests.crash.harmed import ENTRIES, PUBLISHED, Original, wrong

@@ -18,11 +18,12 @@ from deploytrail.clock import SystemClock
 from deploytrail.errors import EXIT_UNDECIDED
 from deploytrail.event import Event
 from deploytrail.remote import RemoteTrail
+from deploytrail.report import Report
 from deploytrail.sdk import Trail, event
 from deploytrail.stores.postgres.address import Address
 from deploytrail.stores.postgres.fence import Fence
 from deploytrail.stores.postgres.link import Waits
-from deploytrail.trail import Receipt, Report, Shown
+from deploytrail.trail import Receipt, Shown
 from tests.postgresql import Server
 from tests.postgresql import running as postgresql
 from tests.web.running import Reply, Running, running

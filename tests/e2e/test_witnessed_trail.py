@@ -23,7 +23,7 @@ from deploytrail.clock import SystemClock
 from deploytrail.errors import EXIT_OK, EXIT_POLICY_UNMET, EXIT_TAMPERED
 from deploytrail.kit.http import Http
 from deploytrail.log import note as notes
-from deploytrail.trail import Report
+from deploytrail.report import Report
 from tests.e2e.witness_process import WitnessProcess
 from tests.postgresql import Server
 from tests.web.running import Running, started

@@ -43,11 +43,11 @@ from deploytrail.log import verify as core
 from deploytrail.log.evidence import Claim, LeafClaim, Outcome
 from deploytrail.log.policy import NO_QUORUM, Evaluation, Policy
 from deploytrail.log.replay import Finding
+from deploytrail.report import Found, Report
 from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.stores.sqlite.examined import ExaminedKeys, ExaminedLog, examined
-from deploytrail.trail import Found, Report
 from deploytrail.xdg import state_directory
 
 _FAILURES: Final = {"MISSING": EXIT_INCOMPLETE, "CORRUPT": EXIT_TAMPERED}

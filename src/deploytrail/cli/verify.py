@@ -25,7 +25,7 @@ from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.trail import Found, Report
+    from deploytrail.report import Found, Report
 
 _FOUND_MAX: Final = 20
 _VERDICTS: Final = {

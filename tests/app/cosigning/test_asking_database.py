@@ -15,7 +15,7 @@ from deploytrail.app.verifying import verify
 from deploytrail.clock import SystemClock
 from deploytrail.errors import EXIT_OK
 from deploytrail.log import policy as policies
-from deploytrail.trail import Report
+from deploytrail.report import Report
 from tests.app.places import place
 from tests.app.witnessed import Asker, Neighbour, add
 from tests.fakes import FakeClock

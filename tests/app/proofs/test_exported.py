@@ -15,7 +15,7 @@ from deploytrail.app.verifying import verify
 from deploytrail.errors import Malformed
 from deploytrail.log import checkpoint, note, policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
-from deploytrail.trail import Report
+from deploytrail.report import Report
 from tests.app.places import Place, recorded
 
 COUNT = 300

@@ -14,7 +14,8 @@ from deploytrail.errors import Malformed, NotFound
 from deploytrail.log import checkpoint, note, policy
 from deploytrail.log.note import COSIGNATURE_V1, Signer
 from deploytrail.log.policy import NO_QUORUM, Log, Policy, Witness
-from deploytrail.trail import Receipt, Report
+from deploytrail.report import Report
+from deploytrail.trail import Receipt
 from tests.app.places import place
 
 COUNT = 300

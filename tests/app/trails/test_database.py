@@ -31,8 +31,9 @@ from deploytrail.errors import (
     NotPermitted,
 )
 from deploytrail.event import Actor, Event
+from deploytrail.report import Report
 from deploytrail.stores.postgres.database import Writing
-from deploytrail.trail import Patience, Receipt, Report
+from deploytrail.trail import Patience, Receipt
 from tests.app.places import place
 from tests.fakes import FakeClock
 from tests.postgresql import Server

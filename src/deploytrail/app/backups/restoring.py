@@ -23,13 +23,14 @@ from deploytrail.app.trails.directory import open_directory
 from deploytrail.app.verifying import verify
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import Conflict, EvidenceError, NotFound
+from deploytrail.report import Report
 from deploytrail.stores.files import make_directory, replace_file
 from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.stores.sqlite.log import SqliteLog
 from deploytrail.stores.sqlite.place import MOUNTS, refuse_network, sync_directory
-from deploytrail.trail import PATIENT, Patience, Report
+from deploytrail.trail import PATIENT, Patience
 
 Told = Callable[[int, int], None]
 

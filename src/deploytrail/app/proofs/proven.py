@@ -27,8 +27,8 @@ from deploytrail.log import merkle, note, proof
 from deploytrail.log.checkpoint import Checkpoint
 from deploytrail.log.evidence import LeafClaim
 from deploytrail.log.proof import Proof
+from deploytrail.report import Found, Report
 from deploytrail.stores import kept
-from deploytrail.trail import Found, Report
 
 _BEGINNING = f"{proof.HEADER}\n".encode()
 

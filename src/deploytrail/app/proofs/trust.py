@@ -15,8 +15,8 @@ from deploytrail.clock import microseconds
 from deploytrail.errors import EXIT_OK, EXIT_STALE, Malformed, NotFound, Tampered
 from deploytrail.log import policy as policies
 from deploytrail.log.policy import NO_QUORUM, Evaluation, Policy
+from deploytrail.report import Anchoring, KeyFrom
 from deploytrail.stores import kept
-from deploytrail.trail import Anchoring, KeyFrom
 
 _AHEAD_SECONDS_MAX: Final = 300
 """By how much the clock of a cosigner may be ahead of ours."""

@@ -14,18 +14,19 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from deploytrail.app.events.asked_event import asked_event
 from deploytrail.app.questions import bars as widths
+from deploytrail.app.questions.answers import facet, histogram
 from deploytrail.app.questions.changes import CHANGES
 from deploytrail.app.questions.cursors import Cursor, decode, encode
-from deploytrail.clock import Clock, at_microseconds, microseconds, rfc3339
+from deploytrail.clock import Clock, at_microseconds, microseconds
 from deploytrail.errors import Behind, Malformed, TooSlow
 from deploytrail.follow.lag import wait_until
-from deploytrail.index.contract import Bins, Index, Position, Resolve, Searcher, Tally
+from deploytrail.index.contract import Bins, Index, Position, Resolve, Searcher
 from deploytrail.query.fields import BY_NAME, Field
 from deploytrail.query.parse import parse
 from deploytrail.query.predicate import predicate
 from deploytrail.query.terms import near_names
 from deploytrail.query.tree import EVERYTHING, And, Filter, Order
-from deploytrail.trail import Bar, Counted, Facet, Histogram, Page, Shown, Stats
+from deploytrail.trail import Facet, Histogram, Page, Shown, Stats
 
 LIMIT_MAX: Final = 1_000
 SECONDS_MAX: Final = 10.0
@@ -151,7 +152,7 @@ class Searching:
                 asked.filter, wanted, limit=limit, resolve=resolve
             ),
         )
-        return [_facet(field, tally, limit) for field, tally in zip(wanted, tallies, strict=True)]
+        return [facet(field, tally, limit) for field, tally in zip(wanted, tallies, strict=True)]
 
     def histogram(
         self,
@@ -182,7 +183,7 @@ class Searching:
             none: dict[str, int] = {}
             count = len(chosen) - 1
             bins = Bins(tuple(chosen), (0,) * count, (none,) * count, bins.is_exact)
-        return _histogram(bins)
+        return histogram(bins)
 
     def suggest(
         self,
@@ -394,23 +395,3 @@ def refuse_absent(after: int, size: int) -> None:
 def _check_limit(limit: int) -> None:
     if not 0 < limit <= LIMIT_MAX:
         raise Malformed(f"limit: expected 1 to {LIMIT_MAX}, found {limit}; ask for pages of fewer")
-
-
-def _facet(field: Field, tally: Tally, limit: int) -> Facet:
-    counts = [Counted(value=value, count=count) for value, count in tally.counts]
-    if tally.absent:
-        counts.append(Counted(value=None, count=tally.absent))
-        counts.sort(key=lambda one: -one.count)
-    return Facet(field=field.name, counts=tuple(counts[:limit]), is_exact=tally.is_exact)
-
-
-def _histogram(bins: Bins) -> Histogram:
-    times = [rfc3339(at_microseconds(edge)) for edge in bins.edges]
-    found = zip(times, times[1:], bins.counts, bins.outcomes, strict=False)
-    return Histogram(
-        bars=tuple(
-            Bar(since=since, until=until, count=count, outcomes=outcomes)
-            for since, until, count, outcomes in found
-        ),
-        is_exact=bins.is_exact,
-    )
