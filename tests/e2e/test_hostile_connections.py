@@ -233,7 +233,8 @@ def test_no_word_of_a_user_s_is_a_label_or_in_the_journal(server: Running) -> No
     told = server.ask("GET", "/metrics").body.decode()
     routes = set(re.findall(r'route="([^"]*)"', told))
     labels = set(re.findall(r'(\w+)="', told))
-    assert labels <= {"route", "status", "le"}
+    assert labels <= {"route", "status", "le", "follower"}
+    assert set(re.findall(r'follower="([^"]*)"', told)) <= {"index", "publisher"}
     known = {*server.ask("GET", "/openapi.json").json()["paths"], "none"}
     assert routes <= known
     text = told_until(server, '"route":"/metrics"')

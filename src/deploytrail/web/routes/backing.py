@@ -18,6 +18,7 @@ from deploytrail.web import problem
 from deploytrail.web.answering import encoded
 from deploytrail.web.backups import Making, refuse_ending
 from deploytrail.web.call import Call
+from deploytrail.web.header import FILE
 from deploytrail.web.route import Reply, Route
 
 SILENT_SECONDS: Final = 5.0
@@ -105,6 +106,7 @@ ROUTES: Final = (
                 "A tar: progress.json while it is made, backup.tar.keys, backup.tar, and last "
                 "backup.json. Without that one it is not whole (docs/backup.md).",
                 backup_stream.MEDIA_TYPE,
+                headers=(FILE,),
             ),
         ),
         problems=(Overloaded, DiskFull, CommitUnknown),
