@@ -21,13 +21,13 @@ from deploytrail.index.shelf import Moment, Row, Shelf
 class Allowance(NamedTuple):
     """How much is joined beside what comes.
 
-    An entry is joined some three times, and each time six or seven terms come of it: as much a read
-    is enough to be done before as many come again, and takes a fraction of a second.
+    Where much comes, an entry is joined twice, and each time six or seven terms come of it: as much
+    a read is enough to be done before as many come again, and takes a fraction of a second.
     """
 
     at_once_entries: int = 4_096
     terms_a_read: int = 2_000
-    terms_an_entry: int = 24
+    terms_an_entry: int = 16
     terms_at_rest: int = 50_000
 
 
@@ -90,7 +90,7 @@ class Joinings:
         if is_sealed:
             return _Joining(change, _Sealed(change))
         # Of a smaller one they would be counted again where it is joined with others.
-        has_pairs = new.span * merging.NEIGHBOURS >= self._home_entries
+        has_pairs = new.span * merging.LARGE_IN_A_HOME >= self._home_entries
         return _Joining(change, _Gathered(change, has_pairs=has_pairs))
 
 

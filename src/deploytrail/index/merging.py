@@ -2,7 +2,7 @@
 
 Pure. What comes is kept at once, as small as it comes; once there are sixteen neighbours up to a
 size, they become one, so that a question meets some dozens of them at most, and an entry is written
-four times.
+three or four times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Final
 from deploytrail.index.segment import HOME_ENTRIES, Segment
 
 NEIGHBOURS: Final = 16
-_SIZES: Final = (256, 4_096, 65_536)
+LARGE_IN_A_HOME: Final = 64
+"""So many at most of those that are joined no more until their home is sealed."""
+_SIZES: Final = (256, 4_096, 16_384)
 
 
 def tier(span: int) -> int:
