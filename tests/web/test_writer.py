@@ -161,6 +161,18 @@ def test_all_who_are_in_a_commit_are_told_at_once() -> None:
     assert [one.waited() for one in asking] == [[0], [1], [2], [3], [4]]
 
 
+def test_a_small_request_does_not_wait_behind_large_ones_nor_they_behind_it() -> None:
+    recording = FakeRecording()
+    writer = Writer(lambda: recording, waiting_max=100_000)
+    large = [Asking(writer, *[b"%d-%d" % (at, n) for n in range(800)]) for at in range(3)]
+    small = [Asking(writer, b"small-%d" % at) for at in range(600)]
+    writer.start()
+    assert writer.end(seconds_max=SECONDS)
+    assert recording.commits == [1056, 1056, 888]
+    assert [one.waited()[0] for one in large] == [0, 1056, 2112]
+    assert [one.waited()[0] for one in small][::256] == [800, 1856, 2912]
+
+
 @pytest.mark.parametrize("fault", [DiskFull("x"), CommitUnknown("x")])
 def test_a_commit_that_failed_is_asked_about_once_more(fault: Exception, started: Starting) -> None:
     recording = FakeRecording(fault)

@@ -1,10 +1,12 @@
 """The hand-off from requests to the one thread that writes: bounded, and never a false answer.
 
-Whatever waits when a commit ends goes into the next one. Where several senders came together
-before, a commit of few events waits a moment until they are there again: each costs an fsync and a
-fixed amount of work, and while the writer rests the event loop has the interpreter to itself. A
-commit that failed is tried once more, batch by batch, then request by request: the same delivery
-again gives the first receipt, so trying again is how one finds out whether it was stored.
+Whatever waits when a commit ends goes into the next one, as far as it has room; a small request
+does not wait behind large ones, so that nobody's approval is held up by an import. Where several
+senders came together before, a commit of few events waits a moment until they are there again: each
+costs an fsync and a fixed amount of work, and while the writer rests the event loop has the
+interpreter to itself. A commit that failed is tried once more, batch by batch, then request by
+request: the same delivery again gives the first receipt, so trying again is how one finds out
+whether it was stored.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ from deploytrail.errors import Busy, DeploytrailError, Fenced, Overloaded, Sende
 WAITING_EVENTS_MAX: Final = 50_000
 GROUP_EVENTS_MAX: Final = 1_000
 GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
+SMALL_EVENTS_MAX: Final = 16
+"""Requests of no more events wait in a line of their own: each commit takes some of both."""
+SMALL_GROUP_EVENTS_MAX: Final = 256
+SMALL_GROUP_BYTES_MAX: Final = 1024 * 1024
 GATHER_SECONDS: Final = 0.002
 """For so long at most a commit of few events waits for those who were answered with the last."""
 OVERLAPPED_EVENTS_MIN: Final = 128
@@ -89,6 +95,7 @@ class Writer:
         self._overlapped_min = overlapped_min
         self._turn = threading.Condition()
         self._waiting: deque[Wanted] = deque()
+        self._small: deque[Wanted] = deque()
         self._count = 0
         self._is_ending = False
         self._last_count = 0
@@ -117,9 +124,10 @@ class Writer:
                     f"server: expected at most {self._waiting_max} events that wait to be logged, "
                     "found more; send the same again a little later, or slower"
                 )
-            self._waiting.append(wanted)
+            line = self._small if len(wanted.events) <= SMALL_EVENTS_MAX else self._waiting
+            line.append(wanted)
             self._count += len(wanted.events)
-            if len(self._waiting) >= self._wake_count:
+            if self._length() >= self._wake_count:
                 self._turn.notify()
 
     def tally(self) -> Tally:
@@ -193,8 +201,8 @@ class Writer:
     def _has_some(self) -> bool:
         """Waits until there is something; False where there won't be."""
         with self._turn:
-            expected = self._last_count + len(self._waiting) if self._last_count > 1 else 1
-            while not self._waiting:
+            expected = self._last_count + self._length() if self._last_count > 1 else 1
+            while not self._length():
                 if self._is_ending:
                     return False
                 self._turn.wait()
@@ -205,19 +213,32 @@ class Writer:
     def _gather(self, count: int) -> None:
         """Whoever was answered together sends again together, so that one commit is enough."""
         self._wake_count = count
-        self._turn.wait_for(lambda: self._is_ending or len(self._waiting) >= count, GATHER_SECONDS)
+        self._turn.wait_for(lambda: self._is_ending or self._length() >= count, GATHER_SECONDS)
         self._wake_count = 1
 
+    def _length(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting) + len(self._small)
+
     def _taken(self) -> _Group:
+        """Of the large ones as many as make a commit, and with them small ones, so that neither
+        waits for all of the others.
+        """
+        group = self._cut(self._waiting, GROUP_EVENTS_MAX, GROUP_BYTES_MAX)
+        if group:
+            return group + self._cut(self._small, SMALL_GROUP_EVENTS_MAX, SMALL_GROUP_BYTES_MAX)
+        return self._cut(self._small, GROUP_EVENTS_MAX, GROUP_BYTES_MAX)
+
+    def _cut(self, line: deque[Wanted], events_max: int, octets_max: int) -> _Group:
         group: _Group = []
         events = octets = 0
-        while self._waiting:
-            wanted = self._waiting[0]
+        while line:
+            wanted = line[0]
             events += len(wanted.events)
             octets += wanted.size_bytes
-            if group and (events > GROUP_EVENTS_MAX or octets > GROUP_BYTES_MAX):
+            if group and (events > events_max or octets > octets_max):
                 break
-            group.append(self._waiting.popleft())
+            group.append(line.popleft())
             self._count -= len(wanted.events)
         return group
 
@@ -246,8 +267,9 @@ class Writer:
     def _give_up(self, error: DeploytrailError) -> None:
         with self._turn:
             self.fault = error
-            waiting = list(self._waiting)
+            waiting = [*self._waiting, *self._small]
             self._waiting.clear()
+            self._small.clear()
             self._count = 0
         self._refuse(waiting, error)
 
@@ -257,7 +279,7 @@ class Writer:
 
     def _has_ended(self) -> bool:
         with self._turn:
-            return self._is_ending and not self._waiting
+            return self._is_ending and not self._length()
 
 
 def _events(group: _Group) -> list[Heard]:
