@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.types import Message
@@ -23,6 +24,9 @@ from tests.web.indexed import NARROW
 from tests.web.indexed import authenticate as narrowly
 from tests.web.served import Answer, Served, asgi_scope, served
 from tests.web.test_tailing import SECONDS, Listening
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 PATH = "/v1/backup"
 
@@ -56,9 +60,9 @@ class Gated(io.FileIO):
 
     gate: threading.Event
 
-    def write(self, octets: object) -> int:
+    def write(self, octets: ReadableBuffer, /) -> int:
         assert self.gate.wait(SECONDS)
-        return super().write(octets)  # type: ignore[arg-type]
+        return super().write(octets)
 
 
 def gated(gate: threading.Event) -> Callable[[], io.FileIO]:
@@ -220,7 +224,7 @@ def test_what_fails_later_is_told_as_a_problem_and_cut_off(full: Place) -> None:
     gate = threading.Event()
 
     class FullLater(Gated):
-        def write(self, octets: object) -> int:
+        def write(self, octets: ReadableBuffer, /) -> int:
             assert self.gate.wait(SECONDS)
             raise OSError(28, "No space left on device")
 

@@ -9,9 +9,9 @@ import asyncio
 import errno
 import io
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 from deploytrail.app.backups.backing_up import backup_into, source_of
 from deploytrail.clock import Clock
@@ -19,6 +19,9 @@ from deploytrail.errors import DiskFull, Overloaded, Unreachable
 from deploytrail.trail import Backup
 from deploytrail.web.readers import Readers
 from deploytrail.web.reading import ServedTrail
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 Scratch = Callable[[], io.FileIO]
 """Opens an empty file, to be written and read, that is gone once it is closed."""
@@ -148,22 +151,23 @@ class _Wanted(io.BufferedRandom):
         super().__init__(file)
         self._refuse_unwanted = refuse_unwanted
 
-    def write(self, octets: object) -> int:
+    def write(self, octets: ReadableBuffer, /) -> int:
         self._refuse_unwanted()
-        return super().write(octets)  # type: ignore[arg-type]
+        return super().write(octets)
 
 
-class _told_when_full:  # noqa: N801
+@contextmanager
+def _told_when_full() -> Iterator[None]:
     """OSError for a full disk as one of ours."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            raise DiskFull(
-                "backup: no room left for it in the server's temporary folder; free some there, or "
-                "start the server with another one in TMPDIR"
-            ) from None
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(
+            "backup: no room left for it in the server's temporary folder; free some there, or "
+            "start the server with another one in TMPDIR"
+        ) from None
 
 
 def _noticed(made: asyncio.Future[Backup]) -> None:
