@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -12,9 +13,16 @@ from deploytrail.app.questions.indexes import CurrentIndex
 from deploytrail.app.questions.searching import Searching
 from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.errors import Misconfigured
+from deploytrail.event import Reason
 from deploytrail.follow.view import Cursors
+from deploytrail.index.answering import Answering
+from deploytrail.index.joining import Allowance
+from deploytrail.index.merging import NEIGHBOURS
 from tests.events import event
 from tests.fakes import FakeClock
+
+AT_ONCE = Allowance().at_once_entries
+WORDS = 20
 
 
 @pytest.fixture
@@ -40,6 +48,27 @@ def test_an_index_is_made_and_then_catches_up(
     catch_up(trail, clock)
     assert found(searching) == [0, 1, 2]
     assert trail.index().cursors() == Cursors(3, None)
+
+
+def test_what_can_wait_is_done_though_everybody_asks_as_soon_as_there_is_something(
+    trail: DirectoryTrail, clock: FakeClock
+) -> None:
+    """Of so many small reads each is a segment, and more than are joined behind one of them."""
+    few = 1 + AT_ONCE // NEIGHBOURS
+    texts = [
+        " ".join([f"word{number}" for number in range(first, first + WORDS)])
+        for first in range(0, NEIGHBOURS * few * WORDS, WORDS)
+    ]
+    for first in range(0, len(texts), few):
+        reasons = [Reason(from_="stated", text=text) for text in texts[first : first + few]]
+        trail.record([event(reason=reason) for reason in reasons])
+        catch_up(trail, clock)
+    with closing(CurrentIndex(trail.index())) as indexes:
+        index = indexes.current()
+        assert index is not None
+        with index.searching(lambda: None) as searcher:
+            assert isinstance(searcher, Answering)
+            assert len(searcher.parts) == 1
 
 
 def test_an_empty_log_has_an_empty_index(

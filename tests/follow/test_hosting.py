@@ -95,12 +95,18 @@ class Failing(Counting):
     failure: Exception | None = None
     failing_until: int | None = None
     """Only entries before that index fail; None for all."""
+    cannot_rest: Exception | None = None
 
     def apply(self, read: Read) -> None:
         failure, until = type(self).failure, type(self).failing_until
         if failure is not None and (until is None or read.first < until):
             raise failure
         super().apply(read)
+
+    def rest(self) -> bool:
+        if self.cannot_rest is not None:
+            raise self.cannot_rest
+        return super().rest()
 
 
 @pytest.fixture
@@ -137,6 +143,25 @@ def test_a_view_that_fails_is_tried_again_and_then_given_up_with_its_reason(
     assert followed.lines.kinds[-1] == "follower goes on"
     followed.close()
     assert followed.rows() == fresh(log, tmp_path / "fresh")
+
+
+def test_what_can_wait_and_fails_waits_on_and_is_told(
+    log: Log, tmp_path: Path, clock: FakeClock, failing: type[Failing]
+) -> None:
+    log.append(3)
+    followed = Followed(log, tmp_path / "view", clock, kind=failing)
+    assert not followed.host.rest()
+    followed.go_on()
+    failing.cannot_rest = OSError("no room")
+    assert not followed.host.rest()
+    assert followed.host.standing().state == "waiting"
+    assert followed.host.standing().reason == "OSError: no room"
+    failing.cannot_rest = None
+    clock.advance(seconds=30)
+    log.append(1)
+    assert followed.rounds.round()
+    assert followed.host.standing().state == "following"
+    followed.close()
 
 
 def test_what_passes_by_itself_is_never_given_up(

@@ -47,6 +47,9 @@ def catch_up(
             progress(at or 0, trail.size())
             if found.successor is None and (found.cursor or 0) >= wanted > 0:
                 break
+        # Nobody else does it, and what is begun here is lost with this process.
+        while moving.host.rest():
+            pass
 
 
 def rebuild_index(

@@ -51,6 +51,10 @@ class ViewHost:
             return ()
         return [slot for slot in (self._current, self._successor) if slot.is_ready]
 
+    def rest(self) -> bool:
+        """Do a part of what can wait, where nothing is read any more; whether there is more."""
+        return self._current.rest()
+
     def standing(self) -> Standing:
         """How it stands, for others to see; of another's, what was last seen of it."""
         current, successor = self._current, self._successor

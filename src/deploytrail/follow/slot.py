@@ -89,6 +89,16 @@ class Slot:
             self._tell("follower goes on", follower=self._name, cursor=self.cursor)
             self.retry.succeeded()
 
+    def rest(self) -> bool:
+        """Do a part of what can wait; whether there is more."""
+        if self._view is None:
+            return False
+        try:
+            self.has_rest = self._view.rest()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self.failed(error)
+        return self.has_rest
+
     def starve(self, error: Exception) -> None:
         # The view is whole, and stays open.
         self._note(error, is_passing=True)
