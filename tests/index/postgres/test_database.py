@@ -47,6 +47,9 @@ def test_a_table_is_written_anew_for_as_long_as_that_takes(postgres_server: Serv
         with patient(link):
             within = limit()
         assert (within, limit()) == ("0", "1min")
+        with pytest.raises(Misconfigured, match="expected one as we write it"), patient(link):
+            link.execute("VACUUM FULL nothing")
+        assert limit() == "1min"
 
 
 def test_a_connection_that_can_t_be_set_up_is_closed(postgres_server: Server) -> None:

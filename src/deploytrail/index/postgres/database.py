@@ -56,8 +56,12 @@ def patient(link: Link) -> Iterator[None]:
     """For statements that write a table anew: how long that takes is for its size to say."""
     with own_errors():
         link.execute(sql.STATEMENT_TIMEOUT, ("0",))
-        yield
-        link.execute(sql.STATEMENT_TIMEOUT, (str(_STATEMENT_MS),))
+        try:
+            yield
+        finally:
+            # A link that is broken says so to the next one who asks it.
+            with suppress(psycopg.Error):
+                link.execute(sql.STATEMENT_TIMEOUT, (str(_STATEMENT_MS),))
 
 
 @contextmanager
