@@ -20,7 +20,7 @@ from deploytrail.index.contract import NAME
 from deploytrail.log import note as notes
 from deploytrail.log.policy import NO_QUORUM, Policy
 from deploytrail.log.reading import whole_note
-from deploytrail.log.store import SIZE_LIMIT, Reader, Store
+from deploytrail.log.store import BEHIND_ALL, Reader, Store
 from deploytrail.trail import PUBLISHER, Quorum
 
 _ROWS: Final = 256
@@ -64,7 +64,7 @@ def _size(row: tuple[int, bytes]) -> int:
 
 
 def _cosigners(reader: Reader) -> Iterator[tuple[int, bytes]]:
-    before = SIZE_LIMIT
+    before = BEHIND_ALL
     for _ in range(_PAGES):
         page = reader.cosigners(before=before, count=_ROWS)
         yield from page

@@ -81,8 +81,8 @@ class Addition(NamedTuple):
     """Tiles that became full: level, number, 8,192 bytes."""
 
 
-SIZE_LIMIT: Final = (2**63 - 1, b"")
-"""Behind each cosignature of each checkpoint."""
+BEHIND_ALL: Final = (2**63 - 1, b"")
+"""A place behind each cosignature of each checkpoint."""
 
 
 class Checkpoint(NamedTuple):
@@ -190,7 +190,7 @@ class Reader(LogReader, Protocol):
         ...
 
     def cosigners(
-        self, *, before: tuple[int, bytes] = SIZE_LIMIT, count: int
+        self, *, before: tuple[int, bytes] = BEHIND_ALL, count: int
     ) -> list[tuple[int, bytes]]:
         """Whose cosignatures are stored: the next `count` below one, as (size, key id), descending.
 

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from deploytrail.errors import Malformed
+from deploytrail.formats.cloudevents import HEADER_PREFIX
 
 ONCE: Final = (
     "host", "authorization", "content-type", "content-encoding", "content-length",
     "transfer-encoding", "last-event-id",
 )  # fmt: skip
-"""Headers of which a second one would be read by somebody before us, and the first by us."""
-ATTRIBUTE: Final = "ce-"
-"""What headers of CloudEvents begin with; each is there once."""
+"""Headers of which a second one would be read by somebody before us, and the first by us.
+
+Those of a CloudEvent are, too, each an attribute of it.
+"""
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
@@ -30,7 +32,7 @@ def refuse_repeated(names: Sequence[bytes]) -> None:
     count = Counter(names)
     for octets, times in count.items():
         name = octets.decode("latin-1")
-        if times > 1 and (name in ONCE or name.startswith(ATTRIBUTE)):
+        if times > 1 and (name in ONCE or name.startswith(HEADER_PREFIX)):
             raise Malformed(f"{name[:60]}: expected once, found it several times; send one")
 
 

@@ -56,15 +56,15 @@ New = Shown | Fresh
 class Run:
     """Entries from index `first` up to, not including, `until`, as they are sent."""
 
-    def __init__(self, first: int, shown: Sequence[New], sent: Callable[[New], bytes]) -> None:
+    def __init__(self, first: int, new: Sequence[New], sent: Callable[[New], bytes]) -> None:
         self.first = first
-        self.until = first + len(shown)
-        pieces = [sent(one) for one in shown]
+        self.until = first + len(new)
+        pieces = [sent(one) for one in new]
         self._ends = list(accumulate(map(len, pieces), initial=0))
         self._whole = b"".join(pieces)
-        self.is_erasing = any(value_of(one.event, "action") == ERASED for one in shown)
+        self.is_erasing = any(value_of(one.event, "action") == ERASED for one in new)
         """Whether it says that somebody was erased."""
-        self._shown = shown
+        self._new = new
         self._events: list[dict[str, Any]] | None = None
         self._wanted: dict[Matches, Sequence[int]] = {}
 
@@ -77,14 +77,14 @@ class Run:
         if matches is everything or matches in self._wanted:
             return
         if self._events is None:
-            read = (one.shown() if isinstance(one, Fresh) else one for one in self._shown)
+            read = (one.shown() if isinstance(one, Fresh) else one for one in self._new)
             self._events = [asked_event(one) for one in read]
         pairs = enumerate(self._events, self.first)
         self._wanted[matches] = [index for index, one in pairs if matches(one)]
 
     def settle(self) -> None:
         """Nothing more is decided: let go of what takes the most room."""
-        self._shown, self._events = (), None
+        self._new, self._events = (), None
 
     def keep_only(self, listened: Collection[Matches]) -> None:
         """Let go of what was found for those who left before it came here."""
@@ -302,10 +302,10 @@ class Hub:
         self._wake.wait(POLL_SECONDS)
         self._wake.clear()
 
-    def _deliver(self, first: int, shown: Sequence[New]) -> int:
+    def _deliver(self, first: int, new: Sequence[New]) -> int:
         """Hands a run over to the event loop, soon; few may wait there. The index behind it."""
-        run = Run(first, shown, self._sent)
-        for matches in self._asked if shown else ():
+        run = Run(first, new, self._sent)
+        for matches in self._asked if new else ():
             # Here it holds up nobody.
             run.decide(matches)
         while not self._under_way.acquire(timeout=1):

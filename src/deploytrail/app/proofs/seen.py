@@ -17,6 +17,7 @@ from deploytrail.errors import (
     EXIT_INCOMPLETE,
     EXIT_OK,
     EXIT_TAMPERED,
+    EXIT_USAGE,
     Malformed,
     PolicyUnmet,
     Tampered,
@@ -50,7 +51,9 @@ def looked_at(octets: bytes, *, states: Path, now: datetime) -> Looked:
         found = checkpoints.decode(note.text)
         known = kept.load(states, found.origin)
     except Malformed as error:
-        return Looked("bad", str(error), "see whether something between changes what it sends", 2)
+        return Looked(
+            "bad", str(error), "see whether something between changes what it sends", EXIT_USAGE
+        )
     size = counted(found.size, "entry")
     if known is None:
         return Looked(
@@ -67,7 +70,9 @@ def _against(known: Kept, note: Note, found: Checkpoint, now: datetime) -> Looke
     try:
         signed = structs.replace(known.policy, quorum=NO_QUORUM).evaluate(note)
     except (PolicyUnmet, Tampered) as error:
-        return Looked("bad", f"not signed by the key that was seen before: {error}", advice, 1)
+        return Looked(
+            "bad", f"not signed by the key that was seen before: {error}", advice, EXIT_TAMPERED
+        )
     before = known.checkpoint
     if found.size < before.size:
         why = f"of {found.size} entries; it had {before.size} when it was last seen here"

@@ -11,7 +11,7 @@ from deploytrail.errors import Fenced, Malformed, Tampered
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.reading import entry_at
 from deploytrail.log.store import (
-    SIZE_LIMIT,
+    BEHIND_ALL,
     Addition,
     AttachmentRow,
     Checkpoint,
@@ -178,7 +178,7 @@ class PostgresReader:
         return [row[0] for row in self._rows(sql.COSIGNATURES, (size,))]
 
     def cosigners(
-        self, *, before: tuple[int, bytes] = SIZE_LIMIT, count: int
+        self, *, before: tuple[int, bytes] = BEHIND_ALL, count: int
     ) -> list[tuple[int, bytes]]:
         return [(size, key_id) for size, key_id in self._rows(sql.COSIGNERS, (*before, count))]
 

@@ -13,7 +13,7 @@ from deploytrail.clock import Clock, Uptime, microseconds
 from deploytrail.errors import Fenced, Malformed, Tampered
 from deploytrail.log.merkle import Frontier
 from deploytrail.log.store import (
-    SIZE_LIMIT,
+    BEHIND_ALL,
     Addition,
     AttachmentRow,
     Checkpoint,
@@ -162,7 +162,7 @@ class SqliteReader:
         return [row[0] for row in self._connection.execute(sql.COSIGNATURES, (size,))]
 
     def cosigners(
-        self, *, before: tuple[int, bytes] = SIZE_LIMIT, count: int
+        self, *, before: tuple[int, bytes] = BEHIND_ALL, count: int
     ) -> list[tuple[int, bytes]]:
         return list(self._connection.execute(sql.COSIGNERS, (*before, count)))
 
