@@ -46,15 +46,18 @@ def config_directory(environment: Mapping[str, str]) -> Path | None:
     return None if base is None else base / "deploytrail"
 
 
-def aside_directory(environment: Mapping[str, str], url: str) -> Path:
-    """Where a user keeps what a trail in a database could not take; by where that is, not by how
-    one gets in.
+def aside_directory(environment: Mapping[str, str], url: str) -> Path | None:
+    """Where a user keeps what a trail elsewhere could not take; by where that is, not by how one
+    gets in. None for who has no home directory: nothing can be kept then.
     """
     import hashlib
     from urllib.parse import parse_qsl, urlsplit
 
     named = environment.get("DEPLOYTRAIL_HOME")
-    base = Path(named) if named else data_directory(environment)
+    try:
+        base = Path(named) if named else data_directory(environment)
+    except Misconfigured:
+        return None
     parts = urlsplit(url)
     asked = [value for name, value in parse_qsl(parts.query) if name in {"host", "port", "dbname"}]
     place = "\0".join([parts.netloc.rpartition("@")[2], parts.path, *asked])

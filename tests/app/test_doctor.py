@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -14,7 +15,7 @@ from deploytrail.event import Actor
 from deploytrail.log import policy
 from deploytrail.log.note import Signer
 from tests.app.places import Place, place
-from tests.app.witnessed import Neighbour, add
+from tests.app.witnessed import Asker, Neighbour, add, named
 
 BOB = Actor(type="user", id="os:bob@host")
 
@@ -39,6 +40,25 @@ def test_a_sound_trail_has_nothing_bad(trail: Place) -> None:
 def test_a_key_beside_its_data_is_told(trail: Place) -> None:
     found = {check.what: check.found for check in examine(trail.home)}
     assert "not protected at rest" in found["key"]
+
+
+def test_who_vouches_for_it_is_told_as_far_as_that_is_known(
+    trail: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def anchoring() -> list[tuple[str, str]]:
+        return [(one.found, one.advice) for one in examine(trail.home) if one.what == "anchoring"]
+
+    ((found, advice),) = anchoring()
+    assert ("could rewrite" in found, "witness add" in advice) == (True, True)
+    bob = Neighbour(tmp_path, "bob", trail.clock)
+    named(trail, bob)
+    with closing(Asker(trail.open(), trail.clock, bob)) as asker:
+        asker.tick(2)
+    assert anchoring() == []
+    # Somebody who was here never before has that policy from nobody but the log.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    ((found, advice),) = anchoring()
+    assert ("cosigned by bob" in found, "--policy" in advice) == (True, True)
 
 
 def test_files_that_others_may_read_are_told(trail: Place) -> None:

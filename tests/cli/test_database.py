@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,20 @@ def test_a_trail_in_a_database_answers_every_verb(verbs: OnDatabase, tmp_path: P
     assert verbs("doctor", "--accept-clock").returncode == 0
     assert not (verbs.program.home / "log.db").exists()
     assert PASSWORD not in "".join(verbs.said)
+
+
+def test_who_has_no_home_directory_records_all_the_same(verbs: OnDatabase, tmp_path: Path) -> None:
+    """As a runner of CI often has none; only what could not be recorded needs a place."""
+    assert verbs("init").returncode == 0
+    key = verbs.program.home / "key"
+    nowhere = {"HOME": str(tmp_path / "nowhere"), "DEPLOYTRAIL_KEY": f"file:{key}"}
+    del verbs.program.environ["DEPLOYTRAIL_HOME"]
+    done = verbs("record", "deployment.succeeded", **nowhere)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["index"] == 0
+    assert verbs("run", "--", "true", **nowhere).stderr == ""
+    done = verbs("doctor", **nowhere)
+    assert (done.returncode, "3 entries, all verified" in done.stdout) == (0, True)
 
 
 def test_a_trail_in_a_database_is_asked_as_one_in_a_directory(verbs: OnDatabase) -> None:

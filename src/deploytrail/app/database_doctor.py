@@ -43,7 +43,9 @@ def examine_database(url: str, *, environment: Mapping[str, str] | None = None) 
         return [*checks, Check(what="trail", state="bad", found=said, advice=advice)]
     checks += [_key(address, environment), _fence(address)]
     checks += verification(url, environment)
-    checks += unrecorded(aside_directory(environment, url))
+    aside = aside_directory(environment, url)
+    if aside is not None:
+        checks += unrecorded(aside)
     return checks
 
 

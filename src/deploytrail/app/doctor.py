@@ -6,7 +6,7 @@ Letting writers in again after a fence, and calling a clock right that jumped. B
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -267,12 +267,16 @@ def verification(target: Path | str, environment: Mapping[str, str]) -> Iterator
             advice="the next command that appends publishes",
         )
     if report.anchoring == "UNANCHORED":
-        yield Check(
-            what="anchoring",
-            state="note",
-            found="UNANCHORED: whoever owns this machine could rewrite the whole log",
-            advice="deploytrail witness add: somebody else cosigns it; or keep exports elsewhere",
-        )
+        yield _unanchored(report.witnesses)
+
+
+def _unanchored(witnesses: Sequence[str]) -> Check:
+    found = "UNANCHORED: whoever owns this machine could rewrite the whole log"
+    advice = "deploytrail witness add: somebody else cosigns it; or keep exports elsewhere"
+    if witnesses:
+        found = f"UNANCHORED: cosigned by {', '.join(witnesses)}, as the log itself says"
+        advice = "deploytrail verify --policy FILE, by a policy that you were given, proves it"
+    return Check(what="anchoring", state="note", found=found, advice=advice)
 
 
 def unrecorded(directory: Path) -> Iterator[Check]:

@@ -238,17 +238,22 @@ def appending(home: Path | None, url: str | None = None) -> Iterator[TrailProduc
     What was appended is durable before that: a publisher who is busy is only told, and so is a
     checkpoint that can't be kept outside of the log.
     """
-    from deploytrail.wrapper.unrecorded import append_unrecorded
-
     trail, aside = _to_append(located(home, url))
     with closing(trail):
-        appended = append_unrecorded(trail, aside)
-        for path, reason in appended.set_aside:
-            warn(f"set aside {path}: {reason}")
-        if appended.events:
-            tell(f"appended {counted(appended.events, 'event')} that earlier runs could not record")
+        if aside is not None:
+            _append_unrecorded(trail, aside)
         yield trail
         publish(trail)
+
+
+def _append_unrecorded(trail: TrailProducer, aside: Path) -> None:
+    from deploytrail.wrapper.unrecorded import append_unrecorded
+
+    appended = append_unrecorded(trail, aside)
+    for path, reason in appended.set_aside:
+        warn(f"set aside {path}: {reason}")
+    if appended.events:
+        tell(f"appended {counted(appended.events, 'event')} that earlier runs could not record")
 
 
 def publish(trail: TrailProducer) -> None:
@@ -261,8 +266,8 @@ def publish(trail: TrailProducer) -> None:
         warn(f"recorded, but nobody outside of the log knows: {error}")
 
 
-def _to_append(place: Address | None) -> tuple[TrailProducer, Path]:
-    """A trail, made where there is none, and where what it missed lies aside."""
+def _to_append(place: Address | None) -> tuple[TrailProducer, Path | None]:
+    """A trail, made where there is none, and where what it missed lies aside, if anywhere."""
     from deploytrail.address import Database, Server
     from deploytrail.app.home import find
     from deploytrail.xdg import aside_directory

@@ -234,6 +234,7 @@ def _request(given: Given, command: tuple[str, ...]) -> Request:
 def _surroundings(given: Given) -> Surroundings:
     from deploytrail.clock import SystemClock
     from deploytrail.wrapper.recording import Surroundings
+    from deploytrail.xdg import aside_directory
 
     url = given.get("--url", [""])[0]
     home = _folder(url) if url else _home(given, os.environ)
@@ -258,7 +259,7 @@ def _surroundings(given: Given) -> Surroundings:
         directory=_directory(os.environ),
         clock=SystemClock(),
         open_trail=open_trail,
-        home=_aside(url, os.environ) if url and home is None else home,
+        home=aside_directory(os.environ, url) if url and home is None else home,
         tell=_tell,
         is_interactive=_is_interactive(),
     )
@@ -301,17 +302,6 @@ def _directory(environ: Mapping[str, str]) -> Path:
         return Path.cwd()
     except OSError:
         return Path(environ.get("PWD") or "/")
-
-
-def _aside(url: str, environ: Mapping[str, str]) -> Path | None:
-    """Where lies what the trail at a URL could not take, which has no directory."""
-    from deploytrail.errors import Misconfigured
-    from deploytrail.xdg import aside_directory
-
-    try:
-        return aside_directory(environ, url)
-    except Misconfigured:
-        return None
 
 
 def _home(given: Given, environ: Mapping[str, str]) -> Path | None:
