@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from deploytrail import actions
 from deploytrail.address import Server, address
 from deploytrail.clock import Clock, SystemClock
 from deploytrail.errors import DeploytrailError, NotFound, SenderError
@@ -72,7 +73,7 @@ def event(
     action: str,
     *,
     actor: str | Actor,
-    outcome: Outcome = "success",
+    outcome: Outcome | None = None,
     project: str | None = None,
     unit: str | None = None,
     environment: str | None = None,
@@ -86,14 +87,16 @@ def event(
     """An event of now, ready to be recorded; `blocks` are the further fields of `Event`.
 
     `actor` as text is an id, such as `ci:release`, of a service. `delivery` is the sender's own id
-    of what happened: the same again is the same event. Raises Malformed for what no event can be.
+    of what happened: the same again is the same event. `outcome` is what the action's own name
+    says where it is left out: failure, for `deployment.failed`. Raises Malformed for what no event
+    can be, and for an outcome that its action contradicts.
     """
     clock = SystemClock() if clock is None else clock
     where = Where(project=project, unit=unit, environment=environment)
     made = Event(
         id=clock.event_id(),
         action=action,
-        outcome=outcome,
+        outcome=actions.outcome(str(action)) if outcome is None else outcome,
         time=clock.now(),
         actor=Actor(type="service", id=actor) if isinstance(actor, str) else actor,
         source=Source(tool=tool, instance=_INSTANCE, delivery=delivery),
@@ -103,4 +106,6 @@ def event(
         **blocks,
     )
     # What is made in Python was never held against its own types.
-    return parse_event(msgspec.json.encode(made))
+    parsed = parse_event(msgspec.json.encode(made))
+    actions.check_outcome(parsed.action, parsed.outcome)
+    return parsed
