@@ -26,7 +26,13 @@ SHORT_CALLS: Final = {
 }
 SHORT_STRIDES: Final = {"rename": 1, "unlink": 3, "fdatasync": 5, "mkdir": 2, "pwrite64": 23}
 NTH_MAX: Final = 2_000
-FULL: Final = [("ENOSPC", call) for call in ("fsync", "fdatasync", "ftruncate")]
+FENCED: Final = [
+    *(("ENOSPC", call) for call in ("fsync", "fdatasync", "ftruncate")),
+    ("EINTR", "fcntl"),
+]
+"""What SQLite says is an I/O error, too: a full disk where it syncs or truncates, and a question
+about a lock that was interrupted.
+"""
 BOB: Final = Actor(type="user", id="os:bob@build")
 
 
@@ -81,7 +87,6 @@ def _clear_fence(place: Place, fault: Fault) -> None:
     """
     if not (place.home / "fence").exists():
         return
-    # SQLite makes an I/O error of a full disk, too, where it can't sync or truncate.
-    assert fault.kind == "EIO" or (fault.kind, fault.call) in FULL, fault
+    assert fault.kind == "EIO" or (fault.kind, fault.call) in FENCED, fault
     clear_fence(place.home, actor=BOB, reason="checked", environment=place.environment)
     assert not (place.home / "fence").exists(), fault
