@@ -17,10 +17,10 @@ export UV_LINK_MODE := copy
 uv := env -u VIRTUAL_ENV -u CONDA_PREFIX $(CURDIR)/.tools/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check bench crash fuzz
+.PHONY: help setup run demo test check bench crash fuzz new-source
 
 help: ## lists these commands
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 setup: .venv/ready ## installs everything into .venv, pinned and hashed; does nothing when up to date
 
@@ -45,6 +45,9 @@ crash: setup ## the fault tests in their long form; fails where it did too littl
 
 fuzz: setup ## the property tests in their long form
 	@DEPLOYTRAIL_FUZZ=long $(bin)/pytest -n 2 -m hypothesis -o faulthandler_timeout=0
+
+new-source: setup ## begins a source: NAME=acme-deploy writes its module, a sample and a page
+	@$(bin)/python -m tools.new_source $(NAME)
 
 # Three steps, each a file that is older than what it was made from when it has to be made again.
 # Each is touched last: stopped half-way, a step is repeated as a whole.

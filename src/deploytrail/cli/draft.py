@@ -14,11 +14,11 @@ from msgspec import Struct, structs
 
 from deploytrail.actions import OWN_TOOL, check_outcome, outcome
 from deploytrail.app.events.claimed import claimed
-from deploytrail.cli.redacted_event import redacted
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed
 from deploytrail.event import Actor, Event, Links, Outcome
 from deploytrail.redact import fingerprint
+from deploytrail.redacted_event import redacted
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.untrusted import parse_event
 from deploytrail.wrapper.recording import UNKNOWN_PROJECT

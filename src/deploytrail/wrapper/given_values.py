@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploytrail.errors import Incomplete, Malformed
+from deploytrail.masked_command import is_shown_name
 from deploytrail.wrapper import regular_file
 from deploytrail.wrapper.hcl import statements
-from deploytrail.wrapper.masked_command import is_shown_name
 from deploytrail.wrapper.terraform import Invocation
 
 FILES_BYTES_MAX: Final = 1024 * 1024

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from deploytrail.event import Actor, Client, Command, Links, Raw, Reason, Trigger, Where
+from deploytrail.masked_command import mask_arguments, mask_environment
 from deploytrail.redact import mask, mask_tokens
 from deploytrail.sentence import counted
 from deploytrail.wrapper import terraform
@@ -22,7 +23,6 @@ from deploytrail.wrapper.account import account, sudo_principal
 from deploytrail.wrapper.ci import CiContext, ci_context
 from deploytrail.wrapper.git import GitContext, git_context
 from deploytrail.wrapper.guarded import Tell, guarded
-from deploytrail.wrapper.masked_command import mask_arguments, mask_environment
 from deploytrail.wrapper.request import Request
 
 T = TypeVar("T")

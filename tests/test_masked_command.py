@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploytrail.wrapper import masked_command
-from deploytrail.wrapper.masked_command import mask_arguments, mask_environment
+from deploytrail import masked_command
+from deploytrail.masked_command import mask_arguments, mask_environment
 
 COMMANDS = {
     "a variable of terraform": "terraform apply -var password=hunter2 plan.out",

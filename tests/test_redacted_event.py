@@ -9,9 +9,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from deploytrail.cli.redacted_event import FREE_TEXT, redacted
 from deploytrail.event import ConcealedText, Event
 from deploytrail.redact import fingerprint
+from deploytrail.redacted_event import FREE_TEXT, redacted
 from tests.events import body, event
 
 TOKEN = "ghp" + "_16C7e42F292c6912E7710c838347Ae178B4a"

@@ -15,9 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from deploytrail.event import Event
+from deploytrail.masked_command import mask_arguments, mask_environment
 from deploytrail.redact import HIDDEN, mask, mask_tokens
 from deploytrail.untrusted import parse_event
-from deploytrail.wrapper.masked_command import mask_arguments, mask_environment
 
 Fingerprint = Callable[[str, str], str]
 """Of a path and the JSON of the value there; see `deploytrail.redact.fingerprint`."""

@@ -1,0 +1,231 @@
+"""From a proven delivery to events: taken apart, read, placed, redacted, and made to fit.
+
+Pure: ids, keys and the mapping are arguments. Whatever a proven sender says becomes an event; what
+is not understood becomes one that says so, and why. Nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from msgspec import structs
+
+from deploytrail import actions
+from deploytrail.errors import Malformed, SenderError
+from deploytrail.event import Actor, Auth, Error, Event, EventId, Target, Where
+from deploytrail.event import Source as How
+from deploytrail.intake.fitting import fitted, word
+from deploytrail.kit.delivery import Delivery
+from deploytrail.kit.draft import Draft, Place
+from deploytrail.kit.shape import read
+from deploytrail.kit.source import Circumstances, Source, Telling
+from deploytrail.redact import mask_tokens
+from deploytrail.redacted_event import redacted
+
+DRAFTS_MAX: Final = 10_000
+"""So many events come of one telling at most; a source that makes more is at fault."""
+_KINDS_TOLD_MAX: Final = 64
+_DELIVERY_CHARACTERS_MAX: Final = 256
+
+
+class Surroundings(NamedTuple):
+    """What a connection adds to what its deliveries say.
+
+    `auth` is how whoever delivered was proven: actors are vouched for by that and no more.
+    `content_id` names bytes by a keyed hash, the same for ever; `fingerprint` is what stays of a
+    secret (project, path, value).
+    """
+
+    source: Source
+    instance: str
+    auth: Auth
+    placed: Callable[[Place], Where | None]
+    content_id: Callable[[bytes], str]
+    fingerprint: Callable[[str, str, str], str]
+    event_id: Callable[[], EventId]
+    is_imported: bool = False
+
+
+class Translated(NamedTuple):
+    """An event, with the bytes of its part of the delivery, which tell repeats from conflicts."""
+
+    event: Event
+    octets: bytes
+
+
+def translated(delivery: Delivery, around: Surroundings) -> Iterator[Translated]:
+    """The events of a delivery, in its order; at least one.
+
+    The parts of each telling count from 0. Raises nothing for what the delivery says.
+    """
+    aside: Counter[str] = Counter()
+    tells_something = False
+    try:
+        for telling in around.source.tell(delivery):
+            tells_something = True
+            yield from _told(telling, delivery, around, aside)
+    except SenderError as error:
+        yield _not_read(delivery, around, error)
+        return
+    if aside or not tells_something:
+        yield _set_aside(delivery, around, aside)
+
+
+def _told(
+    telling: Telling, delivery: Delivery, around: Surroundings, aside: Counter[str]
+) -> Iterator[Translated]:
+    source = around.source
+    octets = bytes(telling.octets)
+    how = How(tool=source.name, instance=around.instance, imported=around.is_imported)
+    how = structs.replace(how, delivery=_delivery_id(telling, octets, around))
+    if telling.kind in source.set_aside:
+        aside[telling.kind] += 1
+        return
+    told = _Told(telling.kind, octets, delivery.received, how, around)
+    kind = source.kinds.get(telling.kind)
+    if kind is None:
+        yield told.failed("unrecognised", f"{source.title} kind {telling.kind!a}", Malformed())
+        return
+    try:
+        body = read(telling.octets, kind.shape)
+        drafts = _bounded(kind.read(body, Circumstances(telling.kind, delivery.received, delivery)))
+        events = [told.event(draft, part) for part, draft in enumerate(drafts)]
+    except SenderError as error:
+        yield told.failed("malformed", "", error)
+        return
+    if not events:
+        aside[telling.kind] += 1
+    for event in events:
+        yield Translated(event, octets)
+
+
+def _bounded(drafts: Iterable[Draft]) -> Sequence[Draft]:
+    found: list[Draft] = []
+    for draft in drafts:
+        if len(found) == DRAFTS_MAX:
+            raise Malformed(f"body: expected at most {DRAFTS_MAX} events, found more; send less")
+        found.append(draft)
+    return found
+
+
+def _delivery_id(telling: Telling, octets: bytes, around: Surroundings) -> str:
+    """The sender's own id, or one of the bytes: what only a header says proves nothing."""
+    if telling.id is None:
+        return around.content_id(octets)
+    if 0 < len(telling.id) <= _DELIVERY_CHARACTERS_MAX:
+        return telling.id
+    return around.content_id(telling.id.encode("utf-8", "surrogatepass"))
+
+
+class _Told(NamedTuple):
+    """One telling, ready for its events to be made."""
+
+    kind: str
+    octets: bytes
+    received: datetime
+    how: How
+    around: Surroundings
+
+    def event(self, draft: Draft, part: int) -> Event:
+        """Raises Malformed for what no event can say."""
+        around = self.around
+        where = around.placed(draft.place)
+        whole = Event(
+            id=around.event_id(),
+            outcome=draft.outcome or actions.outcome(draft.action),
+            actor=_vouched(draft.actor, around.auth),
+            on_behalf_of=draft.on_behalf_of and _vouched(draft.on_behalf_of, around.auth),
+            source=structs.replace(self.how, part=part, url=draft.url, sequence=draft.sequence),
+            where=where,
+            **{name: getattr(draft, name) for name in _SHARED},
+        )
+        return _sound(whole, around, self.received)
+
+    def failed(self, how: str, text: str, error: SenderError) -> Translated:
+        why = str(error) or f"{text}: expected a kind that is known, found another"
+        kind = mask_tokens(self.kind)
+        event = _own(self.around, self.how, self.received, f"integration.delivery.{how}")
+        event = structs.replace(
+            event,
+            error=Error(code=word(kind) or "unknown", text=why),
+            targets=(Target(type="kind", id=kind or "unknown"),),
+        )
+        return Translated(_sound(event, self.around, self.received), self.octets)
+
+
+_SHARED: Final = tuple(
+    name
+    for name in Draft.__struct_fields__
+    if name in Event.__struct_fields__ and name not in {"outcome", "actor", "on_behalf_of"}
+)
+
+
+def _vouched(actor: Actor, auth: Auth) -> Actor:
+    """The actor, known as well as whoever delivered was proven, and never better."""
+    if actor.auth is None:
+        return structs.replace(actor, auth=auth)
+    if actor.auth.assurance <= auth.assurance:
+        return actor
+    return structs.replace(actor, auth=structs.replace(actor.auth, assurance=auth.assurance))
+
+
+def _sound(event: Event, around: Surroundings, received: datetime) -> Event:
+    """Without secrets, within every limit, and of the catalogue. Raises Malformed."""
+    project = "unknown" if event.where is None else event.where.project or "unknown"
+
+    def fingerprint(path: str, value: str) -> str:
+        return around.fingerprint(project, path, value)
+
+    return actions.check(fitted(redacted(event, fingerprint)), received)
+
+
+def _not_read(delivery: Delivery, around: Surroundings, error: SenderError) -> Translated:
+    """A whole delivery that could not be taken apart."""
+    how = _whole(delivery, around)
+    event = _own(around, how, delivery.received, "integration.delivery.malformed")
+    said = Error(code="delivery", text=str(error))
+    return Translated(
+        _sound(structs.replace(event, error=said), around, delivery.received), delivery.body
+    )
+
+
+def _set_aside(delivery: Delivery, around: Surroundings, aside: Counter[str]) -> Translated:
+    """What of a delivery tells nothing of deployments, counted by kind: one entry, not thousands.
+
+    Its delivery id is not that of the telling, which may be read once its source knows more.
+    """
+    event = _own(
+        around, _whole(delivery, around), delivery.received, "integration.delivery.set_aside"
+    )
+    told = aside.most_common(_KINDS_TOLD_MAX)
+    targets = [Target(type="kind", id=kind, change=str(count)) for kind, count in told]
+    rest = sum(aside.values()) - sum(count for _, count in told)
+    if rest:
+        targets.append(Target(type="kind", id="others", change=str(rest)))
+    event = structs.replace(event, targets=tuple(targets))
+    return Translated(_sound(event, around, delivery.received), delivery.body)
+
+
+def _whole(delivery: Delivery, around: Surroundings) -> How:
+    return How(
+        tool=around.source.name,
+        instance=around.instance,
+        delivery=f"whole:{around.content_id(delivery.body)}",
+        imported=around.is_imported,
+    )
+
+
+def _own(around: Surroundings, how: How, time: datetime, action: str) -> Event:
+    """What the trail says of a delivery."""
+    sender: dict[str, Any] = {"type": "service", "id": f"{around.source.name}:{around.instance}"}
+    return Event(
+        id=around.event_id(),
+        action=action,
+        outcome="success" if action.endswith("set_aside") else "unknown",
+        time=time,
+        actor=Actor(**sender, auth=around.auth),
+        source=how,
+    )
