@@ -297,8 +297,8 @@ def _refuse_untimely(scheme: Scheme, signed: datetime, now: datetime) -> None:
     raise Unproven(
         "ahead" if is_ahead else "too-old",
         f"{scheme.name}: expected a signed time within {AGE_SECONDS_MAX} seconds of ours, found "
-        f"it {apart.total_seconds():.0f} seconds {'ahead' if is_ahead else 'old'}; set the clocks right, "
-        "or let the sender send it anew",
+        f"it {apart.total_seconds():.0f} seconds {'ahead' if is_ahead else 'old'}; set the clocks "
+        "right, or let the sender send it anew",
     )
 
 
