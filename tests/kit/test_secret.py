@@ -15,6 +15,7 @@ GOOD: dict[str, tuple[secret.Form, str, bytes]] = {
     "text": ("text", LONG, LONG.encode()),
     "text with space in it": ("text", "It's a Secret to Everybody", b"It's a Secret to Everybody"),
     "text beyond ASCII": ("text", "ein größerer Schlüssel", "ein größerer Schlüssel".encode()),
+    "text of two lines": ("text", f"{LONG}\n{LONG}", f"{LONG}\n{LONG}".encode()),
     "base64": ("whsec", "whsec_" + base64.b64encode(RAW).decode(), RAW),
     "base64 without padding": ("whsec", "whsec_" + base64.b64encode(RAW).decode()[:-1], RAW),
     "shortest key": ("whsec", "whsec_" + base64.b64encode(RAW[:24]).decode(), RAW[:24]),

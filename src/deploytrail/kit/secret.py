@@ -65,7 +65,7 @@ def key(form: Form, text: str) -> bytes | None:
         if form != "whsec":
             return text.encode("utf-8")
         # Some leave the padding out, which the specification's own libraries bear.
-        octets = b64decode(found[1] + "=" * (-len(found[1]) % 4), validate=True)
+        octets = b64decode(found[1] + "=" * (-len(found[1]) % 4))
     except (NotBase64, UnicodeEncodeError):
         return None
     return octets if len(octets) in _KEY_BYTES else None
