@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, Protocol
@@ -15,6 +14,7 @@ from typing import Any, Final, Protocol
 from starlette.requests import ClientDisconnect, Request
 
 from deploytrail.errors import Malformed, Overloaded, TooLarge
+from deploytrail.gzipped import Gunzip
 from deploytrail.web.problem import TooSlowSending, WrongType
 from deploytrail.zstd import zstd
 
@@ -25,11 +25,10 @@ IN_FLIGHT_BYTES_MAX: Final = 32 * 1024 * 1024
 _STEP_BYTES: Final = 64 * 1024
 _YIELD_BYTES: Final = 1024 * 1024
 """After so much that was unpacked, others on the event loop have their turn."""
-PARTS_MAX: Final = 1_024
-"""Members of gzip or frames of zstd in one body: each costs what it costs, however empty."""
+FRAMES_MAX: Final = 1_024
+"""Of zstd in one body: each costs what it costs, however empty."""
 _WINDOW_LOG_MAX: Final = 23
 """A frame of zstd may ask for 8 MiB of memory, not for two gigabytes."""
-_GZIP: Final = 31
 _LENGTH: Final = re.compile("[0-9]{1,18}")
 
 
@@ -166,45 +165,12 @@ def _unpacking(coding: str) -> Unpacking:
     return made()
 
 
-def _refuse_many(parts: int, what: str) -> None:
-    if parts > PARTS_MAX:
-        raise TooLarge(f"body: expected at most {PARTS_MAX} {what}, found more; pack it as one")
-
-
 class _Plain:
     def feed(self, octets: bytes) -> Iterator[bytes]:
         yield octets
 
     def end(self) -> None:
         """Whatever came is whole."""
-
-
-class _Gzip:
-    """RFC 1952: one member behind the other."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(_GZIP)
-        self._members = 1
-        self._has_begun = False
-
-    def feed(self, octets: bytes) -> Iterator[bytes]:
-        while octets:
-            if self._member.eof:
-                self._member = zlib.decompressobj(_GZIP)
-                self._members += 1
-                _refuse_many(self._members, "members of gzip")
-            self._has_begun = True
-            try:
-                part = self._member.decompress(octets, _STEP_BYTES)
-            except zlib.error as error:
-                raise Malformed(f"body: expected gzip, found other bytes ({error})") from None
-            octets = self._member.unused_data or self._member.unconsumed_tail
-            if part:
-                yield part
-
-    def end(self) -> None:
-        if self._has_begun and not self._member.eof:
-            raise Malformed("body: expected all of a gzip stream, found its beginning; send it all")
 
 
 class _Zstd:
@@ -225,7 +191,7 @@ class _Zstd:
             if self._frame.eof:
                 self._frame = self._new()
                 self._frames += 1
-                _refuse_many(self._frames, "frames of zstd")
+                self._refuse_many()
             self._has_begun = True
             try:
                 part = self._frame.decompress(octets, max_length=_STEP_BYTES)
@@ -243,10 +209,16 @@ class _Zstd:
         if self._has_begun and not self._frame.eof:
             raise Malformed("body: expected all of a zstd frame, found its beginning; send it all")
 
+    def _refuse_many(self) -> None:
+        if self._frames > FRAMES_MAX:
+            raise TooLarge(
+                f"body: expected at most {FRAMES_MAX} frames of zstd, found more; pack it as one"
+            )
+
 
 CODINGS: Final[dict[str, Callable[[], Unpacking]]] = {
     "identity": _Plain,
-    "gzip": _Gzip,
-    "x-gzip": _Gzip,
+    "gzip": Gunzip,
+    "x-gzip": Gunzip,
     "zstd": _Zstd,
 }
