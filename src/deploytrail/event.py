@@ -18,6 +18,8 @@ EVENT_BYTES_MAX = 60_000
 """An event as sent, in UTF-8 JSON. Larger evidence is an attachment."""
 SCHEMA = 1
 """The version of the fields below. Every version ever shipped stays readable."""
+UNKNOWN_PLACE = "unknown"
+"""The project, unit or environment of what no mapping places."""
 
 _CONCEALED = {"vault": "concealed"}
 Word = Annotated[str, Meta(min_length=1, max_length=64)]

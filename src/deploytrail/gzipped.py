@@ -25,8 +25,9 @@ _GZIP: Final = 31
 class Gunzip:
     """Unpacks a stream as it comes, one member behind the other; `what` begins its refusals."""
 
-    def __init__(self, what: str = "body") -> None:
+    def __init__(self, what: str = "body", *, members_max: int = MEMBERS_MAX) -> None:
         self._what = what
+        self._members_max = members_max
         self._member = zlib.decompressobj(_GZIP)
         self._members = 1
         self._has_begun = False
@@ -57,9 +58,9 @@ class Gunzip:
             )
 
     def _refuse_many(self) -> None:
-        if self._members > MEMBERS_MAX:
+        if self._members > self._members_max:
             raise TooLarge(
-                f"{self._what}: expected at most {MEMBERS_MAX} members of gzip, found more; "
+                f"{self._what}: expected at most {self._members_max} members of gzip, found more; "
                 "pack it as one"
             )
 

@@ -3,86 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Auth, Links, Raw, Target
+from deploytrail.event import Auth
 from deploytrail.intake.translating import Surroundings, translated
 from deploytrail.kit.delivery import Delivery, fetched
-from deploytrail.kit.draft import CLAIMED, Draft, Place
-from deploytrail.kit.schemes import SCHEMES
-from deploytrail.kit.shape import Shape, read
-from deploytrail.kit.source import Circumstances, Kind, Source, Telling
+from deploytrail.kit.draft import Draft
+from deploytrail.kit.source import Circumstances, Kind
 from deploytrail.testing import RECEIVED, surroundings
+from tests.toy_source import SOURCE, Deployed, deployed
 
 TOKEN = "gh" + "p_16C7e42F292c6912E7710c838347Ae178B4a"
 TIME = "2026-11-22T10:00:00Z"
-
-
-class Deployed(Shape, frozen=True):
-    user: str
-    application: str
-    time: datetime = datetime(2026, 11, 22, 10, tzinfo=UTC)
-    action: str = "deployment.succeeded"
-    targets: int = 1
-    author: str | None = None
-    commit: str | None = None
-
-
-class Envelope(Shape, frozen=True):
-    all: list[msgspec.Raw]
-
-
-class Head(Shape, frozen=True):
-    kind: str
-    id: str | None = None
-
-
-def tell(delivery: Delivery) -> Iterator[Telling]:
-    for each in read(delivery.body, Envelope).all:
-        head = read(each, Head)
-        yield Telling(head.kind, each, head.id)
-
-
-def deployed(body: Deployed, _: Circumstances) -> Iterator[Draft]:
-    yield Draft(
-        action=body.action,
-        time=body.time,
-        actor=Actor(type="user", id=f"shipper:{body.user}"),
-        on_behalf_of=Actor(type="user", id=body.author, auth=CLAIMED) if body.author else None,
-        place=Place(raw=Raw(application=body.application)),
-        targets=(Target(type="application", id=body.application),) * body.targets,
-        links=Links(commit=body.commit) if body.commit else None,
-    )
-
-
-def nothing(_: Deployed, __: Circumstances) -> Iterator[Draft]:
-    yield from ()
-
-
-def refusing(_: Deployed, __: Circumstances) -> Iterator[Draft]:
-    raise Malformed("body.user: expected somebody, found nobody")
-    yield
-
-
-SOURCE = Source(
-    name="shipper",
-    title="Shipper",
-    page="https://example.org",
-    schemes=(SCHEMES["github"],),
-    tell=tell,
-    kinds={
-        "deployed": Kind(Deployed, deployed),
-        "nothing": Kind(Deployed, nothing),
-        "refusing": Kind(Deployed, refusing),
-    },
-    set_aside={"starred": "a star deploys nothing"},
-    setup="{url} {secret}",
-)
 
 
 def events(*tellings: Any, **around: Any) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from deploytrail.access.principal import ALL, Permission, Principal
-from deploytrail.errors import Unknown
+from deploytrail.app.connections.taking import Connected, Keys
+from deploytrail.errors import NotFound, Unknown
 from deploytrail.query.tree import Filter
 from deploytrail.web.assembling import Assembled, Parts
 from deploytrail.web.hosts import LOOPBACK
@@ -118,6 +119,25 @@ def asgi_scope(
     }
 
 
+KEYS: Final = Keys(body=b"b" * 32, fingerprint_key=lambda project: project.encode().ljust(32))
+
+
+class Declared:
+    """Connections that a test declares."""
+
+    def __init__(self, *some: Connected) -> None:
+        self._some = {one.name: one for one in some}
+
+    def at_hand(self, name: str) -> Connected | None:
+        return self._some.get(name)
+
+    def find(self, name: str) -> Connected:
+        raise NotFound(f"connection: expected one that is declared, found {name}")
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
 async def asked(
     assembled: Assembled, scope: Mapping[str, Any], body: bytes | list[bytes] = b""
 ) -> Answer:
@@ -161,6 +181,8 @@ def served(
         reading_opened=lambda: ServedTrail(place.open()),
         authenticate=authenticate,
         compiled=compiled,
+        known_connections=Declared(),
+        keys=KEYS,
         clock=place.clock,
         journal=Journal(told, place.clock),
     )._replace(**parts)

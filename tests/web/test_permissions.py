@@ -16,6 +16,7 @@ OPEN = {
     "/readyz": "nor has whoever balances load",
     "/openapi.json": "it is the same everywhere",
     "/problems/{name}": "whoever is refused may read why",
+    "/in/{connection}": "a tool proves itself by its connection's own credential",
 }
 """Why no token is asked for."""
 GUARDED = [route for route in TABLE.routes if route.permission is not None]
@@ -23,7 +24,9 @@ GUARDED = [route for route in TABLE.routes if route.permission is not None]
 
 def path_of(route: Route) -> str:
     """One that the route answers, with what must be in the query."""
-    path = route.path.format(index="000", level="0", event="0", name="malformed", evidence="A")
+    path = route.path.format(
+        index="000", level="0", event="0", name="malformed", connection="nobody", evidence="A"
+    )
     return path + {"/v1/facets": "?fields=env", "/v1/suggest": "?field=env"}.get(path, "")
 
 

@@ -79,7 +79,12 @@ def asked(
 ) -> Answer:
     """The route, asked about everything, or about the event of that number."""
     path = route.path.format(
-        event=IDS[at], evidence="AAAAAAAAAAAAAAAAAAAAAA", index="000.p/6", level="0", name="busy"
+        event=IDS[at],
+        evidence="AAAAAAAAAAAAAAAAAAAAAA",
+        index="000.p/6",
+        level="0",
+        name="busy",
+        connection="nobody",
     )
     given = "&".join(filter(None, (NEEDED.get(route.path.removesuffix("/query"), ""), query)))
     if route.form is not None:

@@ -16,12 +16,11 @@ from deploytrail.actions import OWN_TOOL, check_outcome, outcome
 from deploytrail.app.events.claimed import claimed
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Event, Links, Outcome
+from deploytrail.event import UNKNOWN_PLACE, Actor, Event, Links, Outcome
 from deploytrail.redact import fingerprint
 from deploytrail.redacted_event import redacted
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.untrusted import parse_event
-from deploytrail.wrapper.recording import UNKNOWN_PROJECT
 
 TOOL: Final = "record"
 """`source.tool` of what is recorded by hand."""
@@ -146,7 +145,7 @@ def completed(
     }
     event = claimed(parse_event(msgspec.json.encode(known | said | {"source": source})))
     check_outcome(event.action, event.outcome)
-    project = (event.where.project if event.where else None) or UNKNOWN_PROJECT
+    project = (event.where.project if event.where else None) or UNKNOWN_PLACE
     event = redacted(event, lambda path, value: fingerprint(key_of(project), path, value))
     if "actor" in said:
         return event

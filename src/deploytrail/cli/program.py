@@ -32,13 +32,17 @@ from deploytrail.errors import (
 )
 
 VERBS: Final = (
-    *("init", "up", "run", "record", "actions"),
+    *("init", "up", "run", "record", "import", "actions"),
     *("log", "search", "tail", "changes", "show", "proof", "verify", "export"),
-    *("stats", "index", "witness", "token", "doctor", "backup", "restore"),
+    *("stats", "index", "config", "connection", "witness", "token", "doctor", "backup", "restore"),
 )
 """In the order of the help; each stands in the file of its name, as a function of that name."""
+_NAMES: Final = {"import": "importing"}
+"""Of those whose own name is a word of Python's."""
 SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
     "index": ("rebuild",),
+    "config": ("check", "diff", "apply"),
+    "connection": ("add", "list", "test", "rotate"),
     "token": ("create", "list", "rotate", "revoke"),
     "witness": (
         *("init", "key", "up", "status"),
@@ -213,12 +217,13 @@ def _assembled() -> typer.Typer:
         if name == "run":
             program.command(name, cls=_RunCommand, context_settings=verbatim)(_run)
             continue
-        file = import_module(f"deploytrail.cli.{name}")
+        own = _NAMES.get(name, name)
+        file = import_module(f"deploytrail.cli.{own}")
         if name in SUB_VERBS:
             program.add_typer(_group(file, name), name=name)
         else:
             kind = _AskingCommand if name in _ASKING else TyperCommand
-            program.command(name, cls=kind)(_verb(file, name))
+            program.command(name, cls=kind)(_verb(file, own))
     return program
 
 

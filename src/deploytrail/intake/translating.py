@@ -15,7 +15,16 @@ from msgspec import structs
 
 from deploytrail import actions
 from deploytrail.errors import Malformed, SenderError
-from deploytrail.event import Actor, Auth, Error, Event, EventId, Target, Where
+from deploytrail.event import (
+    UNKNOWN_PLACE,
+    Actor,
+    Auth,
+    Error,
+    Event,
+    EventId,
+    Target,
+    Where,
+)
 from deploytrail.event import Source as How
 from deploytrail.intake.fitting import fitted, word
 from deploytrail.kit.delivery import Delivery
@@ -28,6 +37,7 @@ from deploytrail.redacted_event import redacted
 DRAFTS_MAX: Final = 10_000
 """So many events come of one telling at most; a source that makes more is at fault."""
 _KINDS_TOLD_MAX: Final = 64
+_TEST: Final = b'{"deploytrail_connection_test":'
 _DELIVERY_CHARACTERS_MAX: Final = 256
 
 
@@ -61,6 +71,9 @@ def translated(delivery: Delivery, around: Surroundings) -> Iterator[Translated]
 
     The parts of each telling count from 0. Raises nothing for what the delivery says.
     """
+    if delivery.body.startswith(_TEST):
+        yield _tested(delivery, around)
+        return
     aside: Counter[str] = Counter()
     tells_something = False
     try:
@@ -174,12 +187,27 @@ def _vouched(actor: Actor, auth: Auth) -> Actor:
 
 def _sound(event: Event, around: Surroundings, received: datetime) -> Event:
     """Without secrets, within every limit, and of the catalogue. Raises Malformed."""
-    project = "unknown" if event.where is None else event.where.project or "unknown"
+    project = (event.where.project if event.where else None) or UNKNOWN_PLACE
 
     def fingerprint(path: str, value: str) -> str:
         return around.fingerprint(project, path, value)
 
     return actions.check(fitted(redacted(event, fingerprint)), received)
+
+
+def test_body(nonce: str) -> bytes:
+    """What `connection test` delivers: no tool sends such a thing, and no source is asked."""
+    return _TEST + f'"{nonce}"}}'.encode()
+
+
+def _tested(delivery: Delivery, around: Surroundings) -> Translated:
+    event = _own(
+        around, _whole(delivery, around), delivery.received, "integration.connection.tested"
+    )
+    told = structs.replace(
+        event, outcome="success", targets=(Target(type="connection", id=around.instance),)
+    )
+    return Translated(_sound(told, around, delivery.received), delivery.body)
 
 
 def _not_read(delivery: Delivery, around: Surroundings, error: SenderError) -> Translated:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from deploytrail.kit.credential import Scheme
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft
+from deploytrail.kit.poller import Poller
 
 API: Final = 1
 """Of what a source may rely on; a source of another number is refused at the start."""
@@ -85,4 +86,6 @@ class Source(Struct, frozen=True, kw_only=True):
     """Whether a file of it holds one delivery a line."""
     file_names: tuple[str, ...] = ()
     """Patterns of the names that its files usually have, for `import` of a folder."""
+    poller: Poller | None = None
+    """For what its tool never sends, or lets expire."""
     api: int = API

@@ -89,6 +89,10 @@ class _Answers(Struct, frozen=True):
     items: tuple[_Answer, ...]
 
 
+class _Items(Struct, frozen=True):
+    items: tuple[dict[str, Any], ...]
+
+
 class _Key(Struct, frozen=True):
     key: str
 
@@ -145,6 +149,11 @@ class RemoteTrail:
 
     def stats(self) -> Stats:
         return self._server.get("/v1/stats", Stats)
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """What the server has heard over its connections since it started, by name."""
+        found = self._server.get("/v1/connections", _Items).items
+        return {str(one.pop("name")): one for one in found}
 
     def refuse_unready(self) -> None:
         """Raise why it takes no events now, or Unreachable."""

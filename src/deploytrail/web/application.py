@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from deploytrail.access.principal import Principal
 from deploytrail.errors import DeploytrailError, EvidenceError, OwnError
+from deploytrail.kit.credential import Unproven
 from deploytrail.web import problem
 from deploytrail.web.accepting import refuse_unacceptable
 from deploytrail.web.asking import asked
@@ -85,8 +86,10 @@ class Application:
             if not isinstance(error, DeploytrailError):
                 self._journal.fault(error, request=exchange.id)
             is_ended = exchange.has_begun and isinstance(error, DeploytrailError)
-            if is_ended or isinstance(error, OwnError | EvidenceError):
+            if is_ended or isinstance(error, OwnError | EvidenceError | Unproven):
                 told.why = str(error)
+            if isinstance(error, Unproven) and told.route is not None:
+                told.connection = told.route.parts.get("connection", "")
             if exchange.has_begun:
                 # What was begun can't be taken back; that it is not whole must show.
                 exchange.abort()
@@ -138,6 +141,7 @@ class Application:
             principal=told.principal,
             request=exchange.id,
             **({"why": told.why} if told.why else {}),
+            **({"connection": told.connection} if told.connection else {}),
             **({"gone": True} if told.is_gone else {}),
         )
 
@@ -161,4 +165,6 @@ class _Told:
         self.route: Found | None = None
         self.principal = ""
         self.why = ""
+        self.connection = ""
+        """Whose credential was not shown; one that is declared."""
         self.is_gone = False

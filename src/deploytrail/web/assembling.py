@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from deploytrail.app.connections.taking import Keys
 from deploytrail.app.published import size_signed
 from deploytrail.clock import Clock
 from deploytrail.errors import DeploytrailError
@@ -13,6 +14,7 @@ from deploytrail.web.application import Application
 from deploytrail.web.backups import Backups, Scratch, scratch
 from deploytrail.web.body import Budget
 from deploytrail.web.call import Server
+from deploytrail.web.connecting import Connections, Known
 from deploytrail.web.hub import Hub, New
 from deploytrail.web.journal import Journal
 from deploytrail.web.knowing import Authenticate, Knowing, Recognise
@@ -42,6 +44,8 @@ class Parts(NamedTuple):
     """Called in a thread of its own: it may wait for the store."""
     compiled: Compile
     clock: Clock
+    known_connections: Known
+    keys: Keys
     journal: Journal
     recognise: Recognise = lambda _: None
     """Called on the event loop: it answers at once."""
@@ -97,6 +101,7 @@ class Assembled:
             metrics=self._metrics,
             knowing=Knowing(parts.recognise, parts.authenticate),
             matching=Matching(parts.compiled),
+            connections=Connections(parts.known_connections, parts.keys),
             exporting=asyncio.Lock(),
             backups=Backups(parts.reading_opened, parts.clock, parts.scratch),
             silent_seconds=parts.silent_seconds,
@@ -127,6 +132,7 @@ class Assembled:
         self.server.lookups.close()
         self.server.readiness.close()
         self.server.knowing.close()
+        self.server.connections.close()
         self._parts.journal.end()
         return is_answered and self.writer.fault is None and not self.has_failed
 

@@ -15,6 +15,7 @@ from deploytrail.access.principal import Principal
 from deploytrail.clock import Clock
 from deploytrail.web.backups import Backups
 from deploytrail.web.body import Budget
+from deploytrail.web.connecting import Connections
 from deploytrail.web.hub import Hub
 from deploytrail.web.knowing import Knowing
 from deploytrail.web.matching import Matching
@@ -47,6 +48,7 @@ class Server(NamedTuple):
     metrics: Metrics
     knowing: Knowing
     matching: Matching
+    connections: Connections
     exporting: asyncio.Lock
     """Held while the log is written into a file: one at a time."""
     backups: Backups

@@ -1,7 +1,8 @@
 """Figures of a running server in the text format of Prometheus; nothing that a user wrote is in it.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/ (version 0.0.4). Labels are names of
-routes and followers of ours and numbers of statuses, so their number is bounded.
+routes, followers and declared connections of ours and numbers of statuses, so their number is
+bounded.
 """
 
 from __future__ import annotations
@@ -71,11 +72,13 @@ class Metrics:
         self.request_seconds = Histogram(SECONDS)
         self.received_bytes = Counter()
         self.commit_events = Histogram(COUNTS)
+        self.deliveries = Counter()
         self._told: Final[dict[str, tuple[str, str, Counter | Histogram]]] = {
             "requests_total": ("requests", "by route and status", self.requests),
             "request_seconds": ("seconds to answer", "by route", self.request_seconds),
             "received_bytes_total": ("bytes of bodies", "unpacked", self.received_bytes),
             "commit_events": ("events", "by commit", self.commit_events),
+            "deliveries_total": ("deliveries", "by connection and outcome", self.deliveries),
         }
 
     def text(self, gauges: Mapping[str, tuple[str, Value]]) -> str:

@@ -8,6 +8,8 @@ from typing import Final
 
 from deploytrail.access.principal import ALL, Principal
 from deploytrail.app.access.known_tokens import KnownTokens
+from deploytrail.app.connections.known_connections import KnownConnections
+from deploytrail.app.connections.taking import Keys
 from deploytrail.app.face import Face
 from deploytrail.app.local import Asking
 from deploytrail.app.trails.directory import DirectoryTrail
@@ -34,7 +36,11 @@ class Served:
         self._clock = clock
         self._environment = environment
         self._memory = Memory()
-        self._tokens = _Tokens(self.opened, clock)
+        # Each is read by a thread of its own.
+        tokens, connections = _Lazily(self.opened), _Lazily(self.opened)
+        self._lazily = (tokens, connections)
+        self._tokens = KnownTokens(tokens.reading, clock)
+        self._connections = KnownConnections(connections.reading, clock, environment)
 
     def opened(self, *, create: bool = False) -> StoredTrail:
         return open_trail(
@@ -47,15 +53,17 @@ class Served:
         def recognise(header: str | None) -> Principal | None:
             if face is not None and face.is_local(header):
                 return LOCAL
-            return self._tokens.known.recognise(header)
+            return self._tokens.recognise(header)
 
         parts = Parts(
             origin=trail.origin,
             writing_opened=self.opened,
             reading_opened=self._reading,
             recognise=recognise,
-            authenticate=self._tokens.known.authenticate,
+            authenticate=self._tokens.authenticate,
             compiled=compiler(self._clock),
+            known_connections=self._connections,
+            keys=Keys(trail.keyring.secrets.body, trail.fingerprint_key),
             clock=self._clock,
             journal=Journal(sink, self._clock),
         )
@@ -66,23 +74,23 @@ class Served:
 
     def close(self) -> None:
         """Once the server has ended."""
-        self._tokens.close()
+        for each in self._lazily:
+            each.close()
 
     def _reading(self) -> ServedTrail:
         trail = self.opened()
         return ServedTrail(trail, Asking(trail, self._clock, self._memory))
 
 
-class _Tokens:
-    """The tokens of a trail that is opened when they are first read, by the thread that does."""
+class _Lazily:
+    """A trail that is opened when it is first read, by the thread that does."""
 
-    def __init__(self, opened: Callable[[], StoredTrail], clock: Clock) -> None:
+    def __init__(self, opened: Callable[[], StoredTrail]) -> None:
         self._opened = opened
         self._trail: StoredTrail | None = None
-        self.known = KnownTokens(self._reading, clock)
 
     @contextmanager
-    def _reading(self) -> Iterator[Reader]:
+    def reading(self) -> Iterator[Reader]:
         if self._trail is None:
             self._trail = self._opened()
         with self._trail.store.reading() as reader:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from deploytrail.app.events.claimed import Heard
-from deploytrail.app.events.recording import Recorded
+from deploytrail.app.events.recording import Recorded, Submission
 from deploytrail.errors import Busy, DeploytrailError, Fenced, Overloaded, SenderError, Unreachable
 
 WAITING_EVENTS_MAX: Final = 50_000
@@ -36,6 +36,8 @@ handing them from thread to thread costs more than it saves.
 """
 
 Answers = list[Recorded | SenderError]
+Offered = Heard | Submission
+"""What somebody wrote, or what intake made of what a proven sender said."""
 
 
 class Recording(Protocol):
@@ -45,9 +47,9 @@ class Recording(Protocol):
     fails, for none that comes behind it.
     """
 
-    def record_heard(self, batch: Sequence[Heard]) -> Answers: ...
+    def record_heard(self, batch: Sequence[Offered]) -> Answers: ...
     def record_heard_all(
-        self, batches: Iterable[Sequence[Heard]], *, told: Callable[[Answers], None]
+        self, batches: Iterable[Sequence[Offered]], *, told: Callable[[Answers], None]
     ) -> None: ...
     def close(self) -> None: ...
 
@@ -55,7 +57,7 @@ class Recording(Protocol):
 class Wanted(NamedTuple):
     """The events of one request, and whom to tell."""
 
-    events: Sequence[Heard]
+    events: Sequence[Offered]
     size_bytes: int
     told: Callable[[Answers | Exception], None]
 
@@ -178,7 +180,7 @@ class Writer:
             while self._under_way:
                 self._repeat(trail, self._under_way.popleft())
 
-    def _batches(self, first: Sequence[Heard]) -> Iterator[Sequence[Heard]]:
+    def _batches(self, first: Sequence[Offered]) -> Iterator[Sequence[Offered]]:
         """The first, and what waits, a commit at a time, until nothing does."""
         yield first
         while group := self._next(wait=False):
@@ -282,7 +284,7 @@ class Writer:
             return self._is_ending and not self._length()
 
 
-def _events(group: _Group) -> list[Heard]:
+def _events(group: _Group) -> list[Offered]:
     return [event for wanted in group for event in wanted.events]
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from deploytrail.clock import Clock
 from deploytrail.errors import Incomplete
-from deploytrail.event import Event, EventId, Outcome
+from deploytrail.event import UNKNOWN_PLACE, Event, EventId, Outcome
 from deploytrail.trail import Attachment
 from deploytrail.wrapper import run_events, terraform
 from deploytrail.wrapper.child import Ending
@@ -26,9 +26,6 @@ from deploytrail.wrapper.run_context import run_context
 if TYPE_CHECKING:
     from deploytrail.sources.terraform import Facts
     from deploytrail.wrapper.plan_reading import PlanReading, Show
-
-UNKNOWN_PROJECT: Final = "unknown"
-"""DESIGN §4: what is mapped nowhere."""
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -138,7 +135,7 @@ class Recording:
         # Terraform's formats are not loaded for other commands: milliseconds that nobody needs.
         from deploytrail.wrapper.plan_reading import PlanReading
 
-        project = self._context.where.project or UNKNOWN_PROJECT
+        project = self._context.where.project or UNKNOWN_PLACE
         return PlanReading(
             self._call,
             environ=environ,

@@ -17,7 +17,7 @@ from deploytrail.app.cosigning.policies import accepted_note, in_force
 from deploytrail.app.events.claimed import Heard, heard
 from deploytrail.app.events.listing import Listing
 from deploytrail.app.events.reading import Showing, StoredVault, attached, find_event
-from deploytrail.app.events.recording import Recorded, Recorder, Told, submission
+from deploytrail.app.events.recording import Recorded, Recorder, Submission, Told, submission
 from deploytrail.app.events.signed import Signed, inclusion
 from deploytrail.clock import Clock, microseconds
 from deploytrail.errors import Incomplete, SenderError
@@ -101,15 +101,18 @@ class StoredTrail(Listing[Reader], ABC):
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return self.recorder.record([heard(Heard(body)) for body in bodies])
 
-    def record_heard(self, batch: Sequence[Heard]) -> list[Recorded | SenderError]:
+    def record_heard(self, batch: Sequence[Heard | Submission]) -> list[Recorded | SenderError]:
         """As `record_json`, for events that came through several instances."""
-        return self.recorder.recorded([heard(one) for one in batch])
+        return self.recorder.recorded([_submitted(one) for one in batch])
 
-    def record_heard_all(self, batches: Iterable[Sequence[Heard]], *, told: Told) -> None:
+    def record_heard_all(
+        self, batches: Iterable[Sequence[Heard | Submission]], *, told: Told
+    ) -> None:
         """As `record_heard` for each batch; one is made ready while another commits. `told` hears
         of each as soon as it is in the log; see `Recorder.recorded_all`.
         """
-        self.recorder.recorded_all(([heard(one) for one in batch] for batch in batches), told=told)
+        made = ([_submitted(one) for one in batch] for batch in batches)
+        self.recorder.recorded_all(made, told=told)
 
     def tokens(self) -> Tokens:
         """Those by which others use this trail, over a server."""
@@ -257,6 +260,10 @@ class StoredTrail(Listing[Reader], ABC):
             return
         parsed = checkpoints.decode(note.decode(published.note).text)
         kept.replace(self._states, Kept(parsed, published.note, self.policy()))
+
+
+def _submitted(one: Heard | Submission) -> Submission | SenderError:
+    return one if isinstance(one, Submission) else heard(one)
 
 
 def _found(size: int, size_seen: int) -> str:

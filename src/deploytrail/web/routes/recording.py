@@ -16,6 +16,7 @@ from deploytrail.access.principal import Permission
 from deploytrail.access.scope import refuse_outside
 from deploytrail.app.events.claimed import Heard
 from deploytrail.app.events.recording import Recorded as Logged
+from deploytrail.app.events.recording import Submission
 from deploytrail.entry import base64url
 from deploytrail.errors import (
     Behind,
@@ -69,17 +70,17 @@ class Recording(Struct, frozen=True, kw_only=True):
 async def record(call: Call) -> Response:
     """What was sent, logged; one answer an event."""
     with Share(call.server.budget) as share:
-        written = hearing.form(call.request.headers)
+        form = hearing.form(call.request.headers)
         raw = await body.read(call.request, share)
         call.server.metrics.received_bytes.add(len(raw))
         if call.query.include == "entry":
             # Of what is answered, too, no more is in memory than there is room for.
             share.grow_to(min(_WITH_ENTRIES * len(raw), body.IN_FLIGHT_BYTES_MAX))
-        said = await _said(call, raw, written)
+        said = await _said(call, raw, form)
         size = len(raw)
         # Its events stand by themselves now, for as long as they wait.
         del raw
-        answers = await _written(call, said.events, size)
+        answers = await written(call, said.events, size)
         told = await _told(call, answers)
     if not said.is_single:
         return json(AllRecorded(items=tuple(told)))
@@ -89,9 +90,9 @@ async def record(call: Call) -> Response:
     return json(told[0], 201 if answer.is_first else 200)
 
 
-async def _said(call: Call, raw: bytes, written: Form) -> Said:
+async def _said(call: Call, raw: bytes, form: Form) -> Said:
     by = hearing.Sender(call.principal.id, await _admitting(call))
-    read = partial(hearing.said, raw, written, by=by, clock=call.server.clock)
+    read = partial(hearing.said, raw, form, by=by, clock=call.server.clock)
     if len(raw) <= _READ_AT_ONCE_BYTES_MAX:
         return read()
     # Others are not kept waiting by a long one.
@@ -107,16 +108,18 @@ async def _admitting(call: Call) -> Callable[[Event], None] | None:
     return lambda event: refuse_outside(principal, msgspec.to_builtins(event), covers=asked.matches)
 
 
-async def _written(call: Call, said: Sequence[Heard | SenderError], size: int) -> Written:
+async def written(
+    call: Call, said: Sequence[Heard | Submission | SenderError], size: int
+) -> Written:
     """What became of each, durable; those that are no event are not even offered."""
-    events = [each for each in said if isinstance(each, Heard)]
-    written: Written = []
+    events = [each for each in said if not isinstance(each, SenderError)]
+    answers: Written = []
     if events:
         waiting: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         call.server.writer.offer(Wanted(events, size, partial(_tell, waiting)))
-        written = await waiting
-    rest = iter(written)
-    return [next(rest) if isinstance(each, Heard) else each for each in said]
+        answers = await waiting
+    rest = iter(answers)
+    return [each if isinstance(each, SenderError) else next(rest) for each in said]
 
 
 def _tell(waiting: asyncio.Future[Written], answers: Written | Exception) -> None:

@@ -16,6 +16,7 @@ from deploytrail.web.routes import (
     recording,
     searching,
     tailing,
+    taking,
 )
 
 
@@ -30,6 +31,7 @@ def _routes(*routes: Route) -> Iterator[Route]:
 TABLE: Final = Table(
     _routes(
         *recording.ROUTES,
+        *taking.ROUTES,
         *searching.ROUTES,
         *events.ROUTES,
         *tailing.ROUTES,

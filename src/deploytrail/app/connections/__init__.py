@@ -1,0 +1,1 @@
+"""Connections at work: what is known of them, and what is taken in over them."""

@@ -1,0 +1,124 @@
+"""History from files, taken in: translated as if it had been delivered, and stamped as imported.
+
+Nothing of it was delivered by anybody, so nothing of it is proven: whoever hands a file over may
+have written it. The same file again changes nothing: its tellings are known by their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct, structs
+
+from deploytrail.actions import OWN_TOOL
+from deploytrail.app.connections.taking import Connected, Keys, imported
+from deploytrail.app.events.recording import Recorded, Recorder, Submission, submission
+from deploytrail.clock import Clock
+from deploytrail.errors import SenderError
+from deploytrail.event import Actor, Error, Event, Source, Target
+from deploytrail.intake.pieces import Piece
+from deploytrail.kit.delivery import fetched
+from deploytrail.trail import LOCAL_INSTANCE
+
+BATCH_EVENTS: Final = 1_000
+UNREAD: Final = ("integration.delivery.unrecognised", "integration.delivery.malformed")
+_NAME_CHARACTERS_MAX: Final = 512
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """What became of files: events that are new, that stood there before, that came before with
+    other bytes, and of the new ones those that say that something was not understood.
+    """
+
+    events: int = 0
+    known: int = 0
+    conflicts: int = 0
+    unread: int = 0
+
+    def __add__(self, other: Counted) -> Counted:
+        names = self.__struct_fields__
+        return Counted(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+Told = Callable[[Counted, int], None]
+"""Hears, in order, what became of a piece that is durable now, and up to where that was."""
+
+
+class Importer:
+    """Takes files into one trail over one connection; belongs to the thread of its recorder."""
+
+    def __init__(
+        self, recorder: Recorder, over: Connected, keys: Keys, clock: Clock, *, by: Actor
+    ) -> None:
+        self._recorder = recorder
+        self._over = over
+        self._keys = keys
+        self._clock = clock
+        self._by = by
+
+    def take(self, pieces: Iterable[Piece], told: Told) -> Counted:
+        """Everything of them, durable. Raises what reading the pieces raises, and what recording
+        does: what was told before is in the log.
+        """
+        waiting: list[tuple[int, int]] = []
+        counted = Counted()
+        seen = 0
+
+        def batches() -> Iterator[list[Submission]]:
+            made = 0
+            for piece in pieces:
+                for batch in _batched(self._made(piece)):
+                    made += len(batch)
+                    yield batch
+                waiting.append((made, piece.end))
+
+        def logged(answers: list[Recorded | SenderError]) -> None:
+            nonlocal counted, seen
+            counted += _counted(answers)
+            seen += len(answers)
+            while waiting and waiting[0][0] <= seen:
+                told(counted, waiting.pop(0)[1])
+
+        self._recorder.recorded_all(batches(), told=logged)
+        for _, end in waiting:
+            # Behind the last event there may have been pieces without any.
+            told(counted, end)
+        return counted
+
+    def say(self, action: str, name: str, *, outcome: str, error: str | None = None) -> None:
+        """That a file is being taken in, or was: an event of the trail's own."""
+        event = Event(
+            id=self._clock.event_id(),
+            action=action,
+            outcome="success",
+            time=self._clock.now(),
+            actor=self._by,
+            source=Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE),
+            targets=(Target(type="file", name=name[-_NAME_CHARACTERS_MAX:]),),
+            error=None if error is None else Error(text=error),
+        )
+        stated = structs.replace(event, outcome=outcome)
+        self._recorder.record([submission(stated)])
+
+    def _made(self, piece: Piece) -> Iterator[Submission]:
+        now = self._clock.now()
+        for body in piece.bodies:
+            yield from imported(fetched(body, now), self._over, self._keys, self._clock)
+
+
+def _batched(some: Iterator[Submission]) -> Iterator[list[Submission]]:
+    while batch := list(islice(some, BATCH_EVENTS)):
+        yield batch
+
+
+def _counted(answers: list[Recorded | SenderError]) -> Counted:
+    new = [each for each in answers if isinstance(each, Recorded) and each.is_first]
+    conflicts = sum(isinstance(each, SenderError) for each in answers)
+    return Counted(
+        events=len(new),
+        known=len(answers) - len(new) - conflicts,
+        conflicts=conflicts,
+        unread=sum(each.said is not None and each.said.event.action in UNREAD for each in new),
+    )

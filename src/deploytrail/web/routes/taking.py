@@ -1,0 +1,163 @@
+"""`POST /in/{connection}`: deliveries come in from tools, over connections."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec import Struct, structs
+from starlette.responses import Response
+
+from deploytrail.access.principal import Permission
+from deploytrail.app.connections.importing import UNREAD
+from deploytrail.app.connections.taking import Connected, Taken, taken
+from deploytrail.errors import (
+    Busy,
+    ClockSuspect,
+    CommitUnknown,
+    DiskFull,
+    Fenced,
+    Malformed,
+    Misconfigured,
+    NotFound,
+    Overloaded,
+    SenderError,
+    TooLarge,
+    Unreachable,
+)
+from deploytrail.kit.credential import Unproven
+from deploytrail.kit.delivery import Delivery, heard
+from deploytrail.query.tree import EVERYTHING
+from deploytrail.web import body
+from deploytrail.web.answering import json
+from deploytrail.web.body import Share
+from deploytrail.web.call import Call
+from deploytrail.web.problem import TooSlowSending, WrongType
+from deploytrail.web.route import Body, Part, Reply, Route
+from deploytrail.web.routes.recording import written
+
+_TAKE_AT_ONCE_BYTES_MAX: Final = 64 * 1024
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """What became of a delivery. All of it is durable: nothing is to be sent again."""
+
+    events: int
+    """That are new in the log."""
+    known: int = 0
+    """That came before, and stand where they stood."""
+    conflicts: int = 0
+    """That came before under the same id with other bytes; the log tells of them."""
+    unread: int = 0
+    """Of the new ones, those that say that something was not understood."""
+
+
+async def take(call: Call) -> Response:
+    """A delivery, proven, translated and durable; what it says of itself is no error of ours."""
+    over = await call.server.connections.connected(call.parts["connection"])
+    with Share(call.server.budget) as share:
+        raw = await body.read(call.request, share)
+        call.server.metrics.received_bytes.add(len(raw))
+        url = call.request.url
+        delivery = heard(
+            raw,
+            call.request.headers.raw,
+            call.server.clock.now(),
+            path=url.path,
+            query=url.query,
+        )
+        found = await _taken(call, delivery, over)
+        answers = await written(call, found.submissions, len(raw))
+    new = [each for each in answers if not isinstance(each, SenderError) and each.is_first]
+    unread = sum(each.said is not None and each.said.event.action in UNREAD for each in new)
+    conflicts = sum(isinstance(each, SenderError) for each in answers)
+    call.server.metrics.deliveries.add(connection=over.name, outcome="taken")
+    return json(
+        Delivered(
+            events=len(new),
+            known=len(answers) - len(new) - conflicts,
+            conflicts=conflicts,
+            unread=unread,
+        )
+    )
+
+
+async def _taken(call: Call, delivery: Delivery, over: Connected) -> Taken:
+    server = call.server
+    take_it = partial(taken, delivery, over, server.connections.keys, server.clock)
+    try:
+        if len(delivery.body) <= _TAKE_AT_ONCE_BYTES_MAX:
+            found = take_it()
+        else:
+            # Others are not kept waiting by a long one.
+            found = await asyncio.get_running_loop().run_in_executor(None, take_it)
+    except Unproven as error:
+        server.connections.refused(over.name, error, delivery.received)
+        server.metrics.deliveries.add(connection=over.name, outcome="unproven")
+        raise
+    server.connections.proven(over.name, found.proof, delivery.received)
+    return found
+
+
+class ConnectionHeard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What this server has heard over one connection since it started."""
+
+    name: str
+    taken: int = 0
+    refused: int = 0
+    last_taken: datetime | None = None
+    last_refused: datetime | None = None
+    refused_why: str | None = None
+    """In a word."""
+    secret: int | None = None
+    """Which of its secrets proved the last delivery, from 0."""
+
+
+class AllConnectionsHeard(Struct, frozen=True, kw_only=True):
+    """By name; those over which nothing came are not among them."""
+
+    items: tuple[ConnectionHeard, ...]
+    next: None = None
+
+
+async def connections(call: Call) -> Response:
+    """How connections do."""
+    heard = call.server.connections.heard
+    if call.principal.scope != EVERYTHING:
+        # Their names say what there is outside.
+        heard = {}
+    found = (
+        ConnectionHeard(name=name, **structs.asdict(one)) for name, one in sorted(heard.items())
+    )
+    return json(AllConnectionsHeard(items=tuple(found)))
+
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/in/{connection}",
+        name="takeDelivery",
+        what="Deliver what a tool sends over a connection. Proven by the connection's own "
+        "credential, over the bytes as they came; durable when the answer comes.",
+        answer=take,
+        permission=None,
+        parts=(Part("connection", "The connection's name.", "[a-z0-9][a-z0-9-]{0,62}"),),
+        body=Body({"*/*": None}, "The delivery, as the tool sends it."),
+        replies=(Reply(200, "What became of it.", type=Delivered),),
+        problems=(
+            Malformed, Unproven, NotFound, TooLarge, Overloaded, WrongType, TooSlowSending,
+            Misconfigured, Busy, ClockSuspect, CommitUnknown, Fenced, Unreachable, DiskFull,
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/v1/connections",
+        name="listConnections",
+        what="What this server has heard over its connections since it started.",
+        answer=connections,
+        permission=Permission.OPERATE,
+        replies=(Reply(200, "Those over which something came.", type=AllConnectionsHeard),),
+    ),
+)  # fmt: skip
