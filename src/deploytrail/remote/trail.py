@@ -89,10 +89,6 @@ class _Answers(Struct, frozen=True):
     items: tuple[_Answer, ...]
 
 
-class _Items(Struct, frozen=True):
-    items: tuple[dict[str, Any], ...]
-
-
 class _Key(Struct, frozen=True):
     key: str
 
@@ -152,7 +148,7 @@ class RemoteTrail:
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """What the server has heard over its connections since it started, by name."""
-        found = self._server.get("/v1/connections", _Items).items
+        found = self._server.get("/v1/connections", dict[str, Any])["items"]
         return {str(one.pop("name")): one for one in found}
 
     def refuse_unready(self) -> None:
