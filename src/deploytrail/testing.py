@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from deploytrail.errors import SenderError
-from deploytrail.event import Auth, EventId
+from deploytrail.event import Auth, EventId, Raw, Where
 from deploytrail.intake.translating import Surroundings, translated
 from deploytrail.kit.credential import Scheme, Signature, prove
 from deploytrail.kit.delivery import Delivery
@@ -78,24 +78,28 @@ def surroundings(source: Source) -> Surroundings:
 
 def events(source: Source, delivery: Delivery) -> list[dict[str, Any]]:
     """What becomes of a delivery, as `Sample.events` has it: `place` is where the source says."""
-    places: list[Place] = []
-    around = surroundings(source)._replace(placed=lambda place: places.append(place))
+    around = surroundings(source)._replace(placed=_as_said)
     found = []
     for each in translated(delivery, around):
         event: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(each.event))
+        place = event.get("where")
         for name in _VOLATILE:
             event.pop(name, None)
         _without_given(event, around)
-        place = _plain(places.pop()) if places else None
         found.append(event | ({"place": place} if place else {}))
     return found
 
 
-def _plain(place: Place) -> dict[str, Any] | None:
-    said = {
-        name: value for name, value in msgspec.to_builtins(place).items() if value not in (None, {})
-    }
-    return said or None
+def _as_said(place: Place) -> Where | None:
+    """Where the source says, as if that were ours: so it is redacted and cut as any event is."""
+    said = Where(
+        project=place.project,
+        unit=place.unit,
+        environment=place.environment,
+        environment_class=place.environment_class,
+        raw=None if place.raw == Raw() else place.raw,
+    )
+    return None if said == Where() else said
 
 
 def _without_given(event: dict[str, Any], around: Surroundings) -> None:
