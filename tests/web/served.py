@@ -132,7 +132,11 @@ class Declared:
         return self._some.get(name)
 
     def find(self, name: str) -> Connected:
+        if name in self._some:
+            return self._some[name]
         raise NotFound(f"connection: expected one that is declared, found {name}")
+
+    renewed = find
 
     def close(self) -> None:
         """Holds nothing."""

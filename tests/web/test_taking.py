@@ -22,7 +22,8 @@ from tests.web.served import Answer, Declared, Served, served
 
 SECRETS = ["the first secret of ours", "the second secret of ours"]
 SHIPPER = Connected("shipper-acme", SOURCE, SCHEMES["github"], SECRETS, lambda _: None)
-BODY = {"all": [{"kind": "deployed", "id": "d-1", "user": "alice", "application": "shop"}]}
+TOLD: dict[str, Any] = {"kind": "deployed", "id": "d-1", "user": "alice", "application": "shop"}
+BODY = {"all": [TOLD]}
 
 
 @pytest.fixture
@@ -50,9 +51,10 @@ def test_a_proven_delivery_is_durable_when_it_is_answered(server: Served, there:
     )
     with there.opened() as trail:
         (shown,) = trail.entries()
-    assert shown.event["action"] == "deployment.succeeded"
-    assert shown.event["source"]["instance"] == "shipper-acme"
-    assert shown.event["actor"]["auth"] == {
+    event: Any = shown.event
+    assert event["action"] == "deployment.succeeded"
+    assert event["source"]["instance"] == "shipper-acme"
+    assert event["actor"]["auth"] == {
         "method": "signature",
         "assurance": 2,
         "verified_by": "shipper-acme",
@@ -76,7 +78,7 @@ def test_both_secrets_of_a_connection_prove(server: Served) -> None:
 
 def test_another_body_under_a_known_id_is_told_and_kept_out(server: Served, there: Place) -> None:
     deliver(server)
-    other = {"all": [BODY["all"][0] | {"user": "mallory"}]}
+    other = {"all": [TOLD | {"user": "mallory"}]}
     assert deliver(server, other).json()["conflicts"] == 1
     with there.opened() as trail:
         actions = [each.event["action"] for each in trail.entries()]
@@ -169,3 +171,15 @@ def test_the_journal_tells_why_without_the_secret(there: Place) -> None:
     assert line["connection"] == "shipper-acme"
     assert line["why"].startswith("X-Hub-Signature-256: expected a signature by a secret")
     assert not any(secret in json.dumps(line) for secret in [*SECRETS, "mallory"])
+
+
+def test_a_secret_that_was_just_applied_proves(there: Place) -> None:
+    class Renewing(Declared):
+        """Knows at hand what was applied before."""
+
+        def renewed(self, name: str) -> Connected:
+            return self.find(name)._replace(secrets=["the newest secret of ours"])
+
+    with served(there, known_connections=Renewing(SHIPPER)) as server:
+        assert deliver(server, secret="the newest secret of ours").status == 200
+        assert deliver(server, secret="a secret of mallory's own").status == 401

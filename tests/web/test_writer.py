@@ -21,7 +21,7 @@ from deploytrail.errors import (
 )
 from deploytrail.event import EventId
 from deploytrail.trail import Receipt
-from deploytrail.web.writer import Answers, Wanted, Writer
+from deploytrail.web.writer import Answers, Offered, Wanted, Writer
 
 SECONDS = 20
 
@@ -41,13 +41,13 @@ class FakeRecording:
         self.gate.set()
         self.is_closed = False
 
-    def record_heard(self, batch: Sequence[Heard]) -> Answers:
+    def record_heard(self, batch: Sequence[Offered]) -> Answers:
         return self._commit(batch)
 
     def record_heard_all(
-        self, batches: Iterable[Sequence[Heard]], *, told: Callable[[Answers], None]
+        self, batches: Iterable[Sequence[Offered]], *, told: Callable[[Answers], None]
     ) -> None:
-        waiting: Sequence[Heard] | None = None
+        waiting: Sequence[Offered] | None = None
         for batch in batches:
             # As the real one: the next is made ready while one commits.
             if any(one.body == b"poison" for one in batch):
@@ -61,7 +61,7 @@ class FakeRecording:
     def close(self) -> None:
         self.is_closed = True
 
-    def _commit(self, batch: Sequence[Heard]) -> Answers:
+    def _commit(self, batch: Sequence[Offered]) -> Answers:
         if any(one.body == b"poison" for one in batch):
             raise RuntimeError("a fault of ours")
         assert self.gate.wait(SECONDS)
@@ -282,7 +282,7 @@ class Counting(FakeRecording):
     overlapped = 0
 
     def record_heard_all(
-        self, batches: Iterable[Sequence[Heard]], *, told: Callable[[Answers], None]
+        self, batches: Iterable[Sequence[Offered]], *, told: Callable[[Answers], None]
     ) -> None:
         self.overlapped += 1
         super().record_heard_all(batches, told=told)

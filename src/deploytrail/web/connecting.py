@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -21,12 +22,13 @@ class Known(Protocol):
     """What is declared of connections.
 
     `at_hand` answers at once, and gives None where only the store can tell. `find` may wait for
-    it; raises NotFound, Misconfigured where a secret can't be read, and what reading raises. Both
-    may be called from any thread.
+    it; raises NotFound, Misconfigured where a secret can't be read, and what reading raises.
+    `renewed` is as `find`, and no older than a moment. All may be called from any thread.
     """
 
     def at_hand(self, name: str) -> Connected | None: ...
     def find(self, name: str) -> Connected: ...
+    def renewed(self, name: str) -> Connected: ...
     def close(self) -> None: ...
 
 
@@ -57,11 +59,16 @@ class Connections:
     async def connected(self, name: str) -> Connected:
         """As `Known.find`; raises Unreachable where nobody can tell in time."""
         found = self._known.at_hand(name)
-        if found is not None:
-            return found
+        return found or await self._ask(lambda known: known.find(name))
+
+    async def renewed(self, name: str) -> Connected:
+        """As `Known.renewed`, for whoever was refused."""
+        return await self._ask(lambda known: known.renewed(name))
+
+    async def _ask(self, question: Callable[[Known], Connected]) -> Connected:
         try:
             async with asyncio.timeout(self._seconds_max):
-                return await self._asked.ask(lambda known: known.find(name))
+                return await self._asked.ask(question)
         except TimeoutError:
             raise Unreachable(
                 f"server: expected to learn of its connections within {self._seconds_max:g} s, but "

@@ -21,6 +21,7 @@ from deploytrail.kit.draft import Place
 from deploytrail.kit.schemes import SCHEMES, scheme
 
 AGE_SECONDS_MAX: Final = 2.0
+RENEWED_SECONDS_MIN: Final = 0.25
 _SECRET_SECONDS: Final = 60.0
 """So long a secret that can't be read any more goes on proving: that it can't is told before."""
 _NOWHERE: Final = Place()
@@ -106,8 +107,8 @@ class _Seen(NamedTuple):
 
 
 class KnownConnections:
-    """As `web.connecting.Known`. A connection that was just applied is known within two seconds;
-    one that another process paused takes nothing after as long.
+    """As `web.connecting.Known`. One that was paused takes nothing after two seconds; a secret that
+    was just applied proves at once.
     """
 
     def __init__(
@@ -132,6 +133,17 @@ class KnownConnections:
             return None
         return seen.connected.get(name)
 
+    def renewed(self, name: str) -> Connected:
+        """As `find`, by what the trail says now: for whoever was refused by what it said before.
+
+        Asked by everybody who is refused, so the trail is read no more often than four times a
+        second for it.
+        """
+        with self._lock:
+            if self._clock.monotonic() - self._seen.at >= RENEWED_SECONDS_MIN:
+                self._read()
+            return self._seen.connected.get(name) or self._why_not(name)
+
     def find(self, name: str) -> Connected:
         """Raises NotFound, also for one that is paused, Misconfigured where its secret can't be
         read, and what reading the trail raises.
@@ -139,10 +151,7 @@ class KnownConnections:
         with self._lock:
             if self._clock.monotonic() - self._seen.at >= AGE_SECONDS_MAX:
                 self._read()
-            found = self._seen.connected.get(name)
-            if found is None:
-                found = self._why_not(name)
-        return found
+            return self._seen.connected.get(name) or self._why_not(name)
 
     def close(self) -> None:
         self._close()

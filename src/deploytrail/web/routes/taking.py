@@ -86,19 +86,30 @@ async def take(call: Call) -> Response:
 
 async def _taken(call: Call, delivery: Delivery, over: Connected) -> Taken:
     server = call.server
-    take_it = partial(taken, delivery, over, server.connections.keys, server.clock)
     try:
-        if len(delivery.body) <= _TAKE_AT_ONCE_BYTES_MAX:
-            found = take_it()
-        else:
-            # Others are not kept waiting by a long one.
-            found = await asyncio.get_running_loop().run_in_executor(None, take_it)
+        try:
+            found = await _proven(call, delivery, over)
+        except Unproven:
+            # Its secret may have been changed a moment ago.
+            renewed = await server.connections.renewed(over.name)
+            if renewed.secrets == over.secrets:
+                raise
+            found = await _proven(call, delivery, renewed)
     except Unproven as error:
         server.connections.refused(over.name, error, delivery.received)
         server.metrics.deliveries.add(connection=over.name, outcome="unproven")
         raise
     server.connections.proven(over.name, found.proof, delivery.received)
     return found
+
+
+async def _proven(call: Call, delivery: Delivery, over: Connected) -> Taken:
+    server = call.server
+    take_it = partial(taken, delivery, over, server.connections.keys, server.clock)
+    if len(delivery.body) <= _TAKE_AT_ONCE_BYTES_MAX:
+        return take_it()
+    # Others are not kept waiting by a long one.
+    return await asyncio.get_running_loop().run_in_executor(None, take_it)
 
 
 class ConnectionHeard(Struct, frozen=True, kw_only=True, omit_defaults=True):
