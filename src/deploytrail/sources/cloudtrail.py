@@ -247,12 +247,17 @@ def _place(call: Call, someone: Who, asked: Parameters) -> Place:
             account=account,
             path=call.aws_region,
             cluster=first(asked, "cluster", "clusterName"),
-            application=first(asked, *_UNITS),
+            application=_unit(asked),
             workspace=someone.work.workspace,
             repository=someone.work.repository,
         ),
         environment=someone.work.environment,
     )
+
+
+def _unit(asked: Parameters) -> str | None:
+    said = first(asked, *_UNITS)
+    return said.rpartition(":")[2] if said and said.startswith("arn:") else said
 
 
 _UNITS: Final = (

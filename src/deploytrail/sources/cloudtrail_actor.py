@@ -64,7 +64,7 @@ def who(identity: Identity | None, account: str | None) -> Who:
     if kind == "IAMUser" or kind == "SAMLUser":
         word = "user" if kind == "IAMUser" else "saml"
         return Who(_person(home, word, identity.user_name or _tail(identity.arn)))
-    if is_root(identity):
+    if kind == "Root" or is_root(identity):
         return Who(Actor(type="user", id=f"aws:{home}:root", name="root"))
     if kind == "WebIdentityUser":
         return _web_identity(identity, home)

@@ -110,5 +110,5 @@ def access_of(action: str, found: Meaning, asked: Parameters, some: list[Target]
     if not action.startswith("access.") and action != "identity.role.assumed":
         return None
     policy = first(asked, "policyArn", "policyName", "permissionSetArn")
-    resource = next((one.id for one in some if one.id), None)
+    resource = next((one.id for one in some if one.id and one.type != "iam:policy"), None)
     return Access(permission=(policy or "").rpartition("/")[2] or found.call, resource=resource)

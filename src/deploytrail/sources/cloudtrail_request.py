@@ -6,6 +6,7 @@ programs, and answers hold credentials. A change is a scalar under a name that c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -155,7 +156,14 @@ def targets(call: Call, service: str, asked: Parameters, answered: Parameters) -
             if name in _INNER:
                 found += _made(service, value)
         found += _named(service, asked)
+        if not found:
+            told = parameters(call.additional_event_data) | parameters(call.service_event_details)
+            found += _named(service, {_OTHERS.get(name, name): told[name] for name in told})
     return list(dict.fromkeys(found[:_TARGETS_MAX]))
+
+
+_OTHERS: Final = {"SecretId": "secretId"}
+"""How services name things in what they tell of themselves."""
 
 
 def _listed(resource: Resource) -> Target | None:
@@ -166,8 +174,33 @@ def _listed(resource: Resource) -> Target | None:
     if len(words) == 3:
         kind = f"{words[1]}:{words[2]}".lower()
     else:
-        kind = f"{arn.split(':')[2]}:resource" if arn.count(":") > 4 else "aws:resource"
+        kind = _kind_of(arn)
     return _target(kind, arn)
+
+
+def _kind_of(arn: str) -> str:
+    """As far as an ARN says: `arn:aws:rds:eu-west-1:123456789012:cluster:shop` is a rds:cluster."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or not _is_noun(parts[2]):
+        return "aws:resource"
+    noun = parts[5].partition("/")[0].partition(":")[0]
+    is_told = noun != parts[5] and _is_noun(noun)
+    return f"{parts[2]}:{noun}" if is_told else f"{parts[2]}:{_NAMED.get(parts[2], 'resource')}"
+
+
+_is_noun: Final = re.compile(r"[a-z0-9-]{1,24}").fullmatch
+_NAMED: Final = {
+    "acm": "certificate",
+    "cloudtrail": "trail",
+    "codebuild": "project",
+    "codepipeline": "pipeline",
+    "eks": "cluster",
+    "lambda": "function",
+    "s3": "bucket",
+    "secretsmanager": "secret",
+    "ssm": "parameter",
+}
+"""Of a service, what `name` names in its requests."""
 
 
 def _target(kind: str, value: str) -> Target:
@@ -180,7 +213,7 @@ def _named(service: str, asked: Parameters) -> Iterator[Target]:
         noun = _NOUNS.get(name)
         said = text(value) if noun is not None else None
         if said:
-            yield _target(f"{service}:{noun or 'resource'}", said)
+            yield _target(f"{service}:{noun or _NAMED.get(service, 'resource')}", said)
 
 
 def _made(service: str, value: Raw) -> Iterator[Target]:
