@@ -28,6 +28,7 @@ from deploytrail.sources.cloudtrail_links import (
     approval_of,
     artifact_of,
     links_of,
+    run_of,
     tagged,
 )
 from deploytrail.sources.cloudtrail_request import (
@@ -81,10 +82,14 @@ def _told(octets: bytes, outer: Outer) -> Iterator[Telling]:
             raise Malformed("body.detail: is missing")
         else:
             yield _telling(outer.detail)
+    elif bytes(outer.detail) and outer.event_version is None:
+        raise Malformed("body.detail-type: is missing")
     elif outer.topic_arn is not None:
         yield Telling("notification", octets)
     elif outer.digest_s3_object is not None:
         yield Telling("digest", octets)
+    elif outer.event_version is None and outer.event_name is None and outer.event_time is None:
+        raise Malformed("body.Records: is missing, as is all else that holds events; send a file")
     else:
         yield _telling(octets)
 
@@ -159,10 +164,10 @@ def called(call: Call, at: Circumstances) -> Iterator[Draft]:
         client=_client(call, someone),
         trigger="human" if call.session_credential_from_console in {"true", True} else None,
         place=_place(call, someone, asked),
-        targets=(*some, *_second_factor(call, found)),
-        changes=tuple(changes(asked)),
+        targets=(*some, *_second_factor(call, found), *run_of(call, found, asked, answered)),
+        changes=tuple(changes(asked, "add" if action.endswith(".created") else "update")),
         links=links_of(call, found, someone, asked, answered),
-        approval=approval_of(action),
+        approval=approval_of(action, asked),
         artifact=artifact_of(found, asked, answered),
         access=access_of(action, found, asked, some),
     )

@@ -12,7 +12,7 @@ from msgspec import Raw
 from deploytrail.event import Access, Actor, Approval, Artifact, Links, Target
 from deploytrail.kit.draft import CLAIMED
 from deploytrail.sources.cloudtrail_actions import Meaning, service
-from deploytrail.sources.cloudtrail_actor import Who, session_trace
+from deploytrail.sources.cloudtrail_actor import Who, session_trace, work_of_session
 from deploytrail.sources.cloudtrail_request import Parameters, first, parameters, tags, text
 from deploytrail.sources.cloudtrail_shape import Call
 
@@ -21,21 +21,29 @@ def links_of(
     call: Call, found: Meaning, someone: Who, asked: Parameters, answered: Parameters
 ) -> Links | None:
     work, trace = someone.work, someone.trace or call.shared_event_id or None
-    repository, commit, ref = work.repository, None, work.ref
+    run, repository, commit, ref = work.run, work.repository, None, work.ref
     if found.action == "identity.role.assumed":
         trace = _new_session(answered) or trace
+        begun = work_of_session(text(asked.get("roleSessionName")))
         said = tags(asked)
+        run, repository = run or begun.run, repository or begun.repository
         if said.get("GitHub") == "Actions":
             repository, ref = repository or said.get("Repository"), ref or said.get("Branch")
             commit = said.get("Commit")
-    if found.call in _RUNS:
-        run: str | None = _run(call, found, asked, answered) or work.run
-        commit = commit or _commit(asked)
-    else:
-        run = work.run
+    elif found.call in _RUNS:
+        run = run or _run(call, found, asked, answered)
+        commit = _commit(asked)
     if not (run or repository or commit or ref or trace):
         return None
     return Links(run=run, repository=repository, commit=commit, ref=ref, trace=trace)
+
+
+def run_of(
+    call: Call, found: Meaning, asked: Parameters, answered: Parameters
+) -> tuple[Target, ...]:
+    """The run that a call begins or ends: a target, since `links.run` is whatever made the call."""
+    run = _run(call, found, asked, answered) if found.call in _RUNS else None
+    return (Target(type=f"{service(call.event_source)}:run", id=run),) if run else ()
 
 
 _RUNS: Final = {
@@ -87,10 +95,15 @@ def tagged(asked: Parameters) -> Actor | None:
     return Actor(type="user", id=f"github:{name}", name=name, auth=CLAIMED) if name else None
 
 
-def approval_of(action: str) -> Approval | None:
+def approval_of(action: str, asked: Parameters) -> Approval | None:
+    """What a pipeline of CodePipeline waited for; `request` is its pipeline, stage and action."""
     if not action.startswith("approval."):
         return None
-    return Approval(decision="granted" if action.endswith("granted") else "rejected")
+    names = [text(asked.get(name)) for name in ("pipelineName", "stageName", "actionName")]
+    return Approval(
+        decision="granted" if action.endswith("granted") else "rejected",
+        request="/".join(name for name in names if name) or None,
+    )
 
 
 def artifact_of(found: Meaning, asked: Parameters, answered: Parameters) -> Artifact | None:

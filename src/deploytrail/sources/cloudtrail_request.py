@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
@@ -237,13 +237,13 @@ def _entries(value: Raw | None) -> list[Parameters]:
         return []
 
 
-def changes(asked: Parameters) -> Iterator[Change]:
+def changes(asked: Parameters, how: Literal["add", "update"]) -> Iterator[Change]:
     """The settings of a request; what they were before, CloudTrail doesn't tell."""
     for name, value in asked.items():
         if name in _HARMLESS:
             octets = bytes(value)
             if octets[:1] not in b"{[n" and 0 < len(octets) <= _CHANGED_BYTES_MAX:
-                yield Change(path=name, op="update", new=octets.decode("utf-8", "replace"))
+                yield Change(path=name, op=how, new=octets.decode("utf-8", "replace"))
 
 
 def first(asked: Parameters, *names: str) -> str | None:

@@ -23,6 +23,8 @@ class Outer(Shape, frozen=True, rename="camel"):
     detail_type: Any = field(name="detail-type", default=None)
     topic_arn: Any = field(name="TopicArn", default=None)
     event_version: Any = None
+    event_name: Any = None
+    event_time: Any = None
     digest_s3_object: Any = None
 
 
