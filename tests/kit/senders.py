@@ -66,6 +66,7 @@ _BODIES: dict[str, Callable[[str, bytes], tuple[bytes, bytes]]] = {
 }
 _SECRETS: dict[str, Callable[[bytes], tuple[bytes, bytes]]] = {
     "gitlab-token": lambda key: (b"X-Gitlab-Token", key),
+    "gitlab-audit": lambda key: (b"X-Gitlab-Event-Streaming-Token", key),
     "buildkite-token": lambda key: (b"X-Buildkite-Token", key),
     "bearer": lambda key: (b"Authorization", b"Bearer " + key),
     "basic": lambda key: (b"Authorization", b"Basic " + base64.b64encode(key)),

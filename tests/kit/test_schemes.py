@@ -14,6 +14,7 @@ EXPECTED = {
     "bitbucket": ("signature", 2, None),
     "gitlab-signing": ("signature", 2, 300),
     "gitlab-token": ("token", 1, None),
+    "gitlab-audit": ("token", 1, None),
     "hcp-terraform": ("signature", 2, None),
     "circleci": ("signature", 2, None),
     "standard-webhooks": ("signature", 2, 300),
@@ -42,7 +43,7 @@ def test_each_scheme_is_found_by_its_name_and_tells_its_page() -> None:
 @pytest.mark.parametrize("name", PROVABLE)
 def test_a_secret_is_issued_unless_the_vendor_makes_it(name: str) -> None:
     found = SCHEMES[name].issued(RAW)
-    given = {"slack", "buildkite-signature", "buildkite-token"}
+    given = {"gitlab-audit", "slack", "buildkite-signature", "buildkite-token"}
     assert (found is None) == (name in given)
     assert found is None or SCHEMES[name].checked(found) == found
 

@@ -56,6 +56,14 @@ SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType(
                 evidence=Shared(header="X-Gitlab-Token"),
                 form="header",
             ),
+            # The stream's own token: GitLab makes it, and only its API takes one that is given.
+            Scheme(
+                name="gitlab-audit",
+                page="GitLab Docs, Audit event streaming: Verify event authenticity",
+                evidence=Shared(header="X-Gitlab-Event-Streaming-Token"),
+                form="header",
+                is_given=True,
+            ),
             Scheme(
                 name="hcp-terraform",
                 page="HCP Terraform, Notification Configurations API: Notification Authenticity",
