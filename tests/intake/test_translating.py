@@ -12,7 +12,7 @@ from deploytrail.event import Auth
 from deploytrail.intake.translating import Surroundings, translated
 from deploytrail.kit.delivery import Delivery, fetched
 from deploytrail.kit.draft import Draft
-from deploytrail.kit.source import Circumstances, Kind
+from deploytrail.kit.source import Circumstances, Kind, Telling
 from deploytrail.testing import RECEIVED, surroundings
 from tests.toy_source import SOURCE, Deployed, deployed
 
@@ -168,3 +168,24 @@ def test_a_source_that_makes_too_many_is_refused() -> None:
     source = msgspec.structs.replace(SOURCE, kinds=kinds)
     (event,) = events(told(), source=source)
     assert event["action"] == "integration.delivery.malformed"
+
+
+def test_a_fault_of_a_source_loses_nothing() -> None:
+    def failing(body: Deployed, _: Circumstances) -> Iterator[Draft]:
+        yield from [][body.targets]
+
+    kinds = {"deployed": Kind(Deployed, failing)}
+    (event,) = events(told(id="d-1"), source=msgspec.structs.replace(SOURCE, kinds=kinds))
+    assert event["action"] == "integration.delivery.malformed"
+    assert event["error"]["code"] == "source-fault"
+    assert "found IndexError at test_translating.py" in event["error"]["text"]
+    assert event["source"]["delivery"] == "d-1"
+
+
+def test_a_source_that_can_not_even_take_apart_loses_nothing() -> None:
+    def failing(delivery: Delivery) -> Iterator[Telling]:
+        raise KeyError(delivery.body)
+
+    (event,) = events(told(), source=msgspec.structs.replace(SOURCE, tell=failing))
+    assert event["error"]["code"] == "source-fault"
+    assert "alice" not in event["error"]["text"]

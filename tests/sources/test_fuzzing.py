@@ -20,7 +20,7 @@ import pytest
 from deploytrail.actions import CATALOGUE
 from deploytrail.event import EVENT_BYTES_MAX
 from deploytrail.intake.known import known
-from deploytrail.intake.translating import translated
+from deploytrail.intake.translating import SOURCE_FAULT, translated
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.source import Source
 from deploytrail.testing import Sample, samples, surroundings
@@ -90,6 +90,8 @@ def _read(source: Source, delivery: Delivery) -> Callable[[], None]:
     def read() -> None:
         for each in translated(delivery, around):
             assert each.event.action in CATALOGUE
+            error = each.event.error
+            assert error is None or error.code != SOURCE_FAULT, error
             assert len(msgspec.json.encode(each.event)) <= EVENT_BYTES_MAX
 
     return read

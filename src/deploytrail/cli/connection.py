@@ -276,7 +276,7 @@ def connection_test(
                 f"NAME: expected a connection that is applied, found {name[:63]!a}; "
                 "'deploytrail connection list' shows them"
             )
-        results = tried(name, stanza, f"{address}/in/{name}", http, job.clock, os.environ)
+        results = tried(stanza, f"{address}/in/{name}", http, job.clock, os.environ)
     code = EXIT_OK
     for one in results:
         if json:

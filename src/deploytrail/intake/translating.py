@@ -6,9 +6,11 @@ is not understood becomes one that says so, and why. Nothing is dropped.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec import structs
@@ -37,6 +39,8 @@ from deploytrail.redacted_event import redacted
 DRAFTS_MAX: Final = 10_000
 """So many events come of one telling at most; a source that makes more is at fault."""
 _KINDS_TOLD_MAX: Final = 64
+SOURCE_FAULT: Final = "source-fault"
+"""The code of an error that is none of the sender's."""
 _TEST: Final = b'{"deploytrail_connection_test":'
 _DELIVERY_CHARACTERS_MAX: Final = 256
 
@@ -83,6 +87,10 @@ def translated(delivery: Delivery, around: Surroundings) -> Iterator[Translated]
     except SenderError as error:
         yield _not_read(delivery, around, error)
         return
+    except Exception as error:  # noqa: BLE001 (as above all: nothing is lost by a fault of ours)
+        fault = Malformed(_fault(around.source, error))
+        yield _not_read(delivery, around, fault, code=SOURCE_FAULT)
+        return
     if aside or not tells_something:
         yield _set_aside(delivery, around, aside)
 
@@ -100,7 +108,8 @@ def _told(
     told = _Told(telling.kind, octets, delivery.received, how, around)
     kind = source.kinds.get(telling.kind)
     if kind is None:
-        yield told.failed("unrecognised", f"{source.title} kind {telling.kind!a}", Malformed())
+        why = f"{source.title} kind {telling.kind!a}: expected one that is known, found another"
+        yield told.failed("unrecognised", "", Malformed(why))
         return
     try:
         body = read(telling.octets, kind.shape)
@@ -108,6 +117,9 @@ def _told(
         events = [told.event(draft, part) for part, draft in enumerate(drafts)]
     except SenderError as error:
         yield told.failed("malformed", "", error)
+        return
+    except Exception as error:  # noqa: BLE001 (a fault of a source's loses no delivery)
+        yield told.failed("malformed", SOURCE_FAULT, Malformed(_fault(source, error)))
         return
     if not events:
         aside[telling.kind] += 1
@@ -157,13 +169,12 @@ class _Told(NamedTuple):
         )
         return _sound(whole, around, self.received)
 
-    def failed(self, how: str, text: str, error: SenderError) -> Translated:
-        why = str(error) or f"{text}: expected a kind that is known, found another"
+    def failed(self, how: str, code: str, error: SenderError) -> Translated:
         kind = mask_tokens(self.kind)
         event = _own(self.around, self.how, self.received, f"integration.delivery.{how}")
         event = structs.replace(
             event,
-            error=Error(code=word(kind) or "unknown", text=why),
+            error=Error(code=code or word(kind) or "unknown", text=str(error)),
             targets=(Target(type="kind", id=kind or "unknown"),),
         )
         return Translated(_sound(event, self.around, self.received), self.octets)
@@ -210,11 +221,22 @@ def _tested(delivery: Delivery, around: Surroundings) -> Translated:
     return Translated(_sound(told, around, delivery.received), delivery.body)
 
 
-def _not_read(delivery: Delivery, around: Surroundings, error: SenderError) -> Translated:
+def _fault(source: Source, error: Exception) -> str:
+    """Where a source failed on what it was given: its kind alone, since a text may quote that."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{source.name}: expected its reader to bear whatever comes, found {type(error).__name__} "
+        f"at {Path(at.filename).name}:{at.lineno}; it is a fault of the source, please report it"
+    )
+
+
+def _not_read(
+    delivery: Delivery, around: Surroundings, error: SenderError, *, code: str = "delivery"
+) -> Translated:
     """A whole delivery that could not be taken apart."""
     how = _whole(delivery, around)
     event = _own(around, how, delivery.received, "integration.delivery.malformed")
-    said = Error(code="delivery", text=str(error))
+    said = Error(code=code, text=str(error))
     return Translated(
         _sound(structs.replace(event, error=said), around, delivery.received), delivery.body
     )

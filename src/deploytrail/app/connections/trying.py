@@ -29,7 +29,6 @@ class Tried(NamedTuple):
 
 
 def tried(
-    name: str,
     stanza: Stanza,
     url: str,
     http: Asks,
