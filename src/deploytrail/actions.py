@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from deploytrail import sentence
 from deploytrail.errors import Malformed
 from deploytrail.event import Actor, Approval, Change, Event, Outcome, Severity
+from deploytrail.redact import mask
 
 OWN_TOOL: Final = "deploytrail"
 """`source.tool` of what the trail and its wrapper say themselves."""
@@ -177,7 +178,7 @@ def _check_blocks(event: Event) -> None:
         for variable in event.command.variables:
             if not variable.isascii():
                 raise Malformed(
-                    f"command.variables: expected names in ASCII, found {variable[:80]!r}; "
+                    f"command.variables: expected names in ASCII, found {mask(variable)[:80]!r}; "
                     "leave it out"
                 )
 
@@ -194,7 +195,7 @@ def _check_decision(action: str, approval: Approval) -> None:
 def _refuse_value(event: Event, change: Change) -> NoReturn:
     raise Malformed(
         f"changes[{event.changes.index(change)}]: expected neither old nor new beside sensitive, "
-        f"found a value of {change.path[:80]!r}; leave it out, or send its fingerprint"
+        f"found a value of {mask(change.path)[:80]!r}; leave it out, or send its fingerprint"
     )
 
 
@@ -250,13 +251,15 @@ def _refuse_action(name: str) -> NoReturn:
 
     near = get_close_matches(name, CATALOGUE, n=3, cutoff=0.5)
     advice = f"did you mean {', '.join(near)}?" if near else "'deploytrail actions' lists them"
-    raise Malformed(f"action: expected a name of the catalogue, found {name[:64]!r}; {advice}")
+    raise Malformed(
+        f"action: expected a name of the catalogue, found {mask(name)[:64]!r}; {advice}"
+    )
 
 
 def _not_a_uuid7(text: str) -> str:
     return (
         f"expected a UUIDv7 in lower case such as 019ab2f0-7c3e-7a51-8d0e-3f1b2c4d5e6f, "
-        f"found {text[:64]!r}; make one per RFC 9562 §5.7"
+        f"found {mask(text)[:64]!r}; make one per RFC 9562 §5.7"
     )
 
 

@@ -1,9 +1,8 @@
-"""Values that must never land: secrets in text, by their shape; and what remains of a dropped one.
+"""Values that must never land: secrets in text, by shape and name; and what remains of one.
 
 Pure. Being wrong in one direction is cheap here: what merely looks like a secret is masked too.
 What is known to be secret (a plan's sensitive leaves) is dropped before; this is the net below.
-No pattern can backtrack: each step either has a bound or never gives back what it took, so the
-time is linear in the text, whoever wrote it.
+The patterns stand in `secret_shapes.py` and `secret_names.py`; docs/secrets.md says what they see.
 """
 
 from __future__ import annotations
@@ -13,147 +12,33 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
+from deploytrail import secret_names as names
+from deploytrail import secret_shapes as shapes
+
 HIDDEN: Final = "[masked:value]"
 """What stands for a value that may be a secret, whatever its shape."""
 
-# A token begins where a word begins, also after the `\n` of an escaped line.
-_START: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"
-# Kind and shape; the vendors publish the prefixes so that scanners find them.
-_TOKENS: Final = (
-    ("deploytrail-token", r"dt_[a-z0-9-]{1,40}_[A-Za-z0-9_-]{40,}+"),
-    ("github-token", r"gh[pousr]_[A-Za-z0-9_.=-]{16,}+|github_pat_[A-Za-z0-9_]{20,}+"),
-    ("gitlab-token", r"gl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct|wt)-[\w.=-]{16,}+"),
-    ("aws-key-id", r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}(?![A-Z0-9])"),
-    ("slack-token", r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"),
-    ("jwt", r"eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{2,}+(?:\.[A-Za-z0-9_-]*+){0,3}+"),
-    ("google-key", r"AIza[A-Za-z0-9_-]{35}|ya29\.[\w.-]{20,}+|GOCSPX-[\w-]{20,}+"),
-    ("npm-token", r"npm_[A-Za-z0-9]{30,}+"),
-    ("pypi-token", r"pypi-[A-Za-z0-9_-]{40,}+"),
-    ("stripe-key", r"(?:[srp]k_(?:live|test|org)|whsec)_[A-Za-z0-9+/=]{10,}+"),
-    ("vault-token", r"hv[sbr]\.[A-Za-z0-9_-]{20,}+|s\.[A-Za-z0-9]{24}(?![\w.])"),
-    ("age-key", r"AGE-(?:PLUGIN-[A-Z0-9-]{1,40}-|SECRET-KEY-)1[A-Z0-9]{40,}+"),
-    ("model-key", r"sk-[A-Za-z0-9_-]{20,}+|hf_[A-Za-z0-9]{30,}+"),
-    ("sendgrid-key", r"SG\.[\w-]{16,}+\.[\w-]{16,}+"),
-    ("digitalocean-token", r"do[opr]_v1_[a-f0-9]{60,}+"),
-    ("databricks-token", r"dapi[a-f0-9]{32}(?:-\d)?"),
-    ("docker-token", r"dckr_[op]at_[\w-]{20,}+"),
-    ("pulumi-token", r"pul-[a-f0-9]{40}"),
-    ("grafana-token", r"glsa_[A-Za-z0-9_]{32,}+|glc_[A-Za-z0-9+/=]{32,}+"),
-    ("atlassian-token", r"AT(?:ATT|CTT|BB)[A-Za-z0-9_=-]{20,}+"),
-    ("buildkite-token", r"bk[a-z]{2}_[A-Za-z0-9]{30,}+"),
-    ("circleci-token", r"CCIP[A-Z]{2}_\w{20,}+"),
-    ("tailscale-key", r"tskey-[A-Za-z0-9-]{16,}+"),
-    ("new-relic-key", r"NRAK-[A-Z0-9]{20,}+"),
-    ("shopify-token", r"shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}"),
-    ("doppler-token", r"dp\.[a-z]{2,8}\.[A-Za-z0-9_.-]{30,}+"),
-    ("sentry-token", r"sntry[su]_[A-Za-z0-9+/=_-]{30,}+"),
-    ("1password-token", r"ops_eyJ[A-Za-z0-9_-]{20,}+"),
+# What has a token's beginning in it is a run of so many of these characters; prose has few.
+_WORD_LENGTH_MIN: Final = 16
+_AS_WORDS: Final = bytes(
+    one if chr(one) in "_.~-" or (one < 128 and chr(one).isalnum()) else 0x20 for one in range(256)
 )
-_PEM: Final = (
-    r"-----BEGIN [A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?-----"
-    r"[^-]*+(?:-(?!----END)[^-]*+)*+(?:-----END [A-Z0-9 ]{0,60}-----)?"
-)
-# Tokens that are known by their middle only: what stands before it is an id.
-_TAIL: Final = r"\.atlasv1\.[A-Za-z0-9_=-]{30,}+|[78]Q~[A-Za-z0-9_~.-]{31,40}+"
-_WEBHOOK: Final = (
-    r"(?P<name>hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)"
-    r"[^\s\"'<>\\]++"
-)
-# A password that nobody escaped may hold `/?#`, but what is a port is none.
-_USERINFO: Final = (
-    r"://(?:[^\s/?#\"'<>:@\[]{0,256}+:(?!\d{1,5}(?:[/?#\s\"'<>]|$))[^\s\"'<>]{1,512}@"
-    r"|[^\s/?#\"'<>:@]{0,256}+:[^\s/?#\"'<>]{1,512}@"
-    r"|[^\s/?#\"'<>:@]{20,512}+@)"
-)
-_SIGNED: Final = (
-    r"(?P<name>[?&](?i:sig|signature|code|x-amz-signature|x-amz-security-token|x-goog-signature)=)"
-    r"[^\s&\"']++"
-)
-# Words in a name whose value is a secret. The look-ahead spares most positions the alternatives.
-_NAMES: Final = (
-    r"(?=[pPsStTaAcCeEmMlLbB])(?i:"
-    r"p(?:ass(?:word|wd|phrase|code)|w(?:d|(?![a-z]))|rivate[_.-]?(?:key|token))"
-    # `dbpass`, but no word that ends so.
-    r"|(?<!by)(?<!com)(?<!sur)(?<!tres)(?<!over)(?<!under)pass(?![a-z])"
-    r"|s(?:ecret|igning[_.-]?key|sh[_.-]?key|torage[_.-]?key|hared[_.-]?(?:access[_.-]?)?key)"
-    r"|token"
-    r"|a(?:pi|ccess|ccount)[_.-]?key|authorization"
-    # What docker and npm keep: user and password in base64.
-    r"|(?<![a-z0-9-])auth(?=\\{0,3}[\"'][ \t]{0,8}:[ \t]{0,8}\\{0,3}[\"'])|(?<=_)auth(?==)"
-    r"|c(?:redential|ookie|onnection[_-]?string|lient[_-]?key[_-]?data)"
-    r"|encryption[_.-]?key|master[_.-]?key|license[_.-]?key|b(?:earer|asic)[_-]?auth)"
-)
-# A value that tells nothing, so that diagnostics stay readable.
-_TELLS_NOTHING: Final = (
-    r"(?!\((?:known after apply|sensitive value|sensitive)\)"
-    r"|\[masked:[a-z0-9-]{1,32}\](?:[\s\"'&,;)}\]]|$)"
-    r"|(?:null|true|false|None)(?:[\s\"',;&)}\]]|$)"
-    r"|(?:Creating|Modifying|Destroying|Reading|Refreshing state|Opening|Closing|Importing)\.\.\."
-    r"|Still (?:creating|modifying|destroying|reading)\.\.\."
-    r"|(?:Creation|Modifications|Destruction|Read|Import) complete)"
-)
-_VALUE: Final = (
-    r"(?:\\\"(?:[^\"\\\n]|\\\\\\\"|\\[^\"])*+(?:\\\")?"
-    r"|\"(?:[^\"\\]|\\.){0,16384}+\"|\"[^\n]*+"
-    r"|'[^']{0,16384}+'|'[^\n]*+"
-    r"|(?:(?i:basic|bearer|token|negotiate|digest|apikey)[ \t]++)?+[^\s\"'&]++)"
-)
-_ASSIGNMENT: Final = (
-    rf"(?P<name>{_NAMES}[A-Za-z0-9_.-]{{0,40}}+(?:\[[^\]\s]{{0,60}}\])?(?:\\{{0,3}}[\"'])?+"
-    rf"[ \t]{{0,32}}+(?:=>|:=|[=:])[ \t]{{0,32}}+){_TELLS_NOTHING}{_VALUE}"
-)
-# `password: correct horse` on a line of its own, as in YAML: the whole line is the value.
-_LINE: Final = (
-    rf"(?P<name>(?m:^)[ \t│|>-]{{0,64}}+[A-Za-z0-9_.-]{{0,40}}?{_NAMES}"
-    rf"[A-Za-z0-9_.-]{{0,40}}+:[ \t]{{1,32}}+)"
-    rf"{_TELLS_NOTHING}(?![\"'])[^\n]++"
-)
-# `--password hunter2`, as a command is printed; `--password-stdin` takes no value.
-_FLAG: Final = (
-    rf"(?P<name>(?<![A-Za-z0-9_-])--?[A-Za-z0-9-]{{0,40}}?{_NAMES}"
-    rf"(?!-stdin|-file|-path)[A-Za-z0-9-]{{0,40}}+[ \t]{{1,8}}+)"
-    rf"{_TELLS_NOTHING}(?!--?[A-Za-z]){_VALUE}"
-)
-# `auth=…`, unless it says no more than how.
-_AUTH: Final = (
-    r"(?P<name>(?<![A-Za-z0-9-])(?i:auth)[ \t]{0,8}+=(?!=)[ \t]{0,8}+)"
-    rf"{_TELLS_NOTHING}(?![\"']?(?i:none|basic|digest|bearer|oauth2?|oidc|sso|saml|ldap|iam|jwt|token"
-    r"|kerberos|ntlm|md5|plain|scram-sha-256|password|cert(?:ificate)?|mtls|anonymous|required"
-    rf"|optional|enabled|disabled|yes|no|on|off|[01])(?:[\s\"',;&)}}\]]|$)){_VALUE}"
-)
-# A PIN or a one-time password in digits, or the seed of such: versions and pins of chips are
-# shorter or have dots.
-_CODE: Final = (
-    r"(?P<name>(?<![A-Za-z0-9])(?i:pin|t?otp)"
-    r"(?:\\{0,3}[\"'])?+[ \t]{0,8}+[=:][ \t]{0,8}+(?:\\{0,3}[\"'])?+"
-    r"|(?<![A-Za-z0-9_-])--?(?:[A-Za-z-]{0,40}?-)?(?i:pin|t?otp)[ \t]{1,8}+)"
-    r"(?:[0-9]{4,12}(?![\w.])|[A-Z2-7]{16,}+)"
-)
-# A variable and its value as two words: after what sets one, or where the value has a digit, since
-# prose goes on after such a name, too.
-_VARIABLE: Final = (
-    r"(?P<name>"
-    r"(?:(?<![A-Za-z0-9_-])(?P<set>ENV|setenv|set[ ]-g?x)[ \t]{1,8}+|(?<![A-Za-z0-9_$%{-]))"
-    r"[A-Z0-9_]{0,40}?(?:PASS(?:WORD|WD|PHRASE)?|PWD|TOKEN|SECRET|API_?KEY|ACCESS_?KEY)[ \t]{1,8}+)"
-    rf"(?![=:|-]){_TELLS_NOTHING}(?(set)|(?=[^\s]{{0,80}}[0-9])(?=[^\s]{{6}})){_VALUE}"
-)
-_BEARER: Final = r"(?P<name>(?i:bearer)[ \t]{1,8}+)[A-Za-z0-9+/_.=~-]{16,}+"
-
-
-_TOKEN_STARTS: Final = (
-    "dt_", "gh", "github", "gl", "AKIA", "ASIA", "ABIA", "ACCA", "xox", "xapp-", "eyJ", "AIza",
-    "ya29.", "GOCSPX-", "npm_", "pypi-", "k_live_", "k_test_", "k_org_", "whsec_", "hvs.", "hvb.",
-    "hvr.", "s.", "AGE-", "sk-", "hf_", "SG.", "_v1_", "dapi", "dckr_", "pul-", "glsa_", "glc_",
-    "ATATT", "ATCTT", "ATBB", "bk", "CCIP", "tskey-", "NRAK-", "shp", "dp.", "sntry", "ops_",
+_long_word: Final = re.compile(r"[A-Za-z0-9_.~-]{16}").search
+_MARKS: Final = tuple(mark for _, mark, _ in shapes.WIDE)
+_LONG_MARKS: Final = tuple(mark for _, mark, _ in shapes.MARKED)
+_TAILS: Final = (".atlasv1.", "Q~")
+_HOOKS: Final = ("hooks.slack.com/", "/api/webhooks/", "webhook.office")
+_KEY_IDS: Final = ("AKIA", "ASIA")
+# A name that gives its value away holds one of these; `auth` alone is in too many words.
+_NAME_PARTS_OF_JSON: Final = (
+    "key", "token", "pass", "secret", "pw", "cred", "cookie", "string", "authoriz", "basic",
+    "bearer", "auth=", "auth ", "auth\\", "auth'",
 )  # fmt: skip
-# Each token is a word of at least so many characters; prose has none.
-_long_word: Final = re.compile(r"[\w.~=/+-]{10}").search
-_NAME_PARTS: Final = (
-    "pass", "pw", "private", "secret", "signing", "ssh", "storage", "shared", "token", "api",
-    "access", "account", "auth", "credential", "cookie", "connection", "client",
-    "encryption", "master", "license", "bearer", "basic",
-)  # fmt: skip
+_NAME_PARTS: Final = (*_NAME_PARTS_OF_JSON, 'auth"', "auth\t")
 _VARIABLES: Final = ("PASS", "PWD", "TOKEN", "SECRET", "API", "ACCESS")
+_SETTERS: Final = ("ENV ", "ENV\t", "setenv", "set -")
+_TOOLS: Final = ("curl", "sshpass", "mysql", "mariadb", "login", "redis-cli")
+_PASSES_MAX: Final = 4
 
 
 class _Pass(NamedTuple):
@@ -167,7 +52,7 @@ class _Pass(NamedTuple):
     pattern: Callable[[], str]
     instead: str | Callable[[re.Match[str]], str]
     is_due: Callable[[str, str], bool]
-    """Of the text, and the text in lower case."""
+    """Of the text, and the text in lower case. True of a text where it is true of a part."""
 
 
 def _is_named(text: str, lower: str) -> bool:
@@ -178,8 +63,27 @@ def _is_flagged(text: str, lower: str) -> bool:
     return "-" in text and " " in text and _has_any(_NAME_PARTS, lower)
 
 
-def _has_token(text: str, _: str) -> bool:
-    return _long_word(text) is not None and _has_any(_TOKEN_STARTS, text)
+def _is_signed(text: str, _: str = "") -> bool:
+    return "=" in text and ("?" in text or "&" in text or "#" in text)
+
+
+def _is_code(_: str, lower: str) -> bool:
+    # `mapping`, `shipping`: the commonest words that have a `pin`.
+    return "otp" in lower or lower.count("pin") != lower.count("pping")
+
+
+def _is_tools(text: str, lower: str) -> bool:
+    return " -" in text and _has_any(_TOOLS, lower)
+
+
+def _is_bearer(text: str, lower: str) -> bool:
+    return "bearer" in lower or "basic" in lower or "GenieKey" in text
+
+
+def _has_token(text: str, _: str = "") -> bool:
+    if _long_word(text) is None:
+        return False
+    return _has_any(_LONG_MARKS, text) or _begins().search(text) is not None
 
 
 def _has_any(parts: Sequence[str], text: str) -> bool:
@@ -189,8 +93,63 @@ def _has_any(parts: Sequence[str], text: str) -> bool:
     return False
 
 
+def may_hold_secret(json: bytes) -> bool:
+    """Whether `mask` may change a text of this JSON. No is certain, yes is not.
+
+    Asked of a whole event, it spares nearly all events the searches through each text. `json` is
+    as msgspec writes it: only quotation marks, backslashes and control characters are escaped.
+    """
+    text = json.decode()
+    lower = text.casefold()
+    return (
+        _has_any(_NAME_PARTS_OF_JSON, lower)
+        or ("@" in text and "://" in text)
+        or _is_signed(text)
+        or _has_any(_ANYWHERE, text)
+        or _is_code(text, lower)
+        or _is_tools(text, lower)
+        or _has_long_word(json)
+    )
+
+
+_ANYWHERE: Final = tuple(mark for mark in (*_MARKS, *_HOOKS) if "token" not in mark)
+_IN_LONG_WORDS: Final = tuple(mark.encode() for mark in (*_LONG_MARKS, *_TAILS, *_KEY_IDS))
+
+
+def _has_long_word(json: bytes) -> bool:
+    """Whether a word of this JSON is so long and begins so that it may be a token."""
+    words = json.translate(_AS_WORDS).split()
+    long = [word for word in words if len(word) >= _WORD_LENGTH_MIN]
+    text = b" " + b" ".join(long)
+    for mark in _IN_LONG_WORDS:
+        if mark in text:
+            return True
+    # A token begins after a dot, too.
+    return _begins_of_bytes().search(text.replace(b".", b" ").replace(b"~", b" ")) is not None
+
+
+@cache
+def _begins() -> re.Pattern[str]:
+    return re.compile("|".join(dict.fromkeys(begin for _, begin, _ in shapes.TOKENS)))
+
+
+@cache
+def _begins_of_bytes() -> re.Pattern[bytes]:
+    # What an escape leaves stands at the beginning of a word: `\nghp_…`.
+    begins = _begins().pattern.replace(r"\.", " ").replace("~", " ")
+    return re.compile(f" (?:[nrtbf]|u[0-9a-f]{{4}})?(?:{begins})".encode())
+
+
+_LONG: Final = (*shapes.TOKENS, *shapes.MARKED)
+_ALL: Final = (*_LONG, *shapes.WIDE)
+
+
 def _tokens() -> str:
-    return f"{_START}(?:{'|'.join(shape for _, shape in _TOKENS)})"
+    return f"{shapes.START}(?:{'|'.join(shape for _, _, shape in _LONG)})"
+
+
+def _wide() -> str:
+    return f"{shapes.START}(?:{'|'.join(shape for _, _, shape in shapes.WIDE)})"
 
 
 @cache
@@ -199,7 +158,10 @@ def _compiled(pattern: Callable[[], str]) -> re.Pattern[str]:
 
 
 def mask(text: str) -> str:
-    """The text with everything that looks like a secret as `[masked:<kind>]`."""
+    """The text with everything that looks like a secret as `[masked:<kind>]`.
+
+    Masking what is masked changes nothing.
+    """
     return _after(_PASSES, text)
 
 
@@ -212,40 +174,71 @@ def mask_tokens(text: str) -> str:
 
 
 def _after(passes: Sequence[_Pass], text: str) -> str:
-    lower = text.casefold()
-    for one in passes:
-        if one.is_due(text, lower):
-            text = _compiled(one.pattern).sub(one.instead, text)
+    # Where something was masked, what stood around it may now look like something else.
+    for _ in range(_PASSES_MAX):
+        before, lower = text, text.casefold()
+        for one in passes:
+            if one.is_due(text, lower):
+                text = _compiled(one.pattern).sub(one.instead, text)
+        if text == before:
+            break
     return text
 
 
 def _kind(found: re.Match[str]) -> str:
     # Looked up afterwards: a group around each shape would make the search four times as slow.
-    kinds = (kind for kind, shape in _TOKENS if re.fullmatch(shape, found[0]))
+    kinds = (kind for kind, _, shape in _ALL if re.fullmatch(shape, found[0], re.DOTALL))
     return f"[masked:{next(kinds, 'token')}]"
 
 
 _SHAPE_PASSES: Final = (
-    _Pass(lambda: _PEM, "[masked:private-key]", lambda text, _: "PRIVATE KEY" in text),
-    _Pass(lambda: _USERINFO, "://[masked:userinfo]@", lambda text, _: "://" in text),
     _Pass(
-        lambda: _SIGNED,
-        r"\g<name>[masked:signature]",
-        lambda text, _: "=" in text and ("?" in text or "&" in text),
+        lambda: shapes.PEM,
+        "[masked:private-key]",
+        lambda text, _: "PRIVATE KEY" in text or "PuTTY" in text,
     ),
-    _Pass(lambda: _WEBHOOK, r"\g<name>[masked:webhook]", lambda text, _: "hook" in text),
-    _Pass(lambda: _TAIL, "[masked:token]", lambda text, _: ".atlasv1." in text or "Q~" in text),
-    _Pass(lambda: _START + _BEARER, r"\g<name>[masked:bearer]", lambda _, lower: "bearer" in lower),
+    _Pass(
+        lambda: shapes.AWS_PAIR,
+        r"\g<name>[masked:aws-secret-key]",
+        lambda text, _: _has_any(_KEY_IDS, text),
+    ),
+    _Pass(
+        lambda: shapes.USERINFO,
+        "://[masked:userinfo]@",
+        lambda text, _: "@" in text and "://" in text,
+    ),
+    _Pass(lambda: shapes.SIGNED, r"\g<name>[masked:signature]", _is_signed),
+    _Pass(
+        lambda: shapes.WEBHOOK,
+        r"\g<name>[masked:webhook]",
+        lambda text, _: _has_any(_HOOKS, text),
+    ),
+    _Pass(
+        lambda: shapes.TAIL,
+        "[masked:token]",
+        lambda text, _: _has_any(_TAILS, text),
+    ),
+    _Pass(lambda: shapes.BEARER, r"\g<name>[masked:bearer]", _is_bearer),
+    _Pass(_wide, _kind, lambda text, _: _has_any(_MARKS, text)),
     _Pass(_tokens, _kind, _has_token),
 )
+_BEHIND: Final = rf"\g<name>{HIDDEN}"
 _PASSES: Final = (
     *_SHAPE_PASSES,
-    _Pass(lambda: _LINE, rf"\g<name>{HIDDEN}", _is_named),
-    _Pass(lambda: _ASSIGNMENT, rf"\g<name>{HIDDEN}", _is_named),
-    _Pass(lambda: _FLAG, rf"\g<name>{HIDDEN}", _is_flagged),
-    _Pass(lambda: _AUTH, rf"\g<name>{HIDDEN}", lambda text, lower: "auth" in lower and "=" in text),
-    _Pass(lambda: _CODE, rf"\g<name>{HIDDEN}", lambda _, lower: "pin" in lower or "otp" in lower),
-    _Pass(lambda: _VARIABLE, rf"\g<name>{HIDDEN}", lambda text, _: _has_any(_VARIABLES, text)),
+    _Pass(lambda: names.COOKIE, _BEHIND, lambda _, lower: "cookie" in lower),
+    _Pass(
+        lambda: names.BLOCK, _BEHIND, lambda text, lower: "\n" in text and _is_named(text, lower)
+    ),
+    _Pass(lambda: names.LINE, _BEHIND, _is_named),
+    _Pass(lambda: names.ASSIGNMENT, _BEHIND, _is_named),
+    _Pass(lambda: names.FLAG, _BEHIND, _is_flagged),
+    _Pass(lambda: names.AUTH, _BEHIND, lambda text, lower: "auth" in lower and "=" in text),
+    _Pass(lambda: names.CODE, _BEHIND, _is_code),
+    _Pass(lambda: names.VARIABLE, _BEHIND, lambda text, _: _has_any(_VARIABLES, text)),
+    _Pass(lambda: names.SETTING, _BEHIND, lambda text, _: _has_any(_SETTERS, text)),
+    _Pass(lambda: names.XML, _BEHIND, lambda text, _: "<" in text or "value=" in text),
+    _Pass(lambda: names.NETRC, _BEHIND, lambda text, _: "login" in text and "password" in text),
+    _Pass(lambda: names.TOOL, _BEHIND, _is_tools),
 )
 
 

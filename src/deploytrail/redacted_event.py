@@ -9,14 +9,16 @@ masks, whatever names things only those that know a token by its own shape: of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import structs
 
-from deploytrail.event import Event
+from deploytrail.event import EVENT_BYTES_MAX, Change, Command, Event
 from deploytrail.masked_command import mask_arguments, mask_environment
-from deploytrail.redact import HIDDEN, mask, mask_tokens
+from deploytrail.redact import HIDDEN, mask, mask_tokens, may_hold_secret
+from deploytrail.text_field import TextField, text_fields
 from deploytrail.untrusted import parse_event
 
 Fingerprint = Callable[[str, str], str]
@@ -39,51 +41,166 @@ FREE_TEXT: Final = frozenset(
 def redacted(event: Event, fingerprint: Fingerprint) -> Event:
     """The same event where nothing in it looks like a secret.
 
-    Raises Malformed for a field that the masks made longer than it may be.
+    Raises Malformed for a field that the masks made longer than it may be, TooLarge for an event.
     """
-    said: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(event))
-    kept: dict[str, Any] = _masked(said, "")
-    if "command" in kept:
-        kept["command"] |= _command(said["command"])
-    if "changes" in kept:
-        kept["changes"] = [_change(change, fingerprint) for change in said["changes"]]
-    return event if kept == said else parse_event(msgspec.json.encode(kept))
+    kept = _Masking(fingerprint).of(event) if _is_suspicious(event) else event
+    return event if kept is event else parse_event(msgspec.json.encode(kept))
 
 
-def _masked(value: Any, pointer: str) -> Any:
-    if isinstance(value, dict):
-        return {name: _masked(inner, f"{pointer}/{name}") for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_masked(inner, pointer) for inner in value]
-    if isinstance(value, str):
-        return mask(value) if pointer in FREE_TEXT else mask_tokens(value)
-    return value
+def masked(event: Event, fingerprint: Fingerprint, *, allow: frozenset[str] = frozenset()) -> Event:
+    """As `redacted`, for what nobody can be told to shorten: no event fails by it.
+
+    What a mask made longer than its field may be is cut, the mask stays whole. `allow` names
+    pointers of free text (`FREE_TEXT`) that a source fills with ids of its vendor: they pass only
+    the masks that know a token by its own shape, so that no name before an id hides it.
+    """
+    if not _is_suspicious(event):
+        return event
+    kept = _Masking(fingerprint, allow, is_cutting=True).of(event)
+    if kept is event or len(_bytes(kept) or b"") <= EVENT_BYTES_MAX:
+        return kept
+    # Hundreds of short secrets: each text keeps to the length that it had.
+    return _Masking(fingerprint, allow, is_cutting=True, is_growing=False).of(event)
 
 
-def _command(said: dict[str, Any]) -> dict[str, Any]:
-    """Arguments and variables as `run` shows them; a variable that is not listed keeps its name."""
-    kept: dict[str, Any] = {}
-    if "arguments" in said:
-        kept["arguments"] = list(mask_arguments([said["tool"], *said["arguments"]])[1:])
-    if "variables" in said:
-        shown = mask_environment(said["variables"])
-        kept["variables"] = {name: shown.get(name, HIDDEN) for name in said["variables"]}
-    return kept
+def _is_suspicious(event: Event) -> bool:
+    """Whether anything in an event needs a mask; most events are known to need none as a whole."""
+    # What a command may show is decided by allow-list, what a change may by the names in its path.
+    if event.command is not None or event.changes:
+        return True
+    encoded = _bytes(event)
+    return encoded is None or may_hold_secret(encoded)
 
 
-def _change(said: dict[str, Any], fingerprint: Fingerprint) -> dict[str, Any]:
-    """One changed value. Of a secret, marked or given away by its name, the fingerprint remains."""
-    path = said["path"]
-    kept = {**said, "path": mask_tokens(path)}
-    sides = {side: said[side] for side in ("old", "new") if side in said}
-    names = [name for name in re.split(r"[./\[\]\"]+", path) if name and not name.isdecimal()]
-    key = names[-1] if names else ""
-    if said.get("sensitive") or any(_is_given_away(key, _read(one)) for one in sides.values()):
-        for side, text in sides.items():
-            del kept[side]
-            kept.setdefault(f"{side}_fingerprint", fingerprint(path, text))
-        return kept | {"sensitive": True}
-    return kept | {side: _leaf(text) for side, text in sides.items()}
+def _bytes(event: Event) -> bytes | None:
+    """Its JSON; None where there is none, for a lone surrogate in what was never parsed."""
+    try:
+        return msgspec.json.encode(event)
+    except UnicodeEncodeError:
+        return None
+
+
+class _Masking:
+    """One way to mask: which free texts are ids, and what becomes of texts that grew."""
+
+    def __init__(
+        self,
+        fingerprint: Fingerprint,
+        allow: frozenset[str] = frozenset(),
+        *,
+        is_cutting: bool = False,
+        is_growing: bool = True,
+    ) -> None:
+        self._fingerprint = fingerprint
+        self._free = FREE_TEXT - allow
+        self._is_cutting = is_cutting
+        self._is_growing = is_growing
+
+    def of(self, event: Event) -> Event:
+        kept: Event = self._block(event, but=("command", "changes"))
+        command, changes = event.command, event.changes
+        if command is not None:
+            kept = _with(kept, command=self._command(command))
+        if changes:
+            kept = _with(kept, changes=_same(tuple(map(self._change, changes)), changes))
+        return kept
+
+    def _block(self, block: Any, but: tuple[str, ...] = ()) -> Any:
+        changed: dict[str, Any] = {}
+        for field in text_fields(type(block)):
+            value = None if field.name in but else getattr(block, field.name)
+            if value and (clean := self._value(field, value)) is not value:
+                changed[field.name] = clean
+        return structs.replace(block, **changed) if changed else block
+
+    def _value(self, field: TextField, value: Any) -> Any:
+        """A field's own value where nothing in it was masked, so that `is` tells."""
+        if isinstance(value, str):
+            clean = mask(value) if field.pointer in self._free else mask_tokens(value)
+            return self._fitting(value, clean, field.length_max)
+        if isinstance(value, tuple):
+            return _same(tuple(self._value(field, one) for one in value), value)
+        return self._block(value)
+
+    def _fitting(self, said: str, clean: str, length_max: int | None) -> str:
+        if clean == said:
+            return said
+        if not self._is_cutting or length_max is None:
+            return clean
+        if not self._is_growing:
+            length_max = min(length_max, max(len(said), _MASK_LENGTH_MAX))
+        return cut(clean, length_max)
+
+    def _command(self, command: Command) -> Command:
+        """As `run` shows it; a variable that is not listed keeps its name."""
+        said = command.arguments
+        shown = mask_arguments([command.tool, *said])[1:]
+        fitting = zip(said, shown, strict=True)
+        arguments = tuple(self._fitting(one, clean, 16_384) for one, clean in fitting)
+        variables = _variables(command.variables)
+        masked_block: Command = self._block(command, but=("arguments",))
+        block = _with(masked_block, arguments=_same(arguments, said))
+        return block if variables == command.variables else _with(block, variables=variables)
+
+    def _change(self, change: Change) -> Change:
+        """One changed value. Of a secret, marked or given away by its name, a fingerprint stays."""
+        path = change.path
+        kept: Change = self._block(change, but=("old", "new"))
+        sides = {
+            side: text for side in ("old", "new") if (text := getattr(change, side)) is not None
+        }
+        names = [name for name in re.split(r"[./\[\]\"]+", path) if name and not name.isdecimal()]
+        key = names[-1] if names else ""
+        if change.sensitive or any(_is_given_away(key, _read(one)) for one in sides.values()):
+            prints = {
+                f"{side}_fingerprint": getattr(kept, f"{side}_fingerprint")
+                or self._fingerprint(path, text)
+                for side, text in sides.items()
+            }
+            return _with(kept, **dict.fromkeys(sides), **prints, sensitive=True)
+        clean = {side: self._fitting(text, _leaf(text), 16_384) for side, text in sides.items()}
+        return _with(kept, **clean)
+
+
+_Block = TypeVar("_Block", bound=msgspec.Struct)
+
+
+def _with(block: _Block, **fields: Any) -> _Block:
+    """The same block where no field differs."""
+    changed = {name: value for name, value in fields.items() if getattr(block, name) is not value}
+    return structs.replace(block, **changed) if changed else block
+
+
+def _same(values: tuple[Any, ...], said: tuple[Any, ...]) -> tuple[Any, ...]:
+    return said if all(map(_is, values, said)) else values
+
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other or (isinstance(one, str) and one == other)
+
+
+def _variables(said: Mapping[str, str]) -> dict[str, str]:
+    shown = mask_environment(said)
+    return {mask_tokens(name): shown.get(name, HIDDEN) for name in said}
+
+
+_MASK_LENGTH_MAX: Final = 32
+_mask_at: Final = re.compile(r"\[masked:[a-z0-9-]{1,32}\]")
+
+
+def cut(text: str, length_max: int) -> str:
+    """A masked text of at most so many characters, its last mask whole instead of cut in two."""
+    if len(text) <= length_max:
+        return text
+    spans = [found.span() for found in _mask_at.finditer(text)]
+    within = next(((start, end) for start, end in spans if start < length_max < end), None)
+    if within is None:
+        return text[:length_max]
+    start, end = within
+    room = min(start, max(0, length_max - (end - start)))
+    # No other mask is left in two, either.
+    room = next((first for first, last in spans if first < room < last), room)
+    return f"{text[:room]}{text[start:end]}"
 
 
 def _is_given_away(key: str, value: Any) -> bool:
@@ -106,7 +223,7 @@ def _leaf(text: str) -> str:
 
 def _clean(value: Any, key: str) -> Any:
     if isinstance(value, dict):
-        return {name: _clean(inner, name) for name, inner in value.items()}
+        return {mask_tokens(name): _clean(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_clean(inner, key) for inner in value]
     if _is_given_away(key, value):

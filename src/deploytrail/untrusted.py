@@ -17,6 +17,7 @@ import msgspec
 from deploytrail.canonical import DEPTH_MAX, path_of
 from deploytrail.errors import Malformed, SenderError, TooLarge
 from deploytrail.event import EVENT_BYTES_MAX, Event
+from deploytrail.redact import mask
 
 T = TypeVar("T")
 
@@ -385,7 +386,7 @@ def _leaves(hint: Any) -> list[Any]:
 
 
 def _ascii(text: str) -> str:
-    """Foreign text on its way into a message: short, and without control characters."""
-    shown = text.encode("ascii", "backslashreplace").decode()
+    """Foreign text on its way into a message: short, without secrets and control characters."""
+    shown = mask(text).encode("ascii", "backslashreplace").decode()
     shown = "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in shown)
     return shown if len(shown) <= 120 else f"{shown[:120]}…"

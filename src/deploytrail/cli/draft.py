@@ -17,7 +17,7 @@ from deploytrail.app.events.claimed import claimed
 from deploytrail.clock import Clock, rfc3339
 from deploytrail.errors import Malformed
 from deploytrail.event import UNKNOWN_PLACE, Actor, Event, Links, Outcome
-from deploytrail.redact import fingerprint
+from deploytrail.redact import fingerprint, mask
 from deploytrail.redacted_event import redacted
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.untrusted import parse_event
@@ -65,7 +65,8 @@ def stated_event(stated: Stated) -> dict[str, Any]:
         links["deployment"] = stated.deployment
     if stated.outcome is not None and stated.outcome not in get_args(Outcome):
         raise Malformed(
-            f"--outcome: expected one of {', '.join(get_args(Outcome))}, found {stated.outcome!r}"
+            f"--outcome: expected one of {', '.join(get_args(Outcome))}, "
+            f"found {mask(stated.outcome)!r}"
         )
     reason: dict[str, Any] = {}
     if stated.reason or stated.tickets:
@@ -88,7 +89,7 @@ def _target(text: str) -> dict[str, str]:
     kind, colon, id = text.partition(":")
     if not (kind and colon and id):
         raise Malformed(
-            f"--target: expected TYPE:ID such as resource:aws_instance.web, found {text!r}"
+            f"--target: expected TYPE:ID such as resource:aws_instance.web, found {mask(text)!r}"
         )
     return {"type": kind, "id": id}
 
@@ -100,7 +101,7 @@ def _links(words: Sequence[str]) -> dict[str, Any]:
         if not equals or not value or name not in _LINK_NAMES:
             raise Malformed(
                 f"--link: expected NAME=VALUE with a name of {', '.join(_LINK_NAMES)}; "
-                f"found {word!r}"
+                f"found {mask(word)!r}"
             )
         if name == "caused_by":
             links.setdefault(name, []).append(value)

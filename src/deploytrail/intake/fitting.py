@@ -22,11 +22,21 @@ _WORD_CHARACTERS_MAX: Final = 64
 _TEXT_CHARACTERS_MIN: Final = 1_025
 """A field that may be as long is a text, of which the beginning is worth something."""
 _MARK_CHARACTERS: Final = 17
+MASKED_BYTES_MAX: Final = 262_144
+_WORD_MAX: Final = 64
 _SIZES: Final = ((16_384, 256), (2_048, 256), (512, 64), (128, 16))
 """Of texts and lists, tried in turn until the whole is small enough."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Event).decode
+
+
+def bounded(event: Event) -> Event:
+    """The event itself unless it is so large that masks would take long over it: then as `fitted`.
+
+    Raises Malformed as that does.
+    """
+    return event if len(_encode(event)) <= MASKED_BYTES_MAX else fitted(event)
 
 
 def fitted(event: Event) -> Event:
@@ -68,7 +78,10 @@ def _cut_text(text: str, characters_max: int) -> str:
     if len(text) <= characters_max:
         return text
     mark = f"… ({len(text)} characters)"
-    return text[: characters_max - len(mark)] + mark
+    kept = text[: characters_max - len(mark)]
+    # No half of a word: a mask does not know half of a token.
+    blank = max(kept.rfind(" ", -_WORD_MAX), kept.rfind("\n", -_WORD_MAX))
+    return (kept[: blank + 1] if blank >= 0 else kept[:-_WORD_MAX]) + mark
 
 
 _Cut = Callable[[Any], Any]

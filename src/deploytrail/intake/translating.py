@@ -28,13 +28,13 @@ from deploytrail.event import (
     Where,
 )
 from deploytrail.event import Source as How
-from deploytrail.intake.fitting import fitted, word
+from deploytrail.intake.fitting import bounded, fitted, word
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.shape import read
 from deploytrail.kit.source import Circumstances, Source, Telling
 from deploytrail.redact import mask_tokens
-from deploytrail.redacted_event import redacted
+from deploytrail.redacted_event import masked
 
 DRAFTS_MAX: Final = 10_000
 """So many events come of one telling at most; a source that makes more is at fault."""
@@ -203,7 +203,7 @@ def _sound(event: Event, around: Surroundings, received: datetime) -> Event:
     def fingerprint(path: str, value: str) -> str:
         return around.fingerprint(project, path, value)
 
-    return actions.check(fitted(redacted(event, fingerprint)), received)
+    return actions.check(fitted(masked(bounded(event), fingerprint)), received)
 
 
 def test_body(nonce: str) -> bytes:

@@ -27,7 +27,7 @@ from deploytrail.intake.declared import NOTHING, Declared, Schemes, changes
 from deploytrail.intake.fitting import fitted
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import Reader, StateRow
-from deploytrail.redacted_event import redacted
+from deploytrail.redacted_event import masked
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
 
 KIND: Final = "config"
@@ -116,7 +116,7 @@ def _kept(row: bytes) -> _Kept:
 
 def _masked(event: Event) -> Event:
     # A command that prints a secret may itself name one.
-    return redacted(event, lambda _path, _value: "0" * 24)
+    return masked(event, lambda _path, _value: "0" * 24)
 
 
 def _connections(

@@ -13,6 +13,7 @@ from msgspec import structs
 from deploytrail.app.events.recording import Submission
 from deploytrail.errors import Malformed, SenderError
 from deploytrail.event import Actor, Auth, Event, EventId
+from deploytrail.redact import mask
 from deploytrail.trail import LOCAL_INSTANCE, Attachment
 from deploytrail.untrusted import parse_event
 
@@ -75,8 +76,8 @@ def claimed(event: Event, *, instance: str = LOCAL_INSTANCE, assurance_max: int 
         )
     if event.action.startswith("audit."):
         raise Malformed(
-            f"action: expected one of your own, found {event.action!r:.70}, which only the trail "
-            "itself enters; choose another from the catalogue"
+            f"action: expected one of your own, found {mask(event.action)!r:.70}, which only the "
+            "trail itself enters; choose another from the catalogue"
         )
     changed: dict[str, object] = {}
     actors: dict[str, Actor | None] = {"actor": event.actor, "on_behalf_of": event.on_behalf_of}
