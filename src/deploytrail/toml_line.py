@@ -67,8 +67,12 @@ def _parsed(lines: Sequence[str]) -> Any:
 
 def _says(value: Any, path: Path) -> bool:
     for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
+        is_there = step in value if isinstance(value, dict) else _has(value, step)
+        if not is_there:
             return False
+        value = value[step]
     return True
+
+
+def _has(value: Any, step: str | int) -> bool:
+    return isinstance(value, list) and isinstance(step, int) and step < len(value)

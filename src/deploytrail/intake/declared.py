@@ -24,6 +24,8 @@ from deploytrail.intake.tables import (
     text_of,
 )
 
+KIND: Final = "config"
+"""Of the state that it is."""
 FILES: Final = ("environments.toml", "connections.toml")
 Schemes = Mapping[str, Sequence[str]]
 """The names of the schemes of each source, the one that goes without saying first."""

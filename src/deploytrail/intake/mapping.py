@@ -32,7 +32,7 @@ _LENGTHS_MAX: Final = {"project": 64, "unit": 512, "environment": 64}
 _is_name: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}").fullmatch
 _is_alias: Final = re.compile(r".{1,64}").fullmatch
 _is_rule: Final = re.compile(r"(?!where-[0-9])[a-z0-9][a-z0-9-]{0,62}").fullmatch
-_any_text: Final = re.compile(r".{1,512}").fullmatch
+_any_text: Final = re.compile(r".{1,4096}").fullmatch
 _word: Final = re.compile(
     r'\s*(?P<field>[a-z]+):(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s"]+))(?=\s|$)'
 )

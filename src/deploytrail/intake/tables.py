@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from deploytrail.errors import Misconfigured
 from deploytrail.printable import printable
@@ -45,16 +45,13 @@ class Faults:
         """`what` begins with what was expected there."""
         if len(self.found) >= _FAULTS_MAX:
             return
-        line = self._line(path)
+        line = None if self._text is None else line_at(self._text, path)
+        if line is None and self._text is not None and len(path) > 1:
+            # What is missing stands nowhere; the table in which it is missing does.
+            line = line_at(self._text, path[:-1])
         at = "" if line is None else f" line {line}"
         name = f" {dotted(path)}:" if path else ""
         self.found.append(f"{self._file}{at}:{name} {what}")
-
-    def _line(self, path: Path) -> int | None:
-        if self._text is None:
-            return None
-        # What is missing stands nowhere; the table in which it is missing does.
-        return line_at(self._text, path) or line_at(self._text, path[:-1])
 
 
 class Table(NamedTuple):
@@ -148,7 +145,7 @@ def text_of(octets: bytes) -> str | None:
     return text
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Whether it is text on one line, without what a terminal would not show."""
     return (
         isinstance(value, str) and len(value) <= TEXT_CHARACTERS_MAX and printable(value) == value

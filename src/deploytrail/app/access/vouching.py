@@ -53,6 +53,11 @@ def source(kind: str, id: str, edition: int) -> Source:
     return Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE, delivery=_delivery(kind, id, edition))
 
 
+def is_unset(reader: Reader, kind: str, id: str) -> bool:
+    """Whether no event ever set the row: where one did, and there is none, it was taken away."""
+    return not reader.deliveries([_key(kind, id, 1)])
+
+
 def vouched(reading: Reading[Reader], kind: str, rows: Sequence[Row]) -> set[str]:
     """The ids of the rows that their newest event vouches for.
 

@@ -23,14 +23,13 @@ from deploytrail.errors import Tampered
 from deploytrail.event import Actor, Change, Event, Reason, Source, Target
 from deploytrail.intake import declared
 from deploytrail.intake.connections import Stanza
-from deploytrail.intake.declared import NOTHING, Declared, Schemes, changes
+from deploytrail.intake.declared import KIND, NOTHING, Declared, Schemes, changes
 from deploytrail.intake.fitting import fitted
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import Reader, StateRow
 from deploytrail.redacted_event import masked
 from deploytrail.trail import LOCAL_INSTANCE, Receipt
 
-KIND: Final = "config"
 ROW: Final = "declared"
 Reading = Callable[[], AbstractContextManager[Reader]]
 
@@ -60,14 +59,18 @@ def applied(reading: Reading, schemes: Schemes) -> Applied:
     """
     with reading() as reader:
         row = reader.state(KIND).get(ROW)
+        if row is None and vouching.is_unset(reader, KIND, ROW):
+            return Applied(NOTHING, None)
     if row is None:
-        return Applied(NOTHING, None)
+        raise Tampered(
+            "config: expected what was applied, as the log tells, found no row of it: somebody "
+            "took it away; restore a backup, and see what 'verify' says"
+        )
     kept = _kept(row)
     if ROW not in vouching.vouched(reading, KIND, [Row(ROW, row, kept.edition, kept.made)]):
         raise Tampered(
             "config: expected what an event of the log vouches for, found a row that none does; "
-            "'deploytrail config apply' sets it anew from the files, and 'verify' says what else "
-            "was changed"
+            "restore a backup, and see what 'verify' says"
         )
     return Applied(declared.decode(bytes(kept.declared), schemes), row)
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from deploytrail.app.access.known_tokens import KIND
+from deploytrail.intake.declared import KIND as DECLARED
 from deploytrail.log.evidence import Outcome
 from deploytrail.log.replay import Finding
 from deploytrail.sentence import counted
 
-KINDS: Final = frozenset({KIND})
+KINDS: Final = frozenset({KIND, DECLARED})
 """Of state whose rows are never taken away."""
 Rows = dict[tuple[str, str], str] | str
 """Digests of rows by kind and id, or what is wrong with them."""
