@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deploytrail.app.trails.opening import Place
     from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.clock import Clock
-    from deploytrail.event import Actor, Change
+    from deploytrail.event import Actor, Change, Raw
     from deploytrail.intake.declared import Declared
 
 HELP: Final = "Say what is declared for a trail: its connections, and what belongs where."
@@ -38,6 +38,7 @@ FolderOption = Annotated[
 ReasonOption = Annotated[
     str | None, typer.Option("--reason", metavar="TEXT", envvar="DEPLOYTRAIL_REASON", help="Why.")
 ]
+_PLACES_SHOWN: Final = 20
 _SIGNS: Final = {"add": ("+", "green"), "remove": ("-", "red"), "update": ("~", "yellow")}
 
 
@@ -201,3 +202,50 @@ def say_changes(some: Sequence[Change], *, is_json: bool) -> None:
         say(styled(line, colour) if is_terminal(sys.stdout) else line)
     if not some:
         tell("nothing is different")
+
+
+def config_unmapped(
+    since: Annotated[
+        str, typer.Option("--since", metavar="SPAN", help="How far back, e.g. 30d.")
+    ] = "30d",
+    json: JsonOption = False,
+    home: HomeOption = None,
+    url: StoredUrlOption = None,
+) -> int:
+    """Count what no rule places, and propose one that would.
+
+    The proposal is text for config/environments.toml, to be looked at and mended: what places
+    share stands in it as it is, what looks like an environment is captured.
+    """
+    from deploytrail.app.connections.unmapped import unmapped
+    from deploytrail.app.local import open_local
+
+    with open_local(stored(home, url, why=_WHY), create=False) as trail:
+        found = unmapped(trail, since)
+    if json:
+        for raw, count in found.places:
+            say_json({"events": count, **_said(raw)})
+        return EXIT_OK
+    if not found.places:
+        tell(f"in the last {since} every event that says where it happened was placed by a rule")
+        return EXIT_OK
+    more = "" if found.is_all else " or more"
+    say(f"{counted(found.events, 'event')}{more} of {counted(len(found.places), 'place')}:")
+    for raw, count in found.places[:_PLACES_SHOWN]:
+        words = [f"{name}:{value}" for name, value in _said(raw).items()]
+        say(f"  {count:>8,}  {printable(' '.join(words))}")
+    if len(found.places) > _PLACES_SHOWN:
+        say(f"  and {len(found.places) - _PLACES_SHOWN:,} more places")
+    if found.proposal:
+        say()
+        say("A rule for config/environments.toml, to be mended:")
+        say()
+        say(found.proposal.rstrip())
+    return EXIT_OK
+
+
+def _said(raw: Raw) -> dict[str, str]:
+    """What a place says."""
+    from msgspec.structs import asdict
+
+    return {name: value for name, value in asdict(raw).items() if value is not None}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploytrail.clock import Clock
     from deploytrail.intake.connections import Stanza
     from deploytrail.intake.declared import Declared
+    from deploytrail.kit.credential import Scheme
     from deploytrail.kit.source import Source
 
 HELP: Final = "Say which tools may deliver to a trail, and how they prove it."
@@ -90,7 +91,6 @@ def connection_add(
     from deploytrail.app.connections.issuing import issued
     from deploytrail.intake.connections import Stanza, written
     from deploytrail.intake.known import known
-    from deploytrail.kit.schemes import scheme
 
     place = stored(home, url, why=_WHY)
     which = known().source(source)
@@ -98,7 +98,7 @@ def connection_add(
     where = located(folder, place)
     with configured(place) as job:
         _refuse_taken(own, read(where))
-        by = scheme(credential or which.schemes[0].name)
+        by = _scheme(which, credential)
         made: str | None = None
         references = list(secret or ())
         if not references and by.evidence is not None:
@@ -125,6 +125,18 @@ def _refuse_taken(name: str, declared: Declared) -> None:
             f"NAME: expected one that no connection has, found {name}; name another, such as "
             f"{name}-2"
         )
+
+
+def _scheme(source: Source, named: str | None) -> Scheme:
+    known = {one.name: one for one in source.schemes}
+    if named is None:
+        return source.schemes[0]
+    if named not in known:
+        raise Malformed(
+            f"--credential: expected a scheme of {source.name} ({', '.join(known)}), found "
+            f"{named[:40]!a}"
+        )
+    return known[named]
 
 
 def _refuse_faulty(text: str) -> None:

@@ -41,7 +41,7 @@ _NAMES: Final = {"import": "importing"}
 """Of those whose own name is a word of Python's."""
 SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
     "index": ("rebuild",),
-    "config": ("check", "diff", "apply"),
+    "config": ("check", "diff", "apply", "unmapped"),
     "connection": ("add", "list", "test", "rotate"),
     "token": ("create", "list", "rotate", "revoke"),
     "witness": (
