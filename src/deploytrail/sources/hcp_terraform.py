@@ -6,13 +6,12 @@ Pure. developer.hashicorp.com/terraform/cloud-docs/api-docs/notification-configu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Approval, Error, Links, Outcome, Raw, Reason, Target
+from deploytrail.event import Actor, Approval, Error, Links, Outcome, Raw, Reason, Target, Time
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import UNKNOWN, Draft, Place
 from deploytrail.kit.schemes import SCHEMES
@@ -33,14 +32,14 @@ class Notification(Shape, frozen=True):
     run_status: str
     run_updated_by: str | None
     message: str | None = None
-    run_updated_at: datetime | None = None
+    run_updated_at: Time | None = None
 
 
 class Run(Shape, frozen=True):
     """A run, with the one notification that `tell` left in it."""
 
     run_id: str
-    run_created_at: datetime
+    run_created_at: Time
     run_created_by: str | None
     workspace_name: str
     organization_name: str

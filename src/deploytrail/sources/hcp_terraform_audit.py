@@ -6,7 +6,6 @@ Pure. developer.hashicorp.com/terraform/cloud-docs/api-docs/audit-trails.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -23,6 +22,7 @@ from deploytrail.event import (
     Policy,
     Reason,
     Target,
+    Time,
 )
 from deploytrail.event import Raw as Words
 from deploytrail.kit.delivery import Delivery
@@ -97,7 +97,7 @@ class Resource(Shape, frozen=True):
 
 class Entry(Shape, frozen=True):
     id: str
-    timestamp: datetime
+    timestamp: Time
     auth: Auth
     resource: Resource
 

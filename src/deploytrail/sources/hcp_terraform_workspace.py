@@ -6,11 +6,10 @@ Pure. The same page as `hcp_terraform`, "Workspace notification payload".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Drift, Error, Links, Outcome, Policy, Raw, Reason, Target
+from deploytrail.event import Actor, Drift, Error, Links, Outcome, Policy, Raw, Reason, Target, Time
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.shape import Shape
 from deploytrail.kit.source import Circumstances
@@ -21,7 +20,7 @@ _COUNT_MAX: Final = 2**53 - 1
 
 class Assessment(Shape, frozen=True):
     id: str
-    created_at: datetime
+    created_at: Time
     url: str | None = None
     resources_drifted: int | None = None
     checks_failed: int | None = None
@@ -47,8 +46,8 @@ class Planned(Shape, frozen=True):
     run_create_error_message: str | None
     workspace_name: str
     organization_name: str
-    auto_destroy_at: datetime | None = None
-    run_created_at: datetime | None = None
+    auto_destroy_at: Time | None = None
+    run_created_at: Time | None = None
     run_external_id: str | None = None
 
 

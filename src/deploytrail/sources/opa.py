@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -25,6 +24,7 @@ from deploytrail.event import (
     Policy,
     Raw,
     Target,
+    Time,
     Violation,
 )
 from deploytrail.kit.delivery import Delivery
@@ -58,7 +58,7 @@ class Decision(Shape, frozen=True):
     """One of them. `path` is missing of an ad-hoc query; `result` where nothing was defined."""
 
     decision_id: str
-    timestamp: datetime
+    timestamp: Time
     labels: dict[str, str] | None = None
     path: str | None = None
     query: str | None = None
