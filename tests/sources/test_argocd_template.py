@@ -45,6 +45,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
         "GO111MODULE": "off",
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "",
+        "CGO_ENABLED": "0",
         "GOCACHE": str(folder / "cache"),
         "GOPATH": str(folder / "path"),
         "HOME": str(folder),
