@@ -240,8 +240,8 @@ SOURCE: Final = Source(
         "health.Suspended": "an application waits as it was told to",
     },
     setup="""\
-1. Add the key deploytrail-token with the value {secret} to the Secret argocd-notifications-secret.
-2. In argocd-notifications.yaml, which stands beside this source's page, set the url to {url}
+1. To the Secret argocd-notifications-secret add the key deploytrail-token with the value: {secret}
+2. In argocd-notifications.yaml, which stands beside this source's page, set the url to: {url}
 3. kubectl patch configmap argocd-notifications-cm --namespace argocd --type merge
      --patch-file argocd-notifications.yaml
 4. Subscribe every application: in the same ConfigMap, under the key subscriptions, add what this

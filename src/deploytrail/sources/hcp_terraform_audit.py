@@ -251,13 +251,13 @@ def _impersonated(auth: Auth) -> Actor | None:
 
 
 def _accessor(auth: Auth) -> Actor:
-    """By the name that notifications have, too; its id beside it, which outlives a new name."""
+    """By the name that notifications have, too: one person is one actor in both."""
     name = auth.description or auth.accessor_id
     if auth.type == "System":
-        return Actor(type="system", id=f"{_REALM}:{name or _REALM}", name=auth.accessor_id)
+        return Actor(type="system", id=f"{_REALM}:{name or _REALM}")
     if not name:
         return UNKNOWN
-    return Actor(type=_type(auth.type, name), id=f"{_REALM}:{name}", name=auth.accessor_id)
+    return Actor(type=_type(auth.type, name), id=f"{_REALM}:{name}")
 
 
 def _type(how: str, name: str) -> ActorType:
@@ -326,8 +326,9 @@ SOURCE: Final = Source(
 2. Fetch every page of the last days, at least once in 14 days (older ones are gone), for N from 1:
      curl -H "Authorization: Bearer $TOKEN" \\
        "https://app.terraform.io/api/v2/organization/audit-trail?page%5Bnumber%5D=N&since=TIME"
-3. Import the files as this source, or send each page as it is by POST to {url} with the header
-   Authorization: Bearer {secret}
+3. Import the files as this source, or send each page as it is by POST
+     to: {url}
+     with the header: Authorization: Bearer {secret}
 4. An event that was there before is the same again: overlap the times rather than miss one.
 """,
 )

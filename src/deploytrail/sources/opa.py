@@ -234,15 +234,16 @@ SOURCE: Final = Source(
     is_lines=True,
     file_names=("*decision*.json", "*decision*.jsonl", "*decision*.log"),
     setup="""\
-1. In OPA's configuration name this trail as a service. OPA joins url and resource by a slash, so
-   split {url} at its last one; FILE holds {secret} and nothing else, and only OPA may read it:
+1. Write the secret, and nothing else, to a FILE that only OPA may read: {secret}
+2. In OPA's configuration name this trail as a service. OPA joins url and resource by a slash, so
+   split the address of this connection at its last one: {url}
      services.deploytrail.url: what stands before the last slash
      services.deploytrail.credentials.bearer.token_path: FILE
      decision_logs.service: deploytrail
      decision_logs.resource: what stands behind the last slash
-2. Set labels.app and labels.environment, if you map by them.
-3. Let rules of system.log.mask remove what nobody may see: it never leaves OPA then.
-4. Restart OPA and ask it something. It uploads every 5 to 10 minutes, unless
+3. Set labels.app and labels.environment, if you map by them.
+4. Let rules of system.log.mask remove what nobody may see: it never leaves OPA then.
+5. Restart OPA and ask it something. It uploads every 5 to 10 minutes, unless
    decision_logs.reporting.max_delay_seconds says less.
 """,
 )
