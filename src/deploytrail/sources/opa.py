@@ -244,6 +244,6 @@ SOURCE: Final = Source(
 3. Set labels.app and labels.environment, if you map by them.
 4. Let rules of system.log.mask remove what nobody may see: it never leaves OPA then.
 5. Restart OPA and ask it something. It uploads every 5 to 10 minutes, unless
-   decision_logs.reporting.max_delay_seconds says less.
+   decision_logs.reporting has less for min_delay_seconds and max_delay_seconds.
 """,
 )
