@@ -1,4 +1,4 @@
-"""A tool is connected by the printed text, delivers to the real server, and its events are found."""
+"""A tool is connected by the printed text, delivers to the real server, and is found there."""
 
 from __future__ import annotations
 

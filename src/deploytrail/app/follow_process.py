@@ -15,7 +15,9 @@ from deploytrail.app.followers.acting import appending
 from deploytrail.app.followers.board import FileBoard, NoBoard
 from deploytrail.app.followers.disclosing import Disclosing
 from deploytrail.app.followers.following import Followed, Following, Parts
+from deploytrail.app.followers.inferring import Inferring
 from deploytrail.app.followers.lines import Lines, Stream
+from deploytrail.app.trails.lazily import Lazily
 from deploytrail.app.trails.opening import Place, open_trail
 from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock
@@ -82,11 +84,13 @@ def follow_trail(
     def parts(tell: Tell) -> Parts:
         with opened() as trail:
             file = trail.standings()
+            before = Lazily(opened)
+            inferring = Inferring(before.reading, clock, before.close)
             return Parts(
                 followed_opened=lambda: _followed(opened(), clock, tell),
                 publishing_opened=opened,
                 views=[(one, trail.lease(one.name)) for one in views(trail)],
-                actors=[(one, trail.lease(one.name)) for one in actors()],
+                actors=[(one, trail.lease(one.name)) for one in (inferring, *actors())],
                 bookmarks=trail.bookmarks(),
                 board=NoBoard() if file is None else FileBoard(file),
                 clock=clock,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Final
 
 from deploytrail.access.principal import ALL, Principal
@@ -13,11 +12,11 @@ from deploytrail.app.connections.taking import Keys
 from deploytrail.app.face import Face
 from deploytrail.app.local import Asking
 from deploytrail.app.trails.directory import DirectoryTrail
+from deploytrail.app.trails.lazily import Lazily
 from deploytrail.app.trails.opening import Place, open_trail
 from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock
 from deploytrail.index.part import Memory
-from deploytrail.log.store import Reader
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.web.assembling import Parts
 from deploytrail.web.journal import Journal, Sink
@@ -37,7 +36,7 @@ class Served:
         self._environment = environment
         self._memory = Memory()
         # Each is read by a thread of its own.
-        tokens, connections = _Lazily(self.opened), _Lazily(self.opened)
+        tokens, connections = Lazily(self.opened), Lazily(self.opened)
         self._lazily = (tokens, connections)
         self._tokens = KnownTokens(tokens.reading, clock)
         self._connections = KnownConnections(connections.reading, clock, environment)
@@ -80,22 +79,3 @@ class Served:
     def _reading(self) -> ServedTrail:
         trail = self.opened()
         return ServedTrail(trail, Asking(trail, self._clock, self._memory))
-
-
-class _Lazily:
-    """A trail that is opened when it is first read, by the thread that does."""
-
-    def __init__(self, opened: Callable[[], StoredTrail]) -> None:
-        self._opened = opened
-        self._trail: StoredTrail | None = None
-
-    @contextmanager
-    def reading(self) -> Iterator[Reader]:
-        if self._trail is None:
-            self._trail = self._opened()
-        with self._trail.store.reading() as reader:
-            yield reader
-
-    def close(self) -> None:
-        if self._trail is not None:
-            self._trail.close()

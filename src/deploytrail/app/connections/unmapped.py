@@ -45,11 +45,9 @@ class Unmapped(NamedTuple):
 def unmapped(trail: Searches, since: str) -> Unmapped:
     """Of the events since then, the newest first."""
     found: Counter[Raw] = Counter()
-    looked = 0
-    for event in _events(trail, f"project:{UNKNOWN_PLACE} since:{since}"):
-        if looked == EVENTS_MAX:
+    for number, event in enumerate(_events(trail, f"project:{UNKNOWN_PLACE} since:{since}")):
+        if number == EVENTS_MAX:
             return Unmapped(found.most_common(), False)
-        looked += 1
         where = event.get("where") or {}
         if where.get("mapping") is None and where.get("raw"):
             found[msgspec.convert(where["raw"], Raw)] += 1
