@@ -169,6 +169,7 @@ def test_a_time_outside_of_the_calendar_is_refused() -> None:
         ("https://gitlab.acme.example/acme/tools/infra/-/jobs/5", "acme/tools/infra"),
         ("https://gitlab.acme.example/acme/infra/merge_requests/7", "acme/infra"),
         ("https://gitlab.acme.example/acme/infra.git", "acme/infra"),
+        ("https://gitlab.acme.example/" + "/-/" * 100_000 + "?", None),
         ("git@gitlab.acme.example:acme/infra.git", None),
         (None, None),
     ],

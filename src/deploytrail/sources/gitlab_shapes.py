@@ -22,9 +22,8 @@ _time: Final = re.compile(
     r" ?(UTC|Z|[+-][0-9]{2}:?[0-9]{2})"
 ).fullmatch
 _commit: Final = re.compile("[0-9a-f]{40}|[0-9a-f]{64}").fullmatch
-_path_of_url: Final = re.compile(
-    r"https?://[^/?#]+/([^?#]+?)(?:/-/[^?#]*|/merge_requests/[0-9]+)?"
-).fullmatch
+_path_of_url: Final = re.compile(r"https?://[^/?#]{1,255}/([^?#]{1,1024})").fullmatch
+_of_request: Final = re.compile(r"/merge_requests/[0-9]{1,18}$")
 # Those of access tokens, of service accounts and of GitLab itself; everybody else is a person.
 _machine: Final = re.compile(
     "(?:project|group)_[0-9]+_bot[0-9]*(?:_[0-9a-f]+)?"
@@ -118,7 +117,11 @@ def is_nothing(text: str, field: str) -> bool:
 def path_of(url: str | None) -> str | None:
     """A project's path from its address, or from that of something in it."""
     found = _path_of_url(url) if url else None
-    return found[1].removesuffix(".git") if found else None
+    if found is None:
+        return None
+    # Old versions have no `/-/` between a project and what is in it.
+    path = _of_request.sub("", found[1].partition("/-/")[0])
+    return path.removesuffix(".git") or None
 
 
 def at_project(path: str | None, environment: str | None = None, tier: str | None = None) -> Place:
