@@ -195,3 +195,27 @@ def test_an_account_is_a_person_or_a_machine_by_its_name(
 ) -> None:
     found = account(username, number)
     assert (found.type, found.id) == (type_, id_)
+
+
+def delivered(*headers: tuple[str, str]) -> str:
+    octets = msgspec.json.encode(body("feature_flag_on"))
+    (event,) = events(SOURCE, Delivery(octets, headers, RECEIVED))
+    found: str = event["source"]["delivery"]
+    return found
+
+
+def test_a_flag_that_is_switched_on_twice_is_two_events() -> None:
+    assert delivered(("webhook-id", "one")) != delivered(("webhook-id", "two"))
+
+
+def test_what_is_signed_says_which_delivery_it_is() -> None:
+    # Whoever repeats a signed delivery could write anything into the other header.
+    assert delivered(("idempotency-key", "forged"), ("webhook-id", "signed")) == "signed"
+
+
+def test_without_a_signature_the_key_for_repeats_says_which_delivery_it_is() -> None:
+    assert delivered(("idempotency-key", "one")) == "one"
+
+
+def test_a_version_that_gives_no_id_is_known_by_its_bytes() -> None:
+    assert delivered() == delivered(("x-gitlab-event-uuid", "any"))
