@@ -149,10 +149,22 @@ def test_another_visibility_is_kept_as_unrecognised() -> None:
     assert told(said)["action"] == "integration.delivery.unrecognised"
 
 
-def test_a_group_that_is_invited_to_another_is_told_beside_it() -> None:
+def test_the_branch_that_is_the_default_now_is_told() -> None:
+    said = body("code_default_branch_changed")
+    said["details"] |= {"change": "default_branch", "from": "main", "to": "next"}
+    assert told(said)["targets"] == [{"type": "branch", "name": "next"}]
+
+
+def test_whose_token_it_is_is_told_beside_it() -> None:
+    assert [each["type"] for each in told(body("identity_key_created"))["targets"]] == [
+        "key",
+        "user",
+    ]
+
+
+def test_a_group_that_is_invited_to_another_is_told() -> None:
     said = body("access_granted")
     said |= {"target_type": "Group", "target_id": 5, "target_details": "acme/tools"}
-    assert told(said)["targets"] == [
-        {"type": "group", "id": "5", "name": "acme/tools"},
-        {"type": "group", "id": "acme"},
-    ]
+    event = told(said)
+    assert event["targets"] == [{"type": "group", "id": "5", "name": "acme/tools"}]
+    assert event["place"] == {"raw": {"account": "acme"}}

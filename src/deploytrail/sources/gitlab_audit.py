@@ -121,12 +121,19 @@ def audited(body: Audited, at: Circumstances) -> Iterator[Draft]:
         body,
         at,
         action,
+        targets=_branch(details) if action == "code.default_branch.changed" else (),
         outcome=cast("Outcome", outcome) if outcome else None,
         changes=tuple(_changes(action, details)),
         error=_error(details) if outcome in ("failure", "denied") else None,
         access=_access(action, body, details),
         approval=_approval(action),
     )
+
+
+def _branch(details: Mapping[str, Any]) -> tuple[Target, ...]:
+    """That which is the default now."""
+    name = _text(details.get("to"))
+    return (Target(type="branch", name=name),) if name else ()
 
 
 _VISIBILITIES: Final = {
@@ -162,6 +169,7 @@ def _draft(
     at: Circumstances,
     action: str,
     *,
+    targets: tuple[Target, ...] = (),
     outcome: Outcome | None = None,
     changes: tuple[Change, ...] = (),
     error: Error | None = None,
@@ -182,7 +190,7 @@ def _draft(
                 account=path if body.entity_type == "Group" else None,
             )
         ),
-        targets=tuple(_targets(body)),
+        targets=targets or tuple(_targets(body, action)),
         changes=changes,
         error=error,
         access=access,
@@ -209,16 +217,20 @@ _NOBODY: Final = -1
 _MACHINES: Final = {-2: "deploy_token", -3: "deploy_key"}
 
 
-def _targets(body: Audited | GitOperation) -> Iterator[Target]:
-    name = _text(body.target_details)
-    if body.target_type == "User":
+def _targets(body: Audited | GitOperation, action: str) -> Iterator[Target]:
+    """The thing, else where it is; of a person's key or token, also whose it is."""
+    if action == "identity.signed_in" and body.entity_type == "User":
+        return
+    name, kind = _text(body.target_details), body.target_type
+    if kind == "User":
         yield somebody(None, _number(body.target_id)) if body.target_id else _person(name)
-    elif body.target_type and not _is_entity(body):
-        kind = _OWN.get(body.target_type) or _word(body.target_type)
-        yield Target(type=kind, id=_text(body.target_id), name=name or None)
-    if body.entity_type in _OWN:
+    elif kind and not _is_entity(body):
+        yield Target(type=_OWN.get(kind) or _word(kind), id=_text(body.target_id), name=name)
+        if body.entity_type == "User":
+            yield _person(body.entity_path)
+    elif body.entity_type in _OWN:
         yield Target(type=_OWN[body.entity_type], id=body.entity_path or None)
-    elif body.entity_type == "User" and body.target_type != "User":
+    elif body.entity_type == "User":
         yield _person(body.entity_path)
 
 

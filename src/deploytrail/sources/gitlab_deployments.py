@@ -118,18 +118,17 @@ def _deployment(
     approval: Approval | None = None,
 ) -> Draft:
     path, id_ = body.project.path_with_namespace, _id(body)
-    targets = [Target(type="environment", id=body.environment)]
-    if id_:
-        targets.append(Target(type="deployment", id=id_))
+    # The links have the deployment, and the place has the environment.
+    target = Target(type="deployment", id=id_)
     if body.deployable_id is not None:
-        targets.append(Target(type="job", id=job_id(path, body.deployable_id)))
+        target = Target(type="job", id=job_id(path, body.deployable_id))
     return Draft(
         action=action,
         outcome=outcome,
         time=moment(body.status_changed_at, "status_changed_at") or at.received,
         actor=actor,
         place=at_project(path, body.environment, body.environment_tier),
-        targets=tuple(targets),
+        targets=(target,),
         reason=reason,
         approval=approval,
         links=Links(deployment=id_, repository=path, ref=body.ref, commit=_commit_of(body)),

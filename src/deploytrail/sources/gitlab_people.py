@@ -257,7 +257,6 @@ def sign_in_refused(body: Account, at: Circumstances) -> Iterator[Draft]:
         outcome="denied",
         time=at.received,
         actor=type(who)(type=who.type, id=who.id, name=who.name, auth=CLAIMED),
-        targets=(somebody(body.username, body.user_id),),
     )
 
 

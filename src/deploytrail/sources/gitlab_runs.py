@@ -240,9 +240,6 @@ def worked(body: Job, at: Circumstances) -> Iterator[Draft]:
     has_ended = action in ("build.job.finished", "build.job.cancelled")
     has_failed = body.build_status == "failed"
     where = body.environment
-    targets = [Target(type="job", id=job_id(path, body.build_id), name=body.build_name or None)]
-    if where:
-        targets.append(Target(type="environment", id=where.name))
     yield Draft(
         action=action,
         outcome=_OUTCOMES.get(body.build_status) if has_ended else None,
@@ -252,7 +249,7 @@ def worked(body: Job, at: Circumstances) -> Iterator[Draft]:
         actor=starter(action, body.user),
         client=_client(body.runner),
         place=at_project(path, where.name, where.deployment_tier) if where else at_project(path),
-        targets=tuple(targets),
+        targets=(Target(type="job", id=job_id(path, body.build_id), name=body.build_name or None),),
         error=Error(code=body.build_failure_reason, location=body.build_stage)
         if has_failed
         else None,
