@@ -84,7 +84,7 @@ def _told(octets: bytes, outer: Outer) -> Iterator[Telling]:
             yield _telling(outer.detail)
     elif bytes(outer.detail) and outer.event_version is None:
         raise Malformed("body.detail-type: is missing")
-    elif outer.topic_arn is not None:
+    elif outer.topic_arn is not None or outer.envelope == "Notification":
         yield Telling("notification", octets)
     elif outer.digest_s3_object is not None:
         yield Telling("digest", octets)

@@ -21,6 +21,7 @@ class Outer(Shape, frozen=True, rename="camel"):
     records: list[Raw] | None = field(name="Records", default=None)
     detail: Raw = Raw()
     detail_type: Any = field(name="detail-type", default=None)
+    envelope: Any = field(name="Type", default=None)
     topic_arn: Any = field(name="TopicArn", default=None)
     event_version: Any = None
     event_name: Any = None
