@@ -162,7 +162,7 @@ def called(call: Call, at: Circumstances) -> Iterator[Draft]:
         outcome=outcome or _pending(found),
         error=_error(call),
         client=_client(call, someone),
-        trigger="human" if call.session_credential_from_console in {"true", True} else None,
+        trigger="human" if call.session_credential_from_console in ("true", True) else None,
         place=_place(call, someone, asked),
         targets=(*some, *_second_factor(call, found), *run_of(call, found, asked, answered)),
         changes=tuple(changes(asked, "add" if action.endswith(".created") else "update")),

@@ -339,9 +339,18 @@ _UNTOLD: Final = _inverted(_ASIDE)
 _VERBS: Final = _inverted(_FIRST_WORDS)
 
 
-@lru_cache(maxsize=4096)
 def meaning(source: str, name: str) -> Meaning:
     """What `eventSource` and `eventName` say together. Never fails."""
+    # What is remembered is bounded in number, and so in size only if each is small.
+    is_small = len(source) + len(name) <= _REMEMBERED_CHARACTERS_MAX
+    return _meaning(source, name) if is_small else _meaning.__wrapped__(source, name)
+
+
+_REMEMBERED_CHARACTERS_MAX: Final = 256
+
+
+@lru_cache(maxsize=4096)
+def _meaning(source: str, name: str) -> Meaning:
     name = _VERSION.sub("", name)
     call = f"{service(source)}:{name}"
     action, aside = _ACTIONS.get(call), _UNTOLD.get(call)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from deploytrail.event import Actor, ActorType
@@ -133,7 +132,6 @@ def _trace(home: str, role: str, session: str | None) -> str | None:
     return session_trace(home, role, session) if session else None
 
 
-@lru_cache(maxsize=1024)
 def session_trace(home: str, role: str, session: str) -> str:
     """One id for all events of a session. A hash, since a session's name may be a person's."""
     whole = f"{home}/{role}/{session}".encode("utf-8", "surrogatepass")

@@ -126,7 +126,7 @@ def _text(value: Any) -> str:
 def _is_forbidden(head: Head) -> bool:
     notes = head.annotations or {}
     code = head.response_status.code if head.response_status else None
-    return code in {401, 403} or notes.get("authorization.k8s.io/decision") == "forbid"
+    return code in (401, 403) or notes.get("authorization.k8s.io/decision") == "forbid"
 
 
 def _is_refused(head: Head) -> bool:

@@ -143,14 +143,31 @@ def is_heartbeat(resource: str, subresource: str) -> bool:
 
 
 def is_own(username: str) -> bool:
-    """Whether it is a part of the cluster itself: a controller, the scheduler, a node."""
-    if username.startswith("system:serviceaccount:"):
-        space, _, name = username.removeprefix("system:serviceaccount:").partition(":")
-        return space == "kube-system" or name == "argocd-application-controller"
-    return username.startswith("system:") and username not in _NOBODY
+    """Whether it is a part of the cluster itself: a controller, the scheduler, a node.
+
+    Not every account in kube-system is: people put their own tools there, and so do intruders.
+    """
+    if not username.startswith("system:serviceaccount:"):
+        return username.startswith(_OWN)
+    space, _, name = username.removeprefix("system:serviceaccount:").partition(":")
+    if space != "kube-system":
+        return name == "argocd-application-controller"
+    return name.endswith("-controller") or name in _OWN_ACCOUNTS
 
 
-_NOBODY: Final = frozenset({"system:anonymous", "system:unauthenticated", "system:admin"})
+_OWN: Final = (
+    *("system:kube-", "system:node:", "system:apiserver", "system:cloud-controller-manager"),
+    *("system:volume-scheduler", "eks:"),
+)
+"""How the names of users begin that are parts of a cluster; `eks:` are those of Amazon."""
+_OWN_ACCOUNTS: Final = frozenset(
+    (
+        *("generic-garbage-collector", "pod-garbage-collector", "horizontal-pod-autoscaler"),
+        *("root-ca-cert-publisher", "persistent-volume-binder", "bootstrap-signer"),
+        *("token-cleaner", "kube-proxy", "coredns", "metrics-server"),
+    )
+)
+"""Of kube-controller-manager's accounts, those that don't call themselves a controller."""
 
 
 def is_housekeeping(username: str, done: str) -> bool:
