@@ -220,7 +220,7 @@ def keeps_no_secret(source: Source, some: Sequence[Sample]) -> None:
         if not one.is_json:
             continue
         body = msgspec.json.decode(one.body)
-        for path in _texts(body):
+        for path in texts_of(body):
             said = deepcopy(body)
             inner = said
             for name in path[:-1]:
@@ -230,14 +230,14 @@ def keeps_no_secret(source: Source, some: Sequence[Sample]) -> None:
             assert _PLANTED not in msgspec.json.encode(found).decode(), f"{one.name}: {path}"
 
 
-def _texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def texts_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The paths of all texts, in objects and arrays."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for name, inner in pairs:
         if isinstance(inner, str):
             yield (*path, name)
         elif isinstance(inner, dict | list):
-            yield from _texts(inner, (*path, name))
+            yield from texts_of(inner, (*path, name))
 
 
 Promise = Callable[[Source, Sequence[Sample]], None]

@@ -171,7 +171,8 @@ def _listed(resource: Resource) -> Target | None:
     if not arn:
         return None
     words = (resource.type or "").split("::")
-    if len(words) == 3:
+    # What is no type is not written in another case: a mask would not know what it was.
+    if len(words) == 3 and all(re.fullmatch("[A-Za-z0-9]{1,30}", word) for word in words):
         kind = f"{words[1]}:{words[2]}".lower()
     else:
         kind = _kind_of(arn)

@@ -251,9 +251,13 @@ def _number(id_: int | str | None) -> int | None:
 
 
 def _word(class_: str) -> str:
-    """`Gitlab::ProtectedBranch` as `protected_branch`."""
-    last = class_.rpartition("::")[2][:200]
-    return re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", last).lower() or "unknown"
+    """`Gitlab::ProtectedBranch` as `protected_branch`. What is no name of a class is not written in
+    another case: a mask would not know what it was.
+    """
+    last = class_.rpartition("::")[2]
+    if re.fullmatch("[A-Za-z]{1,64}", last) is None:
+        return "unknown"
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", last).lower()
 
 
 def _text(value: Any) -> str | None:

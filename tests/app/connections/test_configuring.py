@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploytrail.app.connections.configuring import KIND, ROW, Applied, applied, apply
+from deploytrail.app.connections.configuring import ROW, Applied, applied, apply
 from deploytrail.app.events.recording import submission
 from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.errors import Conflict, Tampered
 from deploytrail.event import Actor
 from deploytrail.intake import declared
-from deploytrail.intake.declared import NOTHING, Declared
+from deploytrail.intake.declared import KIND, NOTHING, Declared
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import StateRow
 from tests.app.places import Place, place
