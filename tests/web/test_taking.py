@@ -183,3 +183,12 @@ def test_a_secret_that_was_just_applied_proves(there: Place) -> None:
     with served(there, known_connections=Renewing(SHIPPER)) as server:
         assert deliver(server, secret="the newest secret of ours").status == 200
         assert deliver(server, secret="a secret of mallory's own").status == 401
+
+
+def test_how_connections_do_is_told_to_who_operates(server: Served) -> None:
+    deliver(server)
+    deliver(server, secret=None)
+    (told,) = server.get("/v1/connections").json()["items"]
+    assert (told["name"], told["taken"], told["refused"]) == ("shipper-acme", 1, 1)
+    assert (told["refused_why"], told["secret"]) == ("missing", 0)
+    assert server.get("/v1/connections", token="viewer").status == 403

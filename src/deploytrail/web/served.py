@@ -17,6 +17,7 @@ from deploytrail.app.trails.opening import Place, open_trail
 from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.clock import Clock
 from deploytrail.index.part import Memory
+from deploytrail.intake.known import known
 from deploytrail.trail import LOCAL_INSTANCE
 from deploytrail.web.assembling import Parts
 from deploytrail.web.journal import Journal, Sink
@@ -54,6 +55,8 @@ class Served:
                 return LOCAL
             return self._tokens.recognise(header)
 
+        # Before the first delivery, which would else wait until all sources are imported.
+        known()
         parts = Parts(
             origin=trail.origin,
             writing_opened=self.opened,
