@@ -14,7 +14,7 @@ from deploytrail.sources.argocd import SOURCE
 from deploytrail.testing import RECEIVED, events
 from tests.conftest import ROOT
 
-SHIPPED = ROOT / "docs" / "sources" / "argocd-notifications.yaml"
+SHIPPED = ROOT / "src/deploytrail/sources/files/argocd-notifications.yaml"
 SAME = {
     "on-deleted": "trigger.deploytrail-deleted",
     "on-sync-running": "trigger.deploytrail-sync-running",

@@ -16,7 +16,7 @@ from deploytrail.sources.argocd import SOURCE
 from deploytrail.testing import RECEIVED, events
 from tests.conftest import ROOT, tool
 
-SHIPPED = ROOT / "docs" / "sources" / "argocd-notifications.yaml"
+SHIPPED = ROOT / "src/deploytrail/sources/files/argocd-notifications.yaml"
 COMMIT = "1f0c9a5e8b7d6c4f3a2e1d0c9b8a7f6e5d4c3b2a"
 Render = Callable[[str, Any], bytes]
 
@@ -203,5 +203,5 @@ def test_the_token_comes_from_the_secret_of_the_controller() -> None:
 
 
 def test_the_page_subscribes_to_every_trigger() -> None:
-    page = SHIPPED.with_name("argocd.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/sources/argocd.md").read_text(encoding="utf-8")
     assert [name for name in TRIGGERS if f"- {name.removeprefix('trigger.')}\n" not in page] == []

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from deploytrail.cli.config import FolderOption, ReasonOption, configured, located, read
+from deploytrail.cli.connection_setup import Setup
 from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, answering, stored
-from deploytrail.cli.terminal import is_terminal, say, say_json, say_wrapped, styled, tell
+from deploytrail.cli.terminal import is_terminal, say, say_json, styled, tell
 from deploytrail.errors import EXIT_OK, EXIT_UNDECIDED, Malformed, Misconfigured, NotFound
 from deploytrail.printable import printable
 
@@ -115,7 +116,9 @@ def connection_add(
         _refuse_faulty(text)
         changed(where / _FILE, lambda before: with_stanza(before, text))
         job.apply(read(where), reason=reason, is_json=False)
-    _say_setup(which, own, stanza, made, _reached(server), is_json=json)
+    setup = Setup(which, own, stanza, made, _reached(server), where)
+    setup.write_files()
+    setup.say(is_json=json)
     return EXIT_OK
 
 
@@ -165,29 +168,6 @@ def _reached(server: str | None) -> str:
         return server.rstrip("/")
     found = settings(Given(), os.environ)
     return f"{'https' if found.tls else 'http'}://{found.listen}"
-
-
-def _say_setup(
-    source: Source, name: str, stanza: Stanza, made: str | None, server: str, *, is_json: bool
-) -> None:
-    address = f"{server}/in/{name}"
-    shown = made if made is not None else f"(the secret at {', '.join(stanza.secrets) or 'hand'})"
-    text = source.setup.replace("{url}", address).replace("{secret}", shown)
-    text = text.replace("{name}", name)
-    if is_json:
-        said = {"name": name, "url": address, "credential": stanza.credential, "secret": made}
-        say_json({**said, "setup": text})
-        return
-    say()
-    say(
-        styled(f"Set {source.title} up:", "bold") if is_terminal(sys.stdout) else f"{source.title}:"
-    )
-    for line in text.strip().split("\n"):
-        say(f"  {line}")
-    if made is not None:
-        say()
-        say_wrapped(f"The secret is shown once; the server reads it at {stanza.secrets[0]}.")
-    say_wrapped(f"Then try it: deploytrail connection test {name}")
 
 
 def connection_list(
@@ -339,7 +319,7 @@ def connection_rotate(
     if not finish:
         new_stanza = type(stanza)(source=stanza.source, credential=stanza.credential, secrets=new)
         source = known().source(stanza.source)
-        _say_setup(source, name, new_stanza, made, _reached(server), is_json=json)
+        Setup(source, name, new_stanza, made, _reached(server), where).say(is_json=json)
         tell(f"once it delivers with the new one: deploytrail connection rotate {name} --finish")
     return EXIT_OK
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
-from importlib import import_module
+from importlib import import_module, resources
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, NamedTuple
 
@@ -46,6 +46,12 @@ class Known(NamedTuple):
 def known() -> Known:
     """Every source, imported."""
     return joined(_own(), entry_points(group=GROUP))
+
+
+def shipped(source: Source, name: str) -> str:
+    """The text of one of a source's files, from the package that its `tell` stands in."""
+    package = source.tell.__module__.rpartition(".")[0]
+    return resources.files(package).joinpath("files", name).read_text(encoding="utf-8")
 
 
 def _own() -> dict[str, Source]:

@@ -80,7 +80,11 @@ class Source(Struct, frozen=True, kw_only=True):
     tell: Callable[[Delivery], Iterable[Telling]]
     kinds: Mapping[str, Kind[Any]]
     setup: str
-    """What an operator does at the vendor, in steps; {url} and {secret} stand for what to paste."""
+    """What an operator does at the vendor, in steps; {url} and {secret} stand for what to paste,
+    {name} for the connection's name, {folder} for where `files` were written."""
+    files: tuple[str, ...] = ()
+    """Of the package's folder `files`, what an operator installs at the vendor: `connection add`
+    writes each as NAME-FILE, with {url} and {name} filled in."""
     set_aside: Mapping[str, str] = {}
     is_lines: bool = False
     """Whether a file of it holds one delivery a line."""

@@ -1,7 +1,7 @@
 """Argo CD: its notifications, by the template that we ship.
 
 Pure. argo-cd.readthedocs.io/en/stable/operator-manual/notifications; the body is that of
-docs/sources/argocd-notifications.yaml.
+files/argocd-notifications.yaml.
 """
 
 from __future__ import annotations
@@ -239,13 +239,15 @@ SOURCE: Final = Source(
         "health.Progressing": "a rollout goes on; its end is told",
         "health.Suspended": "an application waits as it was told to",
     },
+    files=("argocd-notifications.yaml",),
     setup="""\
 1. To the Secret argocd-notifications-secret add the key deploytrail-token with the value: {secret}
-2. In argocd-notifications.yaml, which stands beside this source's page, set the url to: {url}
-3. kubectl patch configmap argocd-notifications-cm --namespace argocd --type merge
-     --patch-file argocd-notifications.yaml
+2. Look at {folder}/{name}-argocd-notifications.yaml,
+   which was just written: it delivers to {url}
+3. kubectl patch configmap argocd-notifications-cm --namespace argocd --type merge \\
+     --patch-file {folder}/{name}-argocd-notifications.yaml
 4. Subscribe every application: in the same ConfigMap, under the key subscriptions, add what this
-   source's page shows (recipient deploytrail, and the nine triggers deploytrail-...).
+   file's own remarks show (recipient deploytrail, and its triggers).
 5. Name the environment of each application by its annotation deploytrail.io/environment, or by its
    label environment or env, unless your mapping knows it from the cluster or namespace.
 6. Sync an application: deployment.started and deployment.succeeded are here.

@@ -1,6 +1,6 @@
 """What our notification template tells of an Argo CD application, as shapes, and where that is.
 
-Pure. Argo CD sends no format of its own: docs/sources/argocd-notifications.yaml is the format. The
+Pure. Argo CD sends no format of its own: files/argocd-notifications.yaml is the format. The
 template always writes every field, null where Argo CD has nothing; so one that decides something
 has no default here, even where it may be null.
 """

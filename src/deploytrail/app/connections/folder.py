@@ -58,6 +58,11 @@ def changed(path: Path, made: Callable[[str], str]) -> None:
         raise Misconfigured(
             f"{path}: expected UTF-8, found other bytes; save it as UTF-8"
         ) from None
+    replaced(path, text)
+
+
+def replaced(path: Path, text: str) -> None:
+    """As `changed`, whatever the file said."""
     try:
         make_directory(path.parent)
         replace_file(path, text.encode("utf-8"))
