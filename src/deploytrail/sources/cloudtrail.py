@@ -40,6 +40,7 @@ from deploytrail.sources.cloudtrail_request import (
     text,
 )
 from deploytrail.sources.cloudtrail_shape import Call, Head, Insight, Outer
+from deploytrail.sources.cloudtrail_states import ASIDE, STATES
 
 _TYPES: Final = frozenset(
     {None, "AwsApiCall", "AwsServiceEvent", "AwsConsoleAction", "AwsConsoleSignIn", "AwsVpceEvent"}
@@ -77,7 +78,7 @@ def _told(octets: bytes, outer: Outer) -> Iterator[Telling]:
     elif outer.detail_type is not None and outer.event_version is None:
         said = str(outer.detail_type)
         if not said.endswith("via CloudTrail"):
-            yield Telling(said, octets)
+            yield Telling(said, octets, outer.id if isinstance(outer.id, str) else None)
         elif not bytes(outer.detail):
             raise Malformed("body.detail: is missing")
         else:
@@ -315,7 +316,7 @@ SOURCE: Final = Source(
     page="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html",
     schemes=(SCHEMES["firehose-key"], SCHEMES["bearer"], SCHEMES["basic"]),
     tell=tell,
-    kinds={**dict.fromkeys(_FAMILIES, _CALL), "insight": Kind(Insight, insight)},
+    kinds={**dict.fromkeys(_FAMILIES, _CALL), "insight": Kind(Insight, insight), **STATES},
     set_aside={
         "read": "a call that only reads, of nothing secret, and was allowed to",
         "heartbeat": "agents and services report about themselves",
@@ -323,6 +324,7 @@ SOURCE: Final = Source(
         "service": "a service of AWS takes up its own role, or uses a key for whoever called it",
         "notification": "it names files that hold events, and tells none itself",
         "digest": "it proves files, and tells of no call",
+        **ASIDE,
     },
     setup="""\
 1. In CloudTrail, have a trail for management events of all regions, and of the organisation.

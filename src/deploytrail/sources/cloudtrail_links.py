@@ -32,7 +32,7 @@ def links_of(
             commit = said.get("Commit")
     elif found.call in _RUNS:
         run = run or _run(call, found, asked, answered)
-        commit = _commit(asked)
+        commit = commit_of(text(asked.get("sourceVersion")))
     if not (run or repository or commit or ref or trace):
         return None
     return Links(run=run, repository=repository, commit=commit, ref=ref, trace=trace)
@@ -70,10 +70,13 @@ def _run(call: Call, found: Meaning, asked: Parameters, answered: Parameters) ->
     return f"aws:{place}:{service(call.event_source)}/{said}"
 
 
-def _commit(asked: Parameters) -> str | None:
-    said = text(asked.get("sourceVersion"))
-    is_hash = said is not None and len(said) in {40, 64} and not set(said) - set("0123456789abcdef")
+def commit_of(said: str | None) -> str | None:
+    """A full hash of git where it is one; branches and versions of objects come there, too."""
+    is_hash = said is not None and len(said) in {40, 64} and not set(said) - _HEX
     return said if is_hash else None
+
+
+_HEX: Final = frozenset("0123456789abcdef")
 
 
 def _new_session(answered: Parameters) -> str | None:

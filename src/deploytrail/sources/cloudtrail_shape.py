@@ -20,6 +20,7 @@ class Outer(Shape, frozen=True, rename="camel"):
 
     records: list[Raw] | None = field(name="Records", default=None)
     detail: Raw = Raw()
+    id: Any = None
     detail_type: Any = field(name="detail-type", default=None)
     envelope: Any = field(name="Type", default=None)
     topic_arn: Any = field(name="TopicArn", default=None)
