@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 from typing import Any
 
 import msgspec
@@ -351,3 +354,36 @@ def test_who_started_a_workflow_is_claimed_by_the_tags_of_its_session() -> None:
     assert event["on_behalf_of"]["auth"]["assurance"] == 0
     (event,) = told(call("sts", "AssumeRole", requestParameters={"tags": tags[1:]}))
     assert "on_behalf_of" not in event
+
+
+def firehose(*bodies: bytes) -> dict[str, Any]:
+    data = [{"data": base64.b64encode(body).decode()} for body in bodies]
+    return {"requestId": "r-1", "timestamp": 1, "records": data}
+
+
+def test_what_firehose_delivers_is_read_and_one_odd_body_spoils_none() -> None:
+    logged = {
+        "messageType": "DATA_MESSAGE",
+        "logGroup": "trail",
+        "logStream": "s",
+        "logEvents": [{"id": "1", "message": json.dumps(call("s3", "CreateBucket"))}],
+    }
+    bus = {"detail-type": "AWS API Call via CloudTrail", "detail": call("s3", "DeleteBucket")}
+    found = told(
+        firehose(gzip.compress(json.dumps(logged).encode()), b"no json", json.dumps(bus).encode())
+    )
+    assert [each["action"] for each in found] == [
+        "resource.created",
+        "integration.delivery.malformed",
+        "resource.deleted",
+    ]
+
+
+def test_a_broken_line_spoils_no_other() -> None:
+    lines = [json.dumps(call("s3", "CreateBucket")), "{", json.dumps(call("s3", "DeleteBucket"))]
+    found = events(SOURCE, fetched("\n".join(lines).encode(), RECEIVED))
+    assert [each["action"].rpartition(".")[2] for each in found] == [
+        "created",
+        "malformed",
+        "deleted",
+    ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 from typing import Any
 
 import msgspec
@@ -242,3 +245,27 @@ def test_a_list_without_events_is_refused_and_an_odd_event_spoils_none() -> None
     assert event["error"]["text"] == "body.items: is missing"
     found = told({"items": [asked("delete", POD), 7, {"verb": 1}, []]})
     assert [each["action"].rpartition(".")[2] for each in found] == ["deleted", *["malformed"] * 3]
+
+
+def test_of_what_firehose_delivers_of_eks_only_audit_streams_are_read() -> None:
+    def logged(stream: str, text: str) -> dict[str, str]:
+        said = {
+            "messageType": "DATA_MESSAGE",
+            "logGroup": "/aws/eks/prod/cluster",
+            "logStream": stream,
+            "logEvents": [{"id": "1", "message": text}],
+        }
+        return {"data": base64.b64encode(gzip.compress(json.dumps(said).encode())).decode()}
+
+    records = [
+        logged("kube-apiserver-audit-0a1b", json.dumps(asked("delete", POD))),
+        logged("kube-apiserver-0a1b", "I1122 10:00:00 all is well"),
+        logged("kube-apiserver-audit-0a1b", "{"),
+    ]
+    found = told({"requestId": "r-1", "timestamp": 1, "records": records})
+    assert [each["action"].rpartition(".")[2] for each in found] == [
+        "deleted",
+        "malformed",
+        "set_aside",
+    ]
+    assert found[2]["targets"] == [{"type": "kind", "id": "log", "change": "1"}]

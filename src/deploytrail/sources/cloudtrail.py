@@ -16,6 +16,7 @@ from msgspec import Raw
 from deploytrail.errors import Malformed
 from deploytrail.event import Actor, Client, Error, Links, Outcome, Target
 from deploytrail.event import Raw as RawPlace
+from deploytrail.formats.firehose import bodies, is_request
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.schemes import SCHEMES
@@ -52,23 +53,40 @@ _decode_head: Final = msgspec.json.Decoder(Head).decode
 
 
 def tell(delivery: Delivery) -> Iterator[Telling]:
-    """A log file, one event, an array or lines of them, or the envelope of EventBridge or SNS."""
+    """What Firehose delivers; else a log file, one event, an array or lines of them, or the
+    envelope of EventBridge or SNS.
+    """
     body = delivery.body.strip()
-    if body.startswith(b"["):
+    if is_request(body):
+        for inner in bodies(body):
+            yield from _one_of_many(inner.octets)
+    elif body.startswith(b"["):
         for each in read(body, list[Raw]):
             yield _telling(each)
-        return
+    else:
+        yield from _document(body)
+
+
+def _document(body: bytes) -> Iterator[Telling]:
     try:
         outer = read(body, Outer)
     except Malformed:
-        lines = body.splitlines()
-        if len(lines) < 2:
+        first, *others = [line for line in body.splitlines() if line.strip()] or [body]
+        if not others:
             raise
-        for line in lines:
-            if line.strip():
-                yield from _told(line, read(line, Outer))
+        yield from _told(first, read(first, Outer))
+        for line in others:
+            yield from _one_of_many(line)
     else:
         yield from _told(body, outer)
+
+
+def _one_of_many(octets: bytes) -> Iterator[Telling]:
+    """As `_told`; what is wrong with one must not spoil the others."""
+    try:
+        yield from _told(octets, read(octets, Outer))
+    except Malformed:
+        yield Telling("resource", octets)
 
 
 def _told(octets: bytes, outer: Outer) -> Iterator[Telling]:

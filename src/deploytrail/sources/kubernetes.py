@@ -27,6 +27,7 @@ from deploytrail.event import (
     Policy,
 )
 from deploytrail.event import Raw as RawPlace
+from deploytrail.formats.firehose import bodies, is_request
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.schemes import SCHEMES
@@ -53,22 +54,47 @@ _policy = re.compile(r"ValidatingAdmissionPolicy '([^']{1,200})'.{0,300}? denied
 
 
 def tell(delivery: Delivery) -> Iterator[Telling]:
-    """The list that the webhook sends, one event, or an array or lines of them."""
+    """The list that the webhook sends, what Firehose delivers of EKS, one event, or an array or
+    lines of them.
+    """
     body = delivery.body.strip()
-    if body.startswith(b"["):
+    if is_request(body):
+        for inner in bodies(body):
+            if inner.stream is not None and not inner.stream.startswith(_AUDIT_STREAM):
+                yield Telling("log", inner.octets)
+            else:
+                yield from _one_of_many(inner.octets)
+    elif body.startswith(b"["):
         for each in read(body, list[Raw]):
             yield _telling(each)
-        return
+    else:
+        yield from _document(body)
+
+
+_AUDIT_STREAM: Final = "kube-apiserver-audit"
+"""How the names of EKS' streams of audit events begin; others of a cluster's group are logs."""
+
+
+def _document(body: bytes) -> Iterator[Telling]:
     try:
         outer = read(body, Outer)
     except Malformed:
-        lines = [line for line in body.splitlines() if line.strip()]
-        if len(lines) < 2:
+        first, *others = [line for line in body.splitlines() if line.strip()] or [body]
+        if not others:
             raise
-        for line in lines:
-            yield from _told(line, read(line, Outer))
+        yield from _told(first, read(first, Outer))
+        for line in others:
+            yield from _one_of_many(line)
     else:
         yield from _told(body, outer)
+
+
+def _one_of_many(octets: bytes) -> Iterator[Telling]:
+    """As `_told`; what is wrong with one must not spoil the others."""
+    try:
+        yield from _told(octets, read(octets, Outer))
+    except Malformed:
+        yield Telling("resource", octets)
 
 
 def _told(octets: bytes, outer: Outer) -> Iterator[Telling]:
@@ -310,6 +336,7 @@ SOURCE: Final = Source(
         "heartbeat": "how a cluster tells itself that it lives, and asks itself who may do what",
         "controller": "what the cluster does by itself to reach what somebody asked for",
         "dry run": "nothing was changed",
+        "log": "another log of the cluster, which holds no audit events",
     },
     is_lines=True,
     setup="""\
