@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
@@ -40,6 +40,7 @@ from deploytrail.sources.cloudtrail_request import (
     targets,
     text,
 )
+from deploytrail.sources.cloudtrail_rules import rules
 from deploytrail.sources.cloudtrail_shape import Call, Head, Insight, Outer
 from deploytrail.sources.cloudtrail_states import ASIDE, STATES
 
@@ -173,6 +174,7 @@ def called(call: Call, at: Circumstances) -> Iterator[Draft]:
         return
     someone = who(call.user_identity, call.recipient_account_id)
     some = targets(call, service(call.event_source), asked, answered)
+    walls = rules(found.call, asked)
     draft = Draft(
         action=action,
         time=call.event_time.replace(tzinfo=call.event_time.tzinfo or UTC),
@@ -184,7 +186,8 @@ def called(call: Call, at: Circumstances) -> Iterator[Draft]:
         trigger="human" if call.session_credential_from_console in ("true", True) else None,
         place=_place(call, someone, asked),
         targets=(*some, *_second_factor(call, found), *run_of(call, found, asked, answered)),
-        changes=tuple(changes(asked, "add" if action.endswith(".created") else "update")),
+        severity="high" if walls.opens and outcome is None else None,
+        changes=(*walls.changes, *changes(asked, _how(action))),
         links=links_of(call, found, someone, asked, answered),
         approval=approval_of(action, asked),
         artifact=artifact_of(found, asked, answered),
@@ -244,6 +247,10 @@ def _action(found: Meaning, asked: Parameters, kind: str, outcome: Outcome | Non
     if found.action == "deployment.succeeded" and outcome is not None:
         return "deployment.failed"
     return found.action
+
+
+def _how(action: str) -> Literal["add", "update"]:
+    return "add" if action.endswith(".created") else "update"
 
 
 def _pending(found: Meaning) -> Outcome | None:
