@@ -32,7 +32,8 @@ def state(kind: str, **detail: Any) -> dict[str, Any]:
 
 def test_every_state_is_an_action_of_the_catalogue_that_its_outcome_fits() -> None:
     tables = (
-        *(cloudtrail_states._PIPELINE, cloudtrail_states._STEP, cloudtrail_states._BUILD),
+        *(cloudtrail_states._PIPELINE, cloudtrail_states._CONSENT, cloudtrail_states._BUILD),
+        cloudtrail_states._STEP,
         *(cloudtrail_states._CODEDEPLOY, cloudtrail_states._SERVICE, cloudtrail_states._STACK),
     )
     for action, outcome in (meant for table in tables for meant in table.values()):
@@ -81,3 +82,26 @@ def test_a_deployment_that_ends_names_the_run_that_its_call_began() -> None:
 def test_what_a_state_repeats_is_set_aside() -> None:
     (event,) = told(state("CodeBuild Build Phase Change"))
     assert event["action"] == "integration.delivery.set_aside"
+
+
+def test_an_approval_is_answered_by_the_name_under_which_it_was_requested() -> None:
+    names = {"pipeline": "shop", "stage": "prod", "action": "consent", "execution-id": "x-1"}
+    kind = "CodePipeline Action Execution State Change"
+    (requested,) = told(state(kind, **names, state="STARTED", type={"category": "Approval"}))
+    asked = {
+        "pipelineName": "shop",
+        "stageName": "prod",
+        "actionName": "consent",
+        "result": {"status": "Approved"},
+    }
+    (granted,) = told(
+        {
+            "eventTime": "2026-11-22T10:00:00Z",
+            "eventSource": "codepipeline.amazonaws.com",
+            "eventName": "PutApprovalResult",
+            "userIdentity": {"type": "IAMUser", "userName": "bob"},
+            "requestParameters": asked,
+        }
+    )
+    assert (requested["action"], granted["action"]) == ("approval.requested", "approval.granted")
+    assert requested["approval"]["request"] == granted["approval"]["request"]

@@ -95,7 +95,9 @@ _NOUNS: Final = {
     for noun in nouns.split()
 }
 """Of a name in a request, what it names. `name` alone names whatever the service has."""
-_PEOPLE: Final = frozenset({"iam:user", "sso-directory:user", "identitystore:user"})
+_PEOPLE: Final = frozenset(
+    {"iam:user", "sso-directory:user", "identitystore:user", "sts:federated-user"}
+)
 """Of these the name is a person's: it stands concealed."""
 _INNER_WORDS: Final = (
     "instancesSet instances vpc subnet routeTable natGateway internetGateway networkInterface "
@@ -200,6 +202,7 @@ _NAMED: Final = {
     "s3": "bucket",
     "secretsmanager": "secret",
     "ssm": "parameter",
+    "sts": "federated-user",
 }
 """Of a service, what `name` names in its requests."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import field
 
 from deploytrail.errors import Malformed
-from deploytrail.event import Actor, Artifact, Error, Links, Outcome, Raw, Target
+from deploytrail.event import Actor, Approval, Artifact, Error, Links, Outcome, Raw, Target
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.shape import Shape
 from deploytrail.kit.source import Circumstances, Kind
@@ -39,6 +39,12 @@ _STEP: Final[Mapping[str, Meant]] = {
     "CANCELED": ("build.job.cancelled", None),
     "ABANDONED": ("build.job.cancelled", None),
 }
+_CONSENT: Final[Mapping[str, Meant]] = {
+    **_STEP,
+    "STARTED": ("approval.requested", None),
+    "SUCCEEDED": ("approval.completed", None),
+}
+"""Of an action that waits for a person; who answered and how, the call PutApprovalResult tells."""
 _BUILD: Final[Mapping[str, Meant]] = {
     "IN_PROGRESS": ("build.started", None),
     "SUCCEEDED": ("build.finished", "success"),
@@ -99,11 +105,23 @@ class _Pipeline(Shape, frozen=True, rename="kebab"):
     state: str
     execution_id: str
     stage: str | None = None
-    action: str | None = None
 
 
 class Pipeline(_Envelope, frozen=True, kw_only=True):
     detail: _Pipeline
+
+
+class _Type(Shape, frozen=True):
+    category: str
+
+
+class _Action(_Pipeline, frozen=True, rename="kebab", kw_only=True):
+    action: str
+    type: _Type
+
+
+class Action(_Envelope, frozen=True, kw_only=True):
+    detail: _Action
 
 
 class _BuildMore(Shape, frozen=True, rename="kebab"):
@@ -201,24 +219,37 @@ def _run(said: _Envelope, service: str, id_: str) -> str:
 
 
 def pipeline(said: Pipeline, _: Circumstances) -> Iterator[Draft]:
+    meant = _meant(_PIPELINE, said.detail.state, "state")
+    yield _of_pipeline(said, said.detail, meant, said.detail.pipeline)
+
+
+def action(said: Action, _: Circumstances) -> Iterator[Draft]:
+    """One action of a pipeline; the region in its detail is where it acts, not the pipeline's."""
     detail = said.detail
-    table = _STEP if detail.action else _PIPELINE
-    # A pipeline is as its region knows it; the region in an action's detail is where that acts.
-    names = [name for name in (detail.pipeline, detail.stage, detail.action) if name]
-    yield _draft(
+    name = "/".join(each for each in (detail.pipeline, detail.stage, detail.action) if each)
+    table = _CONSENT if detail.type.category == "Approval" else _STEP
+    meant = _meant(table, detail.state, "state")
+    decision = _DECISIONS.get(meant[0])
+    approval = Approval(decision=decision, request=name) if decision else None
+    yield _of_pipeline(said, detail, meant, name, approval=approval)
+
+
+_DECISIONS: Final[Mapping[str, Literal["requested", "granted"]]] = {
+    "approval.requested": "requested",
+    "approval.completed": "granted",
+}
+
+
+def _of_pipeline(said: _Envelope, detail: _Pipeline, meant: Meant, name: str, **more: Any) -> Draft:
+    return _draft(
         said,
-        _meant(table, detail.state, "state"),
+        meant,
         "codepipeline",
         application=detail.pipeline,
-        targets=(Target(type="codepipeline:pipeline", id="/".join(names)),),
+        targets=(Target(type="codepipeline:pipeline", id=name),),
         links=Links(run=_run(said, "codepipeline", detail.execution_id)),
+        **more,
     )
-
-
-def step(said: Pipeline, at: Circumstances) -> Iterator[Draft]:
-    if not said.detail.action:
-        raise Malformed("body.detail.action: is missing")
-    yield from pipeline(said, at)
 
 
 def build(said: Build, _: Circumstances) -> Iterator[Draft]:
@@ -325,7 +356,7 @@ def _artifact(said: Image) -> dict[str, Any]:
 
 STATES: Final[Mapping[str, Kind[Any]]] = {
     "CodePipeline Pipeline Execution State Change": Kind(Pipeline, pipeline),
-    "CodePipeline Action Execution State Change": Kind(Pipeline, step),
+    "CodePipeline Action Execution State Change": Kind(Action, action),
     "CodeBuild Build State Change": Kind(Build, build),
     "CodeDeploy Deployment State-change Notification": Kind(Deployment, deployment),
     "ECS Deployment State Change": Kind(Service, service),
