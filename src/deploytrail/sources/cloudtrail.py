@@ -359,7 +359,7 @@ SOURCE: Final = Source(
    its input unchanged, and the pattern on our page: the detail types that end in "via CloudTrail".
 5. For reads of secrets, too, set the rule's state to
    ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS, as the page shows.
-6. Or have CloudTrail's files read, once unpacked: deploytrail import knows them by their names.
+6. Or have the files in the bucket read as they are: deploytrail import knows them by their names.
 Choose one of both ways for {name}: each would tell the same again.""",
-    file_names=("*_CloudTrail_*.json", "*_CloudTrail-Insight_*.json"),
+    file_names=("*_CloudTrail_*.json*", "*_CloudTrail-Insight_*.json*"),
 )

@@ -347,5 +347,5 @@ SOURCE: Final = Source(
 4. Connect each cluster by a connection of its own: {name} says which one it was.
 5. Or write to files (--audit-log-path) and have them read by deploytrail import.
 On EKS, send the log group's audit streams by Amazon Data Firehose, with {secret} as access key.""",
-    file_names=("*audit*.log", "*audit*.jsonl"),
+    file_names=("*audit*.log*", "*audit*.jsonl*"),
 )
