@@ -339,7 +339,7 @@ SOURCE: Final = Source(
     name="cloudtrail",
     title="AWS CloudTrail",
     page="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html",
-    schemes=(SCHEMES["firehose-key"], SCHEMES["bearer"], SCHEMES["basic"]),
+    schemes=(SCHEMES["bearer"], SCHEMES["firehose-key"], SCHEMES["basic"]),
     tell=tell,
     kinds={**dict.fromkeys(_FAMILIES, _CALL), "insight": Kind(Insight, insight), **STATES},
     set_aside={
@@ -356,10 +356,13 @@ SOURCE: Final = Source(
 2. In EventBridge, create a connection: API key, name Authorization, value "Bearer {secret}".
 3. Create an API destination with it: method POST, endpoint {url}.
 4. On the default event bus of each region, create a rule with the API destination as its target,
-   its input unchanged, and the pattern on our page: the detail types that end in "via CloudTrail".
+   its input unchanged, and the pattern of {folder}/{name}-eventbridge-pattern.json,
+   which was just written.
 5. For reads of secrets, too, set the rule's state to
    ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS, as the page shows.
 6. Or have the files in the bucket read as they are: deploytrail import knows them by their names.
-Choose one of both ways for {name}: each would tell the same again.""",
+Or let Amazon Data Firehose deliver, over a connection made with --credential firehose-key.
+Choose one way for {name}: each would tell the same again.""",
+    files=("eventbridge-pattern.json",),
     file_names=("*_CloudTrail_*.json*", "*_CloudTrail-Insight_*.json*"),
 )

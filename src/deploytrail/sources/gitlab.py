@@ -204,7 +204,7 @@ _SETUP: Final = """\
    server of your own, Admin > System hooks tells of accounts and keys besides.
 2. Name: {name}. URL: {url}
 3. From GitLab 19.0 on: paste {secret} as Signing token. Before that: as Secret token, and let the
-   connection say `scheme: gitlab-token`.
+   connection be made by: deploytrail connection add gitlab NAME --credential gitlab-token
 4. Trigger: push, tag push, comments, merge request, job, pipeline, deployment, feature flag,
    release, access token and vulnerability events; for a group also member, project and subgroup
    events; issues where they are your tickets. Of a system hook, either push and tag push events

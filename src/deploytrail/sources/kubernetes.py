@@ -340,12 +340,18 @@ SOURCE: Final = Source(
     },
     is_lines=True,
     setup="""\
-1. Write an audit policy: Metadata for all, Request for what deploys; our page has one to copy.
-2. Write a kubeconfig: its cluster's server is {url}, its user's token is {secret}.
+1. Two files were just written: {folder}/{name}-audit-policy.yaml,
+   to begin with, and {folder}/{name}-audit-webhook.kubeconfig,
+   which delivers to {url}
+2. Bring both to where kube-apiserver runs, and write the secret, and nothing else, to
+   /etc/kubernetes/deploytrail-token there: {secret}
 3. Start kube-apiserver with --audit-policy-file and --audit-webhook-config-file naming both, and
    --audit-webhook-mode=batch, which is the default. Keep the stage ResponseStarted in the policy.
 4. Connect each cluster by a connection of its own: {name} says which one it was.
 5. Or write to files (--audit-log-path) and have them read by deploytrail import.
-On EKS, send the log group's audit streams by Amazon Data Firehose, with {secret} as access key.""",
+On EKS, send the log group's audit streams by Amazon Data Firehose over a connection of its own,
+made by: deploytrail connection add kubernetes NAME --credential firehose-key
+Its HTTP endpoint is that connection's URL, its access key that connection's secret.""",
+    files=("audit-policy.yaml", "audit-webhook.kubeconfig"),
     file_names=("*audit*.log*", "*audit*.jsonl*"),
 )
