@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ from deploytrail.clock import Clock
 from deploytrail.errors import Misconfigured, NotPermitted
 from deploytrail.kit.credential import Scheme
 from deploytrail.kit.secret import RANDOM_BYTES
+from deploytrail.stores.files import make_directory, whole_file
 
 FOLDER: Final = "secrets"
 _TRIES_MAX: Final = 1_000
@@ -32,18 +32,15 @@ def issued(scheme: Scheme, folder: Path, name: str, clock: Clock) -> tuple[str, 
 
 def _written(folder: Path, name: str, secret: str) -> Path:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(folder)
         for number in range(1, _TRIES_MAX):
             path = folder / (name if number == 1 else f"{name}-{number}")
             try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with whole_file(path) as file:
+                    file.write(f"{secret}\n".encode())
             except FileExistsError:
                 # What was issued before may still prove somebody: it is not overwritten.
                 continue
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(f"{secret}\n")
-                file.flush()
-                os.fsync(file.fileno())
             return path
     except OSError as error:
         raise NotPermitted(
