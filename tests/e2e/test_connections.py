@@ -161,6 +161,7 @@ def test_what_no_rule_places_is_counted_with_a_proposal(program: Program, server
 REFUSED: dict[str, tuple[list[str], str]] = {
     "another source": (["add", "githab"], "expected one that is known, found 'githab'; did you"),
     "a name with capitals": (["add", "opa", "Opa"], "expected the name of a connection"),
+    "a name that leads elsewhere": (["add", "opa", "../up"], "expected the name of a connection"),
     "the secret itself": (["add", "opa", "--secret", "hunter2"], "expected where a secret is"),
     "another scheme": (["add", "opa", "--credential", "slack"], "expected a scheme of opa"),
     "nobody tested": (["test", "nobody"], "expected a connection that is applied, found 'nobody'"),
@@ -175,7 +176,8 @@ def test_what_can_not_be_is_told(program: Program, why: str) -> None:
     assert done.returncode == 2
     assert expected in error_of(done)
     assert "hunter2" not in done.stderr
-    assert not (program.home / "config" / "connections.toml").exists()
+    # Not even a secret was made for it.
+    assert not (program.home / "config").exists()
 
 
 def test_a_name_is_taken_once(program: Program) -> None:

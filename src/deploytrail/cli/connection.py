@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,6 +89,8 @@ def connection_add(
     Writes a stanza to config/connections.toml and applies it. Where no secret is named, one is
     made, kept in a file beside, and printed once.
     """
+    from msgspec import structs
+
     from deploytrail.app.connections.folder import changed, with_stanza
     from deploytrail.app.connections.issuing import issued
     from deploytrail.intake.connections import Stanza, written
@@ -100,29 +103,33 @@ def connection_add(
     with configured(place) as job:
         _refuse_taken(own, read(where))
         by = _scheme(which, credential)
-        made: str | None = None
-        references = list(secret or ())
-        if not references and by.evidence is not None:
-            made, reference = issued(by, where, own, job.clock)
-            references = [reference]
         stanza = Stanza(
             source=source,
             credential=by.name,
-            secrets=tuple(references),
+            secrets=tuple(secret or ()) or _to_be_issued(by),
             token=token,
             settings=_settings(setting or ()),
         )
+        _refuse_faulty(written(own, stanza))
+        made: str | None = None
+        if not secret and by.evidence is not None:
+            made, reference = issued(by, where, own, job.clock)
+            stanza = structs.replace(stanza, secrets=(reference,))
         text = written(own, stanza)
-        _refuse_faulty(text)
         changed(where / _FILE, lambda before: with_stanza(before, text))
         job.apply(read(where), reason=reason, is_json=False)
-    setup = Setup(which, own, stanza, made, _reached(server), where)
-    setup.write_files()
-    setup.say(is_json=json)
+    Setup(which, own, stanza, made, _reached(server), where).done(is_json=json)
     return EXIT_OK
 
 
 def _refuse_taken(name: str, declared: Declared) -> None:
+    from deploytrail.intake.connections import NAME
+
+    if re.fullmatch(NAME, name) is None:
+        raise Malformed(
+            "NAME: expected the name of a connection of at most 63 of a-z, 0-9 and '-', such as "
+            f"github-acme, found {name[:63]!a}"
+        )
     if name in declared.connections:
         raise Malformed(
             f"NAME: expected one that no connection has, found {name}; name another, such as "
@@ -140,6 +147,11 @@ def _scheme(source: Source, named: str | None) -> Scheme:
             f"{named[:40]!a}"
         )
     return known[named]
+
+
+def _to_be_issued(by: Scheme) -> tuple[str, ...]:
+    """What stands for a secret that is made once everything else is right."""
+    return () if by.evidence is None else ("file:/to/be/issued",)
 
 
 def _refuse_faulty(text: str) -> None:

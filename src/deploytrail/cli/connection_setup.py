@@ -25,6 +25,11 @@ class Setup(NamedTuple):
     def address(self) -> str:
         return f"{self.server}/in/{self.name}"
 
+    def done(self, *, is_json: bool) -> None:
+        """Of a connection that was just made: its files written, and everything said."""
+        self.write_files()
+        self.say(is_json=is_json)
+
     def write_files(self) -> None:
         """What is to be installed at the vendor, beside what is declared; none holds a secret."""
         from deploytrail.app.connections.folder import replaced
