@@ -347,9 +347,9 @@ class TokenAsked(OfOrganization, frozen=True):
 
 _Decision = Literal["requested", "granted", "rejected", "dismissed"]
 _TOKEN: Final[Mapping[str, tuple[str, _Decision]]] = {
-    "personal_access_token_request.created": ("approval.requested", "requested"),
-    "personal_access_token_request.approved": ("approval.granted", "granted"),
-    "personal_access_token_request.denied": ("approval.rejected", "rejected"),
+    "personal_access_token_request.created": ("access.requested", "requested"),
+    "personal_access_token_request.approved": ("access.granted", "granted"),
+    "personal_access_token_request.denied": ("access.denied", "rejected"),
     "personal_access_token_request.cancelled": ("approval.withdrawn", "dismissed"),
 }
 

@@ -362,7 +362,9 @@ def answered(body: Answered, at: Circumstances) -> Iterator[Draft]:
     if at.kind.endswith(".response_dismissed"):
         decision = "dismissed"
     time = moment(said.created_at if decision != "dismissed" else None, at)
-    yield _exemption(f"approval.{decision}", body, time, decision, said.reviewer_comment)
+    # An exemption is no approval of a deployment, though it is of a commit, too.
+    action = "policy.exemption.granted" if decision == "granted" else f"approval.{decision}"
+    yield _exemption(action, body, time, decision, said.reviewer_comment)
 
 
 def _exemption(

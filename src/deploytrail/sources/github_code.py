@@ -367,7 +367,7 @@ class Ruleset(Shape, frozen=True):
     name: str
     enforcement: str
     source: str | None = None
-    rules: Raw | None = None
+    rules: Raw = Raw(b"null")
 
 
 class RulesetChanged(Shape, frozen=True):

@@ -146,6 +146,7 @@ def status(body: StatusSet, at: Circumstances) -> Iterator[Draft]:
         time=moment(said.created_at, at),
         actor=actor(body.sender),
         on_behalf_of=principal(_for_whom(body), body.sender),
+        outcome="pending" if action == "deployment.blocked" else None,
         duration_ms=span_ms(of.created_at, said.created_at) if is_over else None,
         error=Error(code=said.state, text=said.description) if has_failed else None,
         place=place(

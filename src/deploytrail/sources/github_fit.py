@@ -282,8 +282,12 @@ def _has(block: Raw, name: str) -> bool:
 
 
 def fitting(body: Body) -> Iterator[str]:
-    """All events of which this may be the body."""
-    return (event for event in EVENTS if fault(event, body) is None)
+    """All events of which this may be the body, but for those without a block of their own."""
+    return (
+        event
+        for event, marks in EVENTS.items()
+        if not marks.is_whole and fault(event, body) is None
+    )
 
 
 def action(body: Body) -> str | None:

@@ -61,7 +61,7 @@ _TYPES: Final = {"User": "user", "Bot": "service"}
 
 def actor(account: Account | None) -> Actor:
     """GitHub itself where nobody is named."""
-    if account is None:
+    if account is None or (account.login == "github" and account.type == "Organization"):
         return Actor(type="system", id=f"{REALM}:github")
     if account.type == "Bot" or account.login.endswith("[bot]"):
         return Actor(type="service", id=f"{REALM}:{account.login}")
