@@ -105,6 +105,12 @@ def _error(conclusion: str, outcome: Outcome, text: str | None = None) -> Error 
     return Error(code=conclusion, text=text) if outcome == "failure" else None
 
 
+_RUN_ENDS: Final = {
+    "cancelled": "build.pipeline.cancelled",
+    "skipped": "build.pipeline.skipped",
+}
+
+
 def ran(body: Ran, at: Circumstances) -> Iterator[Draft]:
     run, verb = body.workflow_run, at.kind.partition(".")[2]
     conclusion, outcome = None, None
@@ -115,8 +121,8 @@ def ran(body: Ran, at: Circumstances) -> Iterator[Draft]:
         action = "build.pipeline.rerun"
     elif verb == "completed":
         conclusion, outcome = _conclusion(run.conclusion, "workflow_run")
-        if conclusion == "cancelled":
-            action, outcome = "build.pipeline.cancelled", None
+        if conclusion in _RUN_ENDS:
+            action, outcome = _RUN_ENDS[conclusion], None
     started = run.run_started_at or run.created_at
     ended = run.updated_at if verb == "completed" else None
     yield Draft(
