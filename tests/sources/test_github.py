@@ -19,6 +19,7 @@ SAMPLES = [
     if sample.headers.get("X-GitHub-Event") in EVENTS
 ]
 BY_NAME = {sample.name: sample for sample in SAMPLES}
+REFUSED = {"integration.delivery.malformed", "integration.delivery.unrecognised"}
 SAME_TYPE = {"exemption_request_push_ruleset", "bypass_request_push_ruleset"}
 """Two names of one event."""
 
@@ -39,7 +40,7 @@ def test_a_body_under_the_name_of_another_event_is_refused(event: str) -> None:
         if event == own or {event, own} == SAME_TYPE:
             continue
         found = only(named(sample, event))
-        assert found["action"] == "integration.delivery.malformed", (sample.name, event)
+        assert found["action"] in REFUSED, (sample.name, event)
 
 
 def test_a_body_under_an_unknown_name_is_kept_and_not_read() -> None:

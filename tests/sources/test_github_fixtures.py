@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from deploytrail.kit.delivery import fetched, heard
@@ -17,9 +16,42 @@ from tests.conftest import ROOT
 
 FIXTURES = ROOT.parent / "shared" / "fixtures"
 OCTOKIT = "github-webhooks-octokit"
-OTHERS = ("scm-webhooks-drone-go-scm/github", "scm-webhooks-go-playground/github")
-NOT_READ: dict[str, str] = {}
-COUNTS: dict[str, int] = {}
+DRONE = "scm-webhooks-drone-go-scm/github/testdata/webhooks"
+PLAYGROUND = "scm-webhooks-go-playground/github"
+OTHERS = (DRONE, PLAYGROUND)
+NOT_READ = {
+    # Of GitHub Enterprise Server 2: deployments have an action since.
+    f"{OCTOKIT}/ghes-35/deployment/payload.json": "body.action: is missing",
+    f"{OCTOKIT}/ghes-35/deployment_status/payload.json": "body.action: is missing",
+    f"{OCTOKIT}/ghes-35/index.json": "body: expected an object, found an array",
+    # Shortened by hand.
+    f"{DRONE}/check_run.json": "body.repository.full_name: is missing",
+    f"{DRONE}/merge_group_checks_requested.json": "body.repository.full_name: is missing",
+    f"{DRONE}/status.json": "body.repository.full_name: is missing",
+    f"{PLAYGROUND}/workflow_job.json": "found those of none",
+    f"{PLAYGROUND}/workflow_run.json": "GitHub kind 'workflow_run.My workflow_run'",
+    # Of the year 2016.
+    f"{PLAYGROUND}/pull-request-review.json": "body.review.commit_id: is missing",
+    f"{DRONE}/deployment.json": "found those of none",
+    f"{DRONE}/deployment_commit.json": "found those of none",
+    f"{PLAYGROUND}/deployment.json": "found those of none",
+    f"{PLAYGROUND}/deployment-status.json": "found those of none",
+    # Without a header these could be any event of a repository, or of nobody's.
+    **{
+        f"{PLAYGROUND}/{name}.json": "found those of none"
+        for name in (
+            "github-app-authorization",
+            "installation",
+            "integration-installation",
+            "organization",
+            "public",
+            "repository",
+            "repository-edited",
+            "watch",
+        )
+    },
+}
+COUNTS = {"read": 252, "set aside": 161}
 
 
 @cache
@@ -48,7 +80,9 @@ def test_what_others_recorded_is_read() -> None:
         for event in some
         if event["action"].startswith("integration.delivery.") and "error" in event
     }
-    assert not_read == NOT_READ, msgspec.json.encode(not_read).decode()
+    assert sorted(not_read) == sorted(NOT_READ)
+    for name, text in not_read.items():
+        assert NOT_READ[name] in text, name
     counts = Counter(
         "set aside" if event["action"] == "integration.delivery.set_aside" else "read"
         for some in told().values()

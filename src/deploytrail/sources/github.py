@@ -20,10 +20,14 @@ from deploytrail.kit.source import Kind, Source, Telling
 from deploytrail.sources import (
     github_access,
     github_alert,
+    github_app,
     github_build,
+    github_check,
     github_code,
     github_deploy,
+    github_exemption,
     github_package,
+    github_repository,
     github_review,
 )
 from deploytrail.sources.github_fit import ALIASES, EVENTS, Body, action, fault, fitting
@@ -37,6 +41,10 @@ KINDS: Final[Mapping[str, Kind[Any]]] = {
     **github_deploy.KINDS,
     **github_access.KINDS,
     **github_alert.KINDS,
+    **github_repository.KINDS,
+    **github_check.KINDS,
+    **github_exemption.KINDS,
+    **github_app.KINDS,
 }
 _DISCUSSED: Final = "people talk; nothing of code, builds or access changes"
 _PLANNED: Final = "plans and boards, not what is deployed"

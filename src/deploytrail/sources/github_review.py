@@ -17,7 +17,6 @@ from deploytrail.event import Approval, Approves, Change, Reason, Target, Vcs
 from deploytrail.kit.draft import Draft
 from deploytrail.kit.shape import Shape, read
 from deploytrail.kit.source import Circumstances, Kind
-from deploytrail.sources.github_code import Comment
 from deploytrail.sources.github_shapes import (
     Account,
     Named,
@@ -326,6 +325,13 @@ _THREAD: Final = {"resolved": "code.thread.resolved", "unresolved": "code.thread
 def thread(body: Threaded, at: Circumstances) -> Iterator[Draft]:
     time = body.updated_at or body.pull_request.updated_at
     yield _draft(_THREAD[at.kind.partition(".")[2]], body, moment(time, at))
+
+
+class Comment(Shape, frozen=True):
+    body: str | None = None
+    commit_id: str | None = None
+    html_url: str | None = None
+    created_at: Time | None = None
 
 
 class CommentedLine(Sent, frozen=True):

@@ -21,6 +21,8 @@ from deploytrail.kit.shape import Shape
 from deploytrail.kit.source import Circumstances
 
 REALM: Final = "github"
+Differences = dict[str, dict[str, Raw]]
+"""`{"name": {"from": …}}`"""
 Time = Annotated[datetime, Meta(tz=True)]
 _TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD_SECONDS_MAX: Final = 86_400
