@@ -341,7 +341,7 @@ def _rows() -> dict[str, How]:
     for line in _TABLE.strip().replace(",\n    ", ",").split("\n"):
         ours, target, field, names = line.split(" | ")
         stem, _, ends = names.partition("{")
-        for end in ends.removesuffix("}").split(","):
+        for end in ends.removesuffix("}").removeprefix(",").split(","):
             found[stem + end] = How(ours, target, field)
     return found
 
