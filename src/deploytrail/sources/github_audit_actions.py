@@ -202,18 +202,27 @@ access.revoked | role | name | organization_role.revoke
 access.role.created | role | name | role.create
 access.role.updated | role | name | role.update
 access.role.deleted | role | name | role.destroy
-access.granted | personal_access_token | user_programmatic_access_name | personal_access_token.access_granted
-access.requested | personal_access_token | user_programmatic_access_name | personal_access_token.request_created
-identity.token.revoked | personal_access_token | user_programmatic_access_name | personal_access_token.access_revoked
+access.granted | personal_access_token | user_programmatic_access_name |
+    personal_access_token.access_granted
+access.requested | personal_access_token | user_programmatic_access_name |
+    personal_access_token.request_created
+identity.token.revoked | personal_access_token | user_programmatic_access_name |
+    personal_access_token.access_revoked
 access.setting.changed | setting | action | personal_access_token.{access_restriction_enabled,
     access_restriction_disabled,auto_approve_grant_requests_enabled,
     auto_approve_grant_requests_disabled,expiration_limit_set,expiration_limit_unset}
-identity.token.created | personal_access_token | user_programmatic_access_name | personal_access_token.create
-identity.token.rotated | personal_access_token | user_programmatic_access_name | personal_access_token.credential_regenerated
-identity.token.revoked | personal_access_token | user_programmatic_access_name | personal_access_token.destroy
-access.denied | personal_access_token | user_programmatic_access_name | personal_access_token.request_denied
-approval.withdrawn | personal_access_token | user_programmatic_access_name | personal_access_token.request_cancelled
-access.updated | personal_access_token | user_programmatic_access_name | personal_access_token.update
+identity.token.created | personal_access_token | user_programmatic_access_name |
+    personal_access_token.create
+identity.token.rotated | personal_access_token | user_programmatic_access_name |
+    personal_access_token.credential_regenerated
+identity.token.revoked | personal_access_token | user_programmatic_access_name |
+    personal_access_token.destroy
+access.denied | personal_access_token | user_programmatic_access_name |
+    personal_access_token.request_denied
+approval.withdrawn | personal_access_token | user_programmatic_access_name |
+    personal_access_token.request_cancelled
+access.updated | personal_access_token | user_programmatic_access_name |
+    personal_access_token.update
 access.setting.changed | setting | action | private_repository_forking.{clear,disable,enable}
 code.protection.created | protection | name | protected_branch.create
 code.protection.deleted | protection | name | protected_branch.destroy
@@ -338,7 +347,7 @@ build.job.started | job | job_name | workflows.prepared_workflow_job
 
 def _rows() -> dict[str, How]:
     found = {}
-    for line in _TABLE.strip().replace(",\n    ", ",").split("\n"):
+    for line in _TABLE.strip().replace(",\n    ", ",").replace("|\n    ", "| ").split("\n"):
         ours, target, field, names = line.split(" | ")
         stem, _, ends = names.partition("{")
         for end in ends.removesuffix("}").removeprefix(",").split(","):
