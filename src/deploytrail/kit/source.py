@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from deploytrail.kit.credential import Scheme
 from deploytrail.kit.delivery import Delivery
+from deploytrail.kit.door import Answer
 from deploytrail.kit.draft import Draft
 from deploytrail.kit.poller import Poller
 
@@ -90,6 +91,8 @@ class Source(Struct, frozen=True, kw_only=True):
     """Whether a file of it holds one delivery a line."""
     file_names: tuple[str, ...] = ()
     """Patterns of the names that its files usually have, for `import` of a folder."""
+    answer: Answer | None = None
+    """For senders that read their own protocol's answers; None: in the trail's own words."""
     poller: Poller | None = None
     """For what its tool never sends, or lets expire."""
     api: int = API

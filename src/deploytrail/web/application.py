@@ -23,6 +23,7 @@ from deploytrail.web.call import Call, Server
 from deploytrail.web.exchange import Exchange
 from deploytrail.web.hosts import refuse_foreign, refuse_repeated
 from deploytrail.web.journal import Journal
+from deploytrail.web.problem import InOtherWords
 from deploytrail.web.refusals import NO_ROUTE
 from deploytrail.web.route import Found
 
@@ -82,7 +83,8 @@ class Application:
             await exchange.answer(response)
         except ClientDisconnect:
             raise
-        except Exception as error:  # noqa: BLE001 (every exception has its problem)
+        except Exception as raised:  # noqa: BLE001 (every exception has its problem)
+            error = raised.error if isinstance(raised, InOtherWords) else raised
             if not isinstance(error, DeploytrailError):
                 self._journal.fault(error, request=exchange.id)
             is_ended = exchange.has_begun and isinstance(error, DeploytrailError)
@@ -94,9 +96,12 @@ class Application:
                 # What was begun can't be taken back; that it is not whole must show.
                 exchange.abort()
                 return
-            await self._refuse(exchange, error)
+            await self._refuse(exchange, raised)
 
     async def _refuse(self, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, InOtherWords):
+            await exchange.answer(error.response)
+            return
         found = problem.problem(error, instance=exchange.id)
         headers = problem.headers_of(error)
         response = Response(

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from starlette.responses import Response
 
 from deploytrail.errors import (
     DeploytrailError,
@@ -67,6 +68,15 @@ class HeadersTooLarge(SenderError):
     """More header than is read."""
 
     status = 431
+
+
+class InOtherWords(Exception):
+    """An error whose sender reads other words than those of a problem: `response` has them."""
+
+    def __init__(self, error: DeploytrailError, response: Response) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.response = response
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from deploytrail.errors import (
     Busy,
     ClockSuspect,
     CommitUnknown,
+    DeploytrailError,
     DiskFull,
     Fenced,
     Malformed,
@@ -29,14 +30,22 @@ from deploytrail.errors import (
 )
 from deploytrail.kit.credential import Unproven
 from deploytrail.kit.delivery import Delivery, heard
+from deploytrail.kit.door import Became
 from deploytrail.query.tree import EVERYTHING
 from deploytrail.web import body
 from deploytrail.web.answering import json
 from deploytrail.web.body import Share
 from deploytrail.web.call import Call
-from deploytrail.web.problem import TooSlowSending, WrongType
+from deploytrail.web.problem import (
+    InOtherWords,
+    TooSlowSending,
+    WrongType,
+    headers_of,
+    problem,
+)
 from deploytrail.web.route import Body, Part, Reply, Route
 from deploytrail.web.routes.recording import written
+from deploytrail.web.writer import Answers
 
 _TAKE_AT_ONCE_BYTES_MAX: Final = 64 * 1024
 
@@ -57,31 +66,58 @@ class Delivered(Struct, frozen=True, kw_only=True):
 async def take(call: Call) -> Response:
     """A delivery, proven, translated and durable; what it says of itself is no error of ours."""
     over = await call.server.connections.connected(call.parts["connection"])
+    try:
+        delivery, answers = await _logged(call, over)
+    except DeploytrailError as error:
+        found = problem(error)
+        refused = Became(status=found.status, why=found.detail)
+        said = _said(call, over, _heard(call, b""), refused)
+        if said is None:
+            raise
+        said.headers.update(headers_of(error))
+        raise InOtherWords(error, said) from error
+    became = _became(answers)
+    call.server.metrics.deliveries.add(connection=over.name, outcome="taken")
+    return _said(call, over, delivery, became) or json(
+        Delivered(
+            events=became.events,
+            known=became.known,
+            conflicts=became.conflicts,
+            unread=became.unread,
+        )
+    )
+
+
+async def _logged(call: Call, over: Connected) -> tuple[Delivery, Answers]:
     with Share(call.server.budget) as share:
         raw = await body.read(call.request, share)
         call.server.metrics.received_bytes.add(len(raw))
-        url = call.request.url
-        delivery = heard(
-            raw,
-            call.request.headers.raw,
-            call.server.clock.now(),
-            path=url.path,
-            query=url.query,
-        )
+        delivery = _heard(call, raw)
         found = await _taken(call, delivery, over)
-        answers = await written(call, found.submissions, len(raw))
+        return delivery, await written(call, found.submissions, len(raw))
+
+
+def _heard(call: Call, raw: bytes) -> Delivery:
+    url = call.request.url
+    headers = call.request.headers.raw
+    return heard(raw, headers, call.server.clock.now(), path=url.path, query=url.query)
+
+
+def _became(answers: Answers) -> Became:
     new = [each for each in answers if not isinstance(each, SenderError) and each.is_first]
     unread = sum(each.said is not None and each.said.event.action in UNREAD for each in new)
     conflicts = sum(isinstance(each, SenderError) for each in answers)
-    call.server.metrics.deliveries.add(connection=over.name, outcome="taken")
-    return json(
-        Delivered(
-            events=len(new),
-            known=len(answers) - len(new) - conflicts,
-            conflicts=conflicts,
-            unread=unread,
-        )
-    )
+    return Became(len(new), len(answers) - len(new) - conflicts, conflicts, unread)
+
+
+def _said(call: Call, over: Connected, delivery: Delivery, became: Became) -> Response | None:
+    """What a sender reads that has words of its own; None where it has none."""
+    if over.source.answer is None:
+        return None
+    answered = over.source.answer(delivery, became, call.server.clock.now())
+    if answered is None:
+        return None
+    return Response(answered.body, answered.status, media_type=answered.media)
 
 
 async def _taken(call: Call, delivery: Delivery, over: Connected) -> Taken:
@@ -151,12 +187,16 @@ ROUTES: Final = (
         path="/in/{connection}",
         name="takeDelivery",
         what="Deliver what a tool sends over a connection. Proven by the connection's own "
-        "credential, over the bytes as they came; durable when the answer comes.",
+        "credential, over the bytes as they came; durable when the answer comes. A tool that has "
+        "a protocol of its own (Amazon Data Firehose, OTLP) is answered, and refused, in its form.",
         answer=take,
         permission=None,
         parts=(Part("connection", "The connection's name.", "[a-z0-9][a-z0-9-]{0,62}"),),
         body=Body({"*/*": None}, "The delivery, as the tool sends it."),
-        replies=(Reply(200, "What became of it.", type=Delivered),),
+        replies=(
+            Reply(200, "What became of it.", type=Delivered),
+            Reply(200, "Of OTLP in protobuf, its own answer.", media="application/x-protobuf"),
+        ),
         problems=(
             Malformed, Unproven, NotFound, TooLarge, Overloaded, WrongType, TooSlowSending,
             Misconfigured, Busy, ClockSuspect, CommitUnknown, Fenced, Unreachable, DiskFull,
