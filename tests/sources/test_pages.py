@@ -51,7 +51,13 @@ def table(source: Source) -> dict[str, Row]:
 
 
 def at(value: Any, path: str) -> Iterator[str]:
-    """The scalars at a path of a body, as texts; none where it is not there."""
+    """The scalars at a path of a body, as texts; none where it is not there.
+
+    A name may have dots, as those of attributes do.
+    """
+    if isinstance(value, dict) and "." in path and path in value:
+        yield from scalars(value[path])
+        return
     name, _, rest = path.partition(".")
     step = name.removesuffix("[]")
     inner = value.get(step) if isinstance(value, dict) else None
