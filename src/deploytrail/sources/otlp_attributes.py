@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 from deploytrail.event import Actor, Artifact, Links, Raw, Target
+from deploytrail.formats import forge_url
 from deploytrail.kit.draft import UNKNOWN, Place
 
 DEPLOYMENT_STATUS: Final = "deployment.status"
@@ -21,12 +21,6 @@ PIPELINE_STATE: Final = "cicd.pipeline.run.state"
 _REALM: Final = "otlp"
 _COMMIT: Final = re.compile("(?:[0-9a-f]{40}|[0-9a-f]{64})")
 _SHA256: Final = re.compile("(?:sha256:)?([0-9a-fA-F]{64})")
-_WEB: Final = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s]+)/([^?#\s]+)")
-_SSH: Final = re.compile(r"(?:ssh://)?[^@/\s]+@([^:/\s]+)(?::\d+/|[:/])([^?#\s]+)")
-_GITHUB_RUN: Final = re.compile(r"([^/]+/[^/]+)/actions/runs/(\d+)(?:/.*)?")
-_GITLAB_RUN: Final = re.compile(r"(.+?)/-/pipelines/(\d+)(?:/.*)?")
-_HCP_RUN: Final = re.compile(r"app/.+/runs/(run-[0-9A-Za-z]+)(?:/.*)?")
-_URL_CHARACTERS_MAX: Final = 2_048
 
 
 class Attributes(NamedTuple):
@@ -115,35 +109,16 @@ def links(said: Attributes, trace: str | None) -> Links | None:
 
 def repository(said: Attributes) -> str | None:
     """`OWNER/REPO`, as the tools themselves say it."""
-    split = _split(said.of("vcs.repository.url.full"))
-    if split is not None:
-        return split[1].strip("/").removesuffix(".git") or None
+    named = forge_url.repository(said.of("vcs.repository.url.full"))
     owner, name = said.of("vcs.owner.name"), said.of("vcs.repository.name")
-    return f"{owner}/{name}" if owner and name else None
-
-
-def _split(url: str | None) -> tuple[str, str] | None:
-    """The host and the path of a URL, or of what git takes for one."""
-    if url is None or len(url) > _URL_CHARACTERS_MAX:
-        return None
-    found = _WEB.fullmatch(url.partition("?")[0].partition("#")[0]) or _SSH.fullmatch(url)
-    return (found[1].lower(), unquote(found[2])) if found else None
+    return named or (f"{owner}/{name}" if owner and name else None)
 
 
 def _run(said: Attributes) -> str | None:
     """In the form that the tool's own source has, so that both tell of one run."""
-    split = _split(said.of("cicd.pipeline.run.url.full", "cicd.pipeline.task.run.url.full"))
-    if split is not None:
-        for pattern, form in (
-            (_GITHUB_RUN, "github:{}/actions/runs/{}"),
-            (_GITLAB_RUN, "gitlab:{}/pipelines/{}"),
-            (_HCP_RUN, "hcp_terraform:{}"),
-        ):
-            found = pattern.fullmatch(split[1])
-            if found is not None:
-                return form.format(*found.groups())
+    url = said.of("cicd.pipeline.run.url.full", "cicd.pipeline.task.run.url.full")
     id_ = said.of("cicd.pipeline.run.id")
-    return f"{_REALM}:{id_}" if id_ else None
+    return forge_url.run(url) or (f"{_REALM}:{id_}" if id_ else None)
 
 
 def _change(said: Attributes) -> str | None:
