@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from deploytrail.errors import Malformed, SenderError, TooLarge
 from deploytrail.formats import firehose
-from deploytrail.formats.firehose import Inner, answer, bodies, unwrapped
+from deploytrail.formats.firehose import Inner, answer, bodies
 
 ID = "8f0c1c0e-0000-4000-8000-000000000001"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -94,10 +94,17 @@ def test_text_beside_json_is_kept_as_text() -> None:
     ]
 
 
-def test_what_is_no_request_is_given_as_it_is() -> None:
-    for octets in (b'{"Records":[]}', b"[1]", b"no json", b""):
-        assert list(unwrapped(octets)) == [Inner(octets)]
-    assert [each.octets for each in unwrapped(request(b"1"))] == [b"1"]
+def test_a_request_is_known_by_two_of_its_words() -> None:
+    said = json.loads(request(b"1"))
+    for name in said:
+        assert firehose.is_request(json.dumps(said | {name: None}).encode())
+        assert firehose.is_request(json.dumps(_without(said, name)).encode())
+    for octets in (b'{"Records":[]}', b'{"requestId":"1"}', b"[1]", b"no json", b""):
+        assert not firehose.is_request(octets)
+
+
+def _without(said: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in said.items() if key != name}
 
 
 BAD: dict[str, tuple[bytes, str]] = {
@@ -158,7 +165,7 @@ def test_the_id_of_a_request_is_read_where_it_can_be() -> None:
 def test_whatever_a_record_holds_is_given_or_refused(record: bytes) -> None:
     for octets in (record, request(record), request(gzip.compress(record))):
         try:
-            found = list(unwrapped(octets))
+            found = list(bodies(octets))
         except SenderError:
             continue
         assert all(isinstance(each, Inner) for each in found)

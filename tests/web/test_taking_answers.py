@@ -12,8 +12,9 @@ import pytest
 from msgspec import structs
 
 from deploytrail.app.connections.taking import Connected
+from deploytrail.kit import firehose
 from deploytrail.kit.delivery import Delivery
-from deploytrail.kit.door import Answered, Became, of_firehose
+from deploytrail.kit.door import Answered, Became
 from deploytrail.kit.schemes import SCHEMES
 from deploytrail.kit.secret import RANDOM_BYTES
 from deploytrail.kit.signing import sample_secret
@@ -27,7 +28,7 @@ KEY, OTHER = (sample_secret(SCHEME, bytes([each]) * RANDOM_BYTES) for each in (1
 ID = "8f0c1c0e-0000-4000-8000-000000000001"
 STREAM = Connected(
     "stream-acme",
-    structs.replace(SOURCE, schemes=(SCHEME,), answer=of_firehose),
+    structs.replace(SOURCE, schemes=(SCHEME,), answer=firehose.answer),
     SCHEME,
     [KEY],
     lambda _: None,

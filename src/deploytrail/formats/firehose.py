@@ -55,8 +55,9 @@ class _Request(Struct, frozen=True):
 
 
 class _Head(Struct, frozen=True):
-    id: Raw = field(name="requestId")
-    records: Raw
+    id: Raw = field(name="requestId", default=Raw())
+    timestamp: Raw = Raw()
+    records: Raw = Raw()
 
 
 class _LogEvent(Struct, frozen=True):
@@ -85,16 +86,15 @@ _NOT_READ: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def is_request(octets: bytes) -> bool:
-    """Whether a body has the outer form of one; what is in it may still be at fault."""
-    return _is(_head, octets)
+    """Whether a body has the outer form of one, of which one part may be missing.
 
-
-def unwrapped(octets: bytes) -> Iterator[Inner]:
-    """What a request delivers, or the body itself where it is none."""
-    if is_request(octets):
-        yield from bodies(octets)
-    else:
-        yield Inner(octets)
+    What has but two of its three words is one at fault, not something else.
+    """
+    try:
+        head = _head(octets)
+    except _NOT_READ:
+        return False
+    return sum(bool(bytes(each)) for each in (head.id, head.timestamp, head.records)) > 1
 
 
 def bodies(octets: bytes) -> Iterator[Inner]:

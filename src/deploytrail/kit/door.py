@@ -1,7 +1,7 @@
 """How a delivery is answered where its sender reads words of its own, and not ours.
 
-Values, and the answers of what delivers for several sources. A sender that is answered otherwise
-than its protocol says takes what was logged for lost, and sends it again and again.
+Values only. A sender that is answered otherwise than its protocol says takes what was logged for
+lost, and sends it again and again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from deploytrail.formats import firehose
 from deploytrail.kit.delivery import Delivery
 
 _OK: Final = 200
-_ID_CHARACTERS_MAX: Final = 256
 
 
 class Became(NamedTuple):
@@ -48,12 +46,3 @@ Answer = Callable[[Delivery, Became, datetime], Answered | None]
 One that is refused may have no body: it was too large, or came in another coding. It is proven by
 nothing either, so no answer says more of it than its header does.
 """
-
-
-def of_firehose(delivery: Delivery, became: Became, at: datetime) -> Answered | None:
-    """For a source to which Amazon Data Firehose delivers; None where it did not."""
-    request = {value for name, value in delivery.headers if name == firehose.ID_HEADER}
-    if len(request) != 1:
-        return None
-    body = firehose.answer(request.pop()[:_ID_CHARACTERS_MAX], at, became.why)
-    return Answered(became.status, firehose.MEDIA_TYPE, body)

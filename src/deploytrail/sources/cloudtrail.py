@@ -17,6 +17,7 @@ from deploytrail.errors import Malformed
 from deploytrail.event import Actor, Client, Error, Links, Outcome, Target
 from deploytrail.event import Raw as RawPlace
 from deploytrail.formats.firehose import bodies, is_request
+from deploytrail.kit import firehose
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.schemes import SCHEMES
@@ -364,5 +365,6 @@ SOURCE: Final = Source(
 Or let Amazon Data Firehose deliver, over a connection made with --credential firehose-key.
 Choose one way for {name}: each would tell the same again.""",
     files=("eventbridge-pattern.json",),
+    answer=firehose.answer,
     file_names=("*_CloudTrail_*.json*", "*_CloudTrail-Insight_*.json*"),
 )

@@ -28,6 +28,7 @@ from deploytrail.event import (
 )
 from deploytrail.event import Raw as RawPlace
 from deploytrail.formats.firehose import bodies, is_request
+from deploytrail.kit import firehose
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.schemes import SCHEMES
@@ -353,5 +354,6 @@ On EKS, send the log group's audit streams by Amazon Data Firehose over a connec
 made by: deploytrail connection add kubernetes NAME --credential firehose-key
 Its HTTP endpoint is that connection's URL, its access key that connection's secret.""",
     files=("audit-policy.yaml", "audit-webhook.kubeconfig"),
+    answer=firehose.answer,
     file_names=("*audit*.log*", "*audit*.jsonl*"),
 )
