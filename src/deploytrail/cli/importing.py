@@ -13,20 +13,21 @@ import typer
 
 from deploytrail.cli.opening import HomeOption, JsonOption, StoredUrlOption, publish, stored
 from deploytrail.cli.terminal import complain, say, say_json, tell
-from deploytrail.errors import EXIT_OK, DeploytrailError, SenderError
+from deploytrail.errors import EXIT_OK, SenderError
 from deploytrail.printable import printable
 from deploytrail.sentence import counted
 
 if TYPE_CHECKING:
-    from deploytrail.app.connections.files import Reached
+    from deploytrail.app.connections.files import Reached, Reading
     from deploytrail.app.connections.importing import Counted, Importer
     from deploytrail.app.trails.opening import Place
-    from deploytrail.app.trails.stored import StoredTrail
     from deploytrail.clock import Clock
     from deploytrail.kit.source import Source
 
 _STDIN: Final = "-"
 _LEFT_OUT_SHOWN: Final = 3
+_KEPT_SECONDS: Final = 1.0
+"""So often it is kept how far an import is: what is killed reads about so much twice."""
 
 _Paths = Annotated[
     list[str],
@@ -67,19 +68,21 @@ def importing(
 
     place = stored(home, url, why="an import reads files of its own machine")
     files = [Path(each) for each in path if each != _STDIN]
-    with _importing(place, source, connection) as job:
+    with _importing(place, source, connection, is_json=json) as job:
         which = found(files, job.source.file_names)
         _tell_left_out(which.left_out)
         code = EXIT_OK
         for file in which.files:
-            code = job.file(file, is_json=json, again=again) or code
+            code = job.file(file, again=again) or code
         if _STDIN in path:
-            code = job.stdin(is_json=json) or code
+            code = job.take("standard input", sys.stdin.buffer) or code
     return code
 
 
 @contextmanager
-def _importing(place: Place | None, source: str | None, connection: str | None) -> Iterator[_Job]:
+def _importing(
+    place: Place | None, source: str | None, connection: str | None, *, is_json: bool
+) -> Iterator[_Job]:
     from deploytrail.app.connections.files import Reached
     from deploytrail.app.connections.importing import Importer
     from deploytrail.app.connections.known_connections import to_import
@@ -97,77 +100,112 @@ def _importing(place: Place | None, source: str | None, connection: str | None) 
         keys = Keys(trail.keyring.secrets.body, trail.fingerprint_key)
         importer = Importer(trail.recorder, over, keys, clock, by=by)
         folder = state_directory(os.environ) / "imports"
-        reached = Reached(folder, f"{trail.origin}\0{over.name}\0{over.source.name}")
-        yield _Job(trail, importer, over.source, reached, clock)
+        of = f"{trail.origin}\0{over.name}\0{over.source.name}"
+        job = _Job(importer, over.source, Reached(folder, of, entries=trail.size()), clock, is_json)
+        try:
+            yield job
+        finally:
+            job.keep()
+            publish(trail)
 
 
 class _Job:
     """One run of the verb."""
 
     def __init__(
-        self, trail: StoredTrail, importer: Importer, source: Source, reached: Reached, clock: Clock
+        self, importer: Importer, source: Source, reached: Reached, clock: Clock, is_json: bool
     ) -> None:
         self.source = source
-        self._trail = trail
         self._importer = importer
         self._reached = reached
         self._clock = clock
+        self._is_json = is_json
+        self._kept_seconds = clock.monotonic()
+        self._is_told = False
 
-    def file(self, path: Path, *, is_json: bool, again: bool) -> int:
+    def file(self, path: Path, *, again: bool) -> int:
         """Its exit code; what is wrong with one file keeps no other from being taken in."""
         from deploytrail.app.connections.files import opened
 
         try:
             with closing(opened(path)) as stream:
-                is_lines = self.source.is_lines
-                since = 0 if again else self._reached.end(path, stream, is_lines=is_lines)
-                return self._take(str(path), stream, since, is_json=is_json, path=path)
+                reading = self._reached.reading(path, stream)
+                if reading.is_taken() and not again:
+                    _say_unchanged(str(path), is_json=self._is_json)
+                    return EXIT_OK
+                since = 0 if again else reading.since(is_lines=self.source.is_lines)
+                return self.take(str(path), stream, since, reading)
         except SenderError as error:
             complain(str(error))
             return error.exit_code
 
-    def stdin(self, *, is_json: bool) -> int:
-        return self._take("standard input", sys.stdin.buffer, 0, is_json=is_json)
-
-    def _take(
-        self, name: str, stream: IO[bytes], since: int, *, is_json: bool, path: Path | None = None
+    def take(
+        self, name: str, stream: IO[bytes], since: int = 0, reading: Reading | None = None
     ) -> int:
+        """The exit code of what this stream says; where it was stopped, that is told, too."""
+        shown = Path(name).name
+        self._importer.say("integration.import.started", shown, outcome="pending")
+        try:
+            done, error = self._taken(shown, stream, since, reading)
+        except KeyboardInterrupt:
+            self._finish(shown, "stopped by whoever ran it; the same again goes on")
+            raise
+        if reading is not None and error is None:
+            reading.reach(reading.end, is_whole=True)
+        self._finish(shown, None if error is None else str(error))
+        _say(name, done, error, is_json=self._is_json)
+        return EXIT_OK if error is None else error.exit_code
+
+    def _taken(
+        self, shown: str, stream: IO[bytes], since: int, reading: Reading | None
+    ) -> tuple[Counted, SenderError | None]:
         from deploytrail.app.connections.importing import Counted
         from deploytrail.cli.progress import Progress
         from deploytrail.intake.pieces import pieces
 
-        shown = Path(name).name
         done = Counted()
-        error: DeploytrailError | None = None
-        self._importer.say("integration.import.started", shown, outcome="pending")
-        with Progress(f"importing {printable(shown)}", self._clock, unit="byte") as progress:
+        if reading is not None:
+            reading.reach(since)
+        with Progress(f"importing {printable(shown)}", self._clock, unit="event") as progress:
 
             def told(counted: Counted, end: int) -> None:
                 nonlocal done
+                self._reached.grown(counted.events - done.events)
                 done = counted
-                progress(end, 0)
-                if path is not None:
-                    self._reached.reach(path, stream, end)
+                progress(counted.events + counted.known, 0)
+                if reading is not None and end:
+                    reading.reach(end)
+                if self._clock.monotonic() - self._kept_seconds >= _KEPT_SECONDS:
+                    self.keep()
 
             try:
                 some = pieces(stream, is_lines=self.source.is_lines, since=since)
-                done = self._importer.take(some, told)
-            except SenderError as found:
-                error = found
-        self._finish(shown, error)
-        _say(name, done, error, is_json=is_json)
-        return EXIT_OK if error is None else error.exit_code
+                return self._importer.take(some, told), None
+            except SenderError as error:
+                return done, error
 
-    def _finish(self, shown: str, error: DeploytrailError | None) -> None:
-        why = None if error is None else str(error)
-        outcome = "success" if error is None else "partial"
-        self._importer.say("integration.import.finished", shown, outcome=outcome, error=why)
-        publish(self._trail)
-        if not self._reached.save():
+    def keep(self) -> None:
+        """How far it is; only what is in the log already counts."""
+        if not self._reached.save() and not self._is_told:
+            self._is_told = True
             tell("how far it is can't be kept: the next import begins anew, and changes nothing")
+        self._kept_seconds = self._clock.monotonic()
+
+    def _finish(self, shown: str, why: str | None) -> None:
+        outcome = "success" if why is None else "partial"
+        self._importer.say("integration.import.finished", shown, outcome=outcome, error=why)
 
 
-def _say(name: str, done: Counted, error: DeploytrailError | None, *, is_json: bool) -> None:
+def _say_unchanged(name: str, *, is_json: bool) -> None:
+    from deploytrail.app.connections.importing import Counted
+
+    if is_json:
+        _say(name, Counted(), None, is_json=True)
+    else:
+        say(f"{printable(name)}: taken in before, and unchanged since")
+
+
+def _say(name: str, done: Counted, error: SenderError | None, *, is_json: bool) -> None:
     if is_json:
         from msgspec.structs import asdict
 

@@ -19,7 +19,10 @@ _CLEAR: Final = "\r\x1b[K"
 
 
 class Progress:
-    """Told as often as its caller likes; writes ten times a second at most."""
+    """Told as often as its caller likes; writes ten times a second at most.
+
+    A total of 0 stands for one that nobody knows.
+    """
 
     def __init__(self, doing: str, clock: Clock, *, unit: str = "entry") -> None:
         self._doing = doing
@@ -37,8 +40,10 @@ class Progress:
             return
         self._next_us = now_us + _EVERY_US
         self._is_shown = True
-        share = f" {100 * done // total} %" if total else ""
-        sys.stderr.write(f"{_CLEAR}{self._doing}{share} ({done:,} of {counted(total, self._unit)})")
+        share = f"({counted(done, self._unit)})"
+        if total:
+            share = f"{100 * done // total} % ({done:,} of {counted(total, self._unit)})"
+        sys.stderr.write(f"{_CLEAR}{self._doing} {share}")
         sys.stderr.flush()
 
     def __enter__(self) -> Progress:

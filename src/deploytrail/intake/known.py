@@ -38,7 +38,8 @@ class Known(NamedTuple):
         from difflib import get_close_matches
 
         near = get_close_matches(name, self.sources, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"there is {', '.join(self.sources)}"
+        advice = f"there is {', '.join(self.sources)}"
+        advice = f"did you mean {near[0]}? Else {advice}" if near else advice
         raise Misconfigured(f"source: expected one that is known, found {name[:60]!a}; {advice}")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Final, NamedTuple
 
+import msgspec
+
 from deploytrail.errors import Malformed, TooLarge
 from deploytrail.gzipped import MAGIC, Gunzip
 
@@ -18,6 +20,7 @@ PIECE_BYTES: Final = 512 * 1024
 """About so much of lines is one piece."""
 _READ_BYTES: Final = 256 * 1024
 _MEMBERS_MAX: Final = 1_000_000
+_OF_NUMBERS: Final = b"0123456789+-.eE"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
@@ -102,8 +105,34 @@ def _of_lines(chunks: Iterator[bytes], at: int) -> Iterator[Piece]:
         parts[-1] = chunk[:cut]
         yield Piece(_lines(parts), at)
         parts, waiting = ([rest], len(rest)) if rest else ([], 0)
-    if waiting:
+    if not waiting:
+        return
+    whole, newline, last = b"".join(parts).rpartition(b"\n")
+    if not _is_torn(last):
         yield Piece(_lines(parts), at + waiting)
+        return
+    at += len(whole) + len(newline)
+    if whole:
+        yield Piece(_lines([whole]), at)
+    raise Malformed(
+        f"file: expected its last line to be whole, found it cut, at byte {at}; it is taken in "
+        "once the rest of it is there"
+    )
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether it is the beginning of a line that is still being written, or was never finished."""
+    # A number that was cut is no number: the rest of it is what would be read.
+    return bool(line.strip()) and (_is_cut(line) or _is_cut(line.rstrip(_OF_NUMBERS)))
+
+
+def _is_cut(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        # Whatever else is wrong with a line, more of it would not mend.
+        return "truncated" in str(error)
+    return False
 
 
 def _lines(parts: list[bytes]) -> list[bytes]:

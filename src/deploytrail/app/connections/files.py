@@ -41,8 +41,8 @@ def found(paths: Sequence[Path], names: Sequence[str]) -> Found:
     all_: Found = Found([], [])
     for path in paths:
         if path.is_dir():
-            for file in sorted(_within(path)):
-                why = _refusal(file, names)
+            for file, unread in sorted(_within(path)):
+                why = unread or _refusal(file, names)
                 if why is None:
                     all_.files.append(file)
                 else:
@@ -54,10 +54,15 @@ def found(paths: Sequence[Path], names: Sequence[str]) -> Found:
     return all_
 
 
-def _within(folder: Path) -> Iterator[Path]:
-    for base, folders, files in os.walk(folder):
-        folders.sort()
-        yield from (Path(base) / name for name in files)
+def _within(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Its files, and with the reason the folders that were not looked into."""
+    closed: list[OSError] = []
+    for base, folders, files in os.walk(folder, onerror=closed.append):
+        here = Path(base)
+        yield from ((here / name, "") for name in files)
+        yield from ((here / name, "a link") for name in folders if (here / name).is_symlink())
+    for error in closed:
+        yield Path(error.filename), "it can't be looked into"
 
 
 def _refusal(file: Path, names: Sequence[str]) -> str | None:
@@ -83,68 +88,117 @@ def opened(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-class _Reached(msgspec.Struct, omit_defaults=True):
-    """Up to where a file was taken in; `head` tells whether it is still the same one."""
+class _State(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file as it was when it was opened, and up to where it was taken in.
+
+    `head` is a hash of its first bytes, at most `size`: it tells whether it is still the same one.
+    """
 
     head: str
     end: int
     size: int
     changed_ns: int = 0
+    is_whole: bool = False
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """`entries` is how many the log had at least, once it held what is said of the files."""
+
+    entries: int
+    files: dict[str, _State]
+
+
+class Reading:
+    """A file that is being taken in: where to go on, and how far it is."""
+
+    def __init__(self, of: dict[str, _State], path: Path, stream: IO[bytes]) -> None:
+        self._of = of
+        self._path = str(path.resolve())
+        self._stream = stream
+        self._known = of.get(self._path)
+        # Before it is read: what is written to it while it is read is still to be taken in.
+        self._now = _state(stream, _HEAD_BYTES)
+
+    def since(self, *, is_lines: bool) -> int:
+        """Where to go on; 0 for a file that is new, or another than it was.
+
+        Of lines more may have come since. A document that changed is taken in anew.
+        """
+        known = self._known
+        if known is None or not (self.is_taken() or (is_lines and self._is_same(known))):
+            return 0
+        return known.end
+
+    def is_taken(self) -> bool:
+        """Whether nothing changed since all of it was taken in."""
+        known = self._known
+        if known is None or not known.is_whole:
+            return False
+        is_untouched = (known.size, known.changed_ns) == (self._now.size, self._now.changed_ns)
+        return is_untouched and self._is_same(known)
+
+    @property
+    def end(self) -> int:
+        """Up to where it is taken in, as was said last."""
+        found = self._of.get(self._path)
+        return 0 if found is None else found.end
+
+    def reach(self, end: int, *, is_whole: bool = False) -> None:
+        # Last of all: when there are too many, the oldest are forgotten.
+        self._of.pop(self._path, None)
+        self._of[self._path] = msgspec.structs.replace(self._now, end=end, is_whole=is_whole)
+
+    def _is_same(self, known: _State) -> bool:
+        """Whether it begins as it did, however much came behind that."""
+        now = _state(self._stream, min(_HEAD_BYTES, known.size))
+        return now.size >= known.size and now.head == known.head
 
 
 class Reached:
     """How far files were taken in, of one trail over one connection."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, entries: int) -> None:
+        """`entries` are those of the log: of one that was restored from before, nothing is kept."""
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         self._path = folder / f"{digest}.json"
-        self._all = self._load()
+        self._entries = entries
+        found = self._load()
+        self._files = found.files if found.entries <= entries else {}
 
-    def end(self, path: Path, stream: IO[bytes], *, is_lines: bool) -> int:
-        """Where to go on; 0 for a file that is new, or another than it was.
+    def reading(self, path: Path, stream: IO[bytes]) -> Reading:
+        return Reading(self._files, path, stream)
 
-        Of lines more may have come since. A document that changed is taken in anew.
-        """
-        known = self._all.get(str(path.resolve()))
-        if known is None:
-            return 0
-        now = _state(stream, known.end)
-        is_same = now.head == known.head and now.size >= known.size
-        if not is_lines:
-            is_same &= (now.size, now.changed_ns) == (known.size, known.changed_ns)
-        return known.end if is_same else 0
-
-    def reach(self, path: Path, stream: IO[bytes], end: int) -> None:
-        self._all[str(path.resolve())] = _state(stream, end)
+    def grown(self, entries: int) -> None:
+        """So many more stand in the log."""
+        self._entries += entries
 
     def save(self) -> bool:
         """Whether it could be kept."""
-        newest = dict(list(self._all.items())[-_WRITTEN_MAX:])
-        partial = self._path.with_suffix(".partial")
+        newest = dict(list(self._files.items())[-_WRITTEN_MAX:])
+        partial = self._path.with_suffix(f".{os.getpid()}.partial")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            partial.write_bytes(msgspec.json.encode(newest))
+            partial.write_bytes(msgspec.json.encode(_Kept(self._entries, newest)))
             partial.replace(self._path)
         except OSError:
             return False
         return True
 
-    def _load(self) -> dict[str, _Reached]:
+    def _load(self) -> _Kept:
         try:
             with self._path.open("rb") as file:
-                octets = file.read(_FILE_BYTES_MAX)
-            return msgspec.json.decode(octets, type=dict[str, _Reached])
+                return msgspec.json.decode(file.read(_FILE_BYTES_MAX), type=_Kept)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return {}
+            return _Kept(0, {})
 
 
-def _state(stream: IO[bytes], end: int) -> _Reached:
+def _state(stream: IO[bytes], head_bytes: int) -> _State:
     descriptor = stream.fileno()
     about = os.fstat(descriptor)
-    head = os.pread(descriptor, min(_HEAD_BYTES, about.st_size), 0)
-    return _Reached(
+    head = os.pread(descriptor, min(head_bytes, about.st_size), 0)
+    return _State(
         head=hashlib.sha256(head).hexdigest(),
-        end=end,
+        end=0,
         size=about.st_size,
         changed_ns=about.st_mtime_ns,
     )

@@ -43,7 +43,9 @@ class Counted(Struct, frozen=True, kw_only=True):
 
 
 Told = Callable[[Counted, int], None]
-"""Hears, in order, what became of a piece that is durable now, and up to where that was."""
+"""Hears, in order, what became of all that is durable now, and behind which byte the last piece
+ended that is so as a whole; 0 where none is yet.
+"""
 
 
 class Importer:
@@ -64,7 +66,7 @@ class Importer:
         """
         waiting: list[tuple[int, int]] = []
         counted = Counted()
-        seen = 0
+        seen = end = 0
 
         def batches() -> Iterator[list[Submission]]:
             made = 0
@@ -75,16 +77,17 @@ class Importer:
                 waiting.append((made, piece.end))
 
         def logged(answers: list[Recorded | SenderError]) -> None:
-            nonlocal counted, seen
+            nonlocal counted, seen, end
             counted += _counted(answers)
             seen += len(answers)
             while waiting and waiting[0][0] <= seen:
-                told(counted, waiting.pop(0)[1])
+                end = waiting.pop(0)[1]
+            told(counted, end)
 
         self._recorder.recorded_all(batches(), told=logged)
-        for _, end in waiting:
+        if waiting:
             # Behind the last event there may have been pieces without any.
-            told(counted, end)
+            told(counted, waiting[-1][1])
         return counted
 
     def say(self, action: str, name: str, *, outcome: str, error: str | None = None) -> None:
