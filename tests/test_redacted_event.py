@@ -25,7 +25,7 @@ from deploytrail.event import (
     Target,
     Vcs,
 )
-from deploytrail.redact import fingerprint
+from deploytrail.redact import fingerprint, mask
 from deploytrail.redacted_event import FREE_TEXT, cut, masked, redacted
 from tests.events import body, event, events
 from tests.searching import examples
@@ -265,9 +265,20 @@ def test_an_event_that_is_passed_over_as_a_whole_has_nothing_to_mask(
 ) -> None:
     said = structs.replace(said, reason=Reason(from_="stated", text=text), command=None, changes=())
     said = structs.replace(said, targets=(Target(type="x", id=text[:1024] or None),))
-    slow = redacted_event._Masking(partial(fingerprint, KEY), is_cutting=True).of(said)
+    slow = redacted_event._Masking(partial(fingerprint, KEY), b"", is_cutting=True).of(said)
 
     assert masked(said, partial(fingerprint, KEY)) == slow
+
+
+@given(_WORDS, st.lists(_WORDS, max_size=12).map("".join))
+@examples(300)
+def test_a_changed_value_is_hidden_by_its_name_or_not_whether_masks_look_at_it(
+    key: str, value: str
+) -> None:
+    named = f'{key}="{value}"'
+    is_masked = mask(named) not in (named, f'{key}="{mask(value)}"')
+
+    assert redacted_event._is_given_away(key, value) == (is_masked and bool(value))
 
 
 @given(events())

@@ -112,6 +112,19 @@ def may_hold_secret(json: bytes) -> bool:
     )
 
 
+def may_hold_token(json: bytes) -> bool:
+    """Whether `mask_tokens` may change a text of this JSON; as `may_hold_secret`, and narrower."""
+    text = json.decode()
+    return (
+        ("@" in text and "://" in text)
+        or _is_signed(text)
+        or _has_any(_OF_SHAPES, text)
+        or _is_bearer(text, text.casefold())
+        or _has_long_word(json)
+    )
+
+
+_OF_SHAPES: Final = (*_MARKS, *_HOOKS, "PRIVATE KEY", "PuTTY")
 _ANYWHERE: Final = tuple(mark for mark in (*_MARKS, *_HOOKS) if "token" not in mark)
 _IN_LONG_WORDS: Final = tuple(mark.encode() for mark in (*_LONG_MARKS, *_TAILS, *_KEY_IDS))
 

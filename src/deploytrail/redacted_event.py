@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from msgspec import structs
 
 from deploytrail.event import EVENT_BYTES_MAX, Change, Command, Event
 from deploytrail.masked_command import mask_arguments, mask_environment
-from deploytrail.redact import HIDDEN, mask, mask_tokens, may_hold_secret
+from deploytrail.redact import HIDDEN, mask, mask_tokens, may_hold_secret, may_hold_token
 from deploytrail.text_field import TextField, text_fields
 from deploytrail.untrusted import parse_event
 
@@ -43,7 +44,8 @@ def redacted(event: Event, fingerprint: Fingerprint) -> Event:
 
     Raises Malformed for a field that the masks made longer than it may be, TooLarge for an event.
     """
-    kept = _Masking(fingerprint).of(event) if _is_suspicious(event) else event
+    encoded = _suspicious(event)
+    kept = event if encoded is None else _Masking(fingerprint, encoded).of(event)
     return event if kept is event else parse_event(msgspec.json.encode(kept))
 
 
@@ -54,28 +56,48 @@ def masked(event: Event, fingerprint: Fingerprint, *, allow: frozenset[str] = fr
     pointers of free text (`FREE_TEXT`) that a source fills with ids of its vendor: they pass only
     the masks that know a token by its own shape, so that no name before an id hides it.
     """
-    if not _is_suspicious(event):
+    encoded = _suspicious(event)
+    if encoded is None:
         return event
-    kept = _Masking(fingerprint, allow, is_cutting=True).of(event)
+    kept = _Masking(fingerprint, encoded, allow, is_cutting=True).of(event)
     if kept is event or len(_bytes(kept) or b"") <= EVENT_BYTES_MAX:
         return kept
     # Hundreds of short secrets: each text keeps to the length that it had.
-    return _Masking(fingerprint, allow, is_cutting=True, is_growing=False).of(event)
+    return _Masking(fingerprint, encoded, allow, is_cutting=True, is_growing=False).of(event)
 
 
-def _is_suspicious(event: Event) -> bool:
-    """Whether anything in an event needs a mask; most events are known to need none as a whole."""
-    # What a command may show is decided by allow-list, what a change may by the names in its path.
-    if event.command is not None or event.changes:
-        return True
+_UNENCODABLE: Final = b""
+
+
+@cache
+def _fields(block: type[msgspec.Struct], *, has_tokens: bool) -> tuple[TextField, ...]:
+    """Of a block, the fields that may need a mask: where there are no tokens, free text alone."""
+    leading = tuple(
+        field
+        for field in text_fields(block)
+        if any(f"{free}/".startswith(f"{field.pointer}/") for free in FREE_TEXT)
+    )
+    return text_fields(block) if has_tokens else leading
+
+
+def _suspicious(event: Event) -> bytes | None:
+    """The event's JSON where anything in it may need a mask; None for most, as a whole.
+
+    Nothing where it has no JSON.
+    """
     encoded = _bytes(event)
-    return encoded is None or may_hold_secret(encoded)
+    if encoded is None:
+        return _UNENCODABLE
+    # What a command may show is decided by allow-list, what a change may by the names in its path.
+    if event.command is not None or event.changes or may_hold_secret(encoded):
+        return encoded
+    return None
 
 
-def _bytes(event: Event) -> bytes | None:
+def _bytes(value: Any) -> bytes | None:
     """Its JSON; None where there is none, for a lone surrogate in what was never parsed."""
     try:
-        return msgspec.json.encode(event)
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
         return None
 
@@ -86,6 +108,7 @@ class _Masking:
     def __init__(
         self,
         fingerprint: Fingerprint,
+        encoded: bytes,
         allow: frozenset[str] = frozenset(),
         *,
         is_cutting: bool = False,
@@ -95,6 +118,8 @@ class _Masking:
         self._free = FREE_TEXT - allow
         self._is_cutting = is_cutting
         self._is_growing = is_growing
+        # Of most events that are suspicious, only the words of a free text are.
+        self._has_tokens = encoded == _UNENCODABLE or may_hold_token(encoded)
 
     def of(self, event: Event) -> Event:
         kept: Event = self._block(event, but=("command", "changes"))
@@ -107,7 +132,8 @@ class _Masking:
 
     def _block(self, block: Any, but: tuple[str, ...] = ()) -> Any:
         changed: dict[str, Any] = {}
-        for field in text_fields(type(block)):
+        kind: type[msgspec.Struct] = type(block)
+        for field in _fields(kind, has_tokens=self._has_tokens):
             value = None if field.name in but else getattr(block, field.name)
             if value and (clean := self._value(field, value)) is not value:
                 changed[field.name] = clean
@@ -116,8 +142,11 @@ class _Masking:
     def _value(self, field: TextField, value: Any) -> Any:
         """A field's own value where nothing in it was masked, so that `is` tells."""
         if isinstance(value, str):
-            clean = mask(value) if field.pointer in self._free else mask_tokens(value)
-            return self._fitting(value, clean, field.length_max)
+            if field.pointer in self._free:
+                return self._fitting(value, mask(value), field.length_max)
+            if not self._has_tokens:
+                return value
+            return self._fitting(value, mask_tokens(value), field.length_max)
         if isinstance(value, tuple):
             return _same(tuple(self._value(field, one) for one in value), value)
         return self._block(value)
@@ -209,6 +238,9 @@ def _is_given_away(key: str, value: Any) -> bool:
         return False
     value = str(value)
     named = f'{key}="{value}"'
+    encoded = _bytes(named)
+    if encoded is not None and not may_hold_secret(encoded):
+        return False
     return mask(named) not in (named, f'{key}="{mask(value)}"')
 
 

@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -100,11 +101,15 @@ def _told(
 ) -> Iterator[Translated]:
     source = around.source
     octets = bytes(telling.octets)
-    how = How(tool=source.name, instance=around.instance, imported=around.is_imported)
-    how = structs.replace(how, delivery=_delivery_id(telling, octets, around))
     if telling.kind in source.set_aside:
         aside[telling.kind] += 1
         return
+    how = How(
+        tool=source.name,
+        instance=around.instance,
+        delivery=_delivery_id(telling, octets, around),
+        imported=around.is_imported,
+    )
     told = _Told(telling.kind, octets, delivery.received, how, around)
     kind = source.kinds.get(telling.kind)
     if kind is None:
@@ -157,15 +162,17 @@ class _Told(NamedTuple):
     def event(self, draft: Draft, part: int) -> Event:
         """Raises Malformed for what no event can say."""
         around = self.around
-        where = around.placed(draft.place)
+        how = self.how
+        if part or draft.url is not None or draft.sequence is not None:
+            how = structs.replace(how, part=part, url=draft.url, sequence=draft.sequence)
         whole = Event(
             id=around.event_id(),
             outcome=draft.outcome or actions.outcome(draft.action),
             actor=_vouched(draft.actor, around.auth),
             on_behalf_of=draft.on_behalf_of and _vouched(draft.on_behalf_of, around.auth),
-            source=structs.replace(self.how, part=part, url=draft.url, sequence=draft.sequence),
-            where=where,
-            **{name: getattr(draft, name) for name in _SHARED},
+            source=how,
+            where=around.placed(draft.place),
+            **dict(zip(_SHARED, _shared(draft), strict=True)),
         )
         return _sound(whole, around, self.received)
 
@@ -185,6 +192,7 @@ _SHARED: Final = tuple(
     for name in Draft.__struct_fields__
     if name in Event.__struct_fields__ and name not in {"outcome", "actor", "on_behalf_of"}
 )
+_shared: Final[Callable[[Draft], tuple[Any, ...]]] = attrgetter(*_SHARED)
 
 
 def _vouched(actor: Actor, auth: Auth) -> Actor:

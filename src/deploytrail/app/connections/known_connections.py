@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Final, NamedTuple
 
@@ -22,6 +22,7 @@ from deploytrail.kit.schemes import SCHEMES, scheme
 
 AGE_SECONDS_MAX: Final = 2.0
 RENEWED_SECONDS_MIN: Final = 0.25
+_PLACES_KEPT: Final = 2_048
 _SECRET_SECONDS: Final = 60.0
 """So long a secret that can't be read any more goes on proving: that it can't is told before."""
 _NOWHERE: Final = Place()
@@ -32,6 +33,11 @@ def schemes() -> dict[str, tuple[str, ...]]:
     return {
         name: tuple(one.name for one in source.schemes) for name, source in known().sources.items()
     }
+
+
+def placing(places: Places) -> Callable[[Place], Where]:
+    """As `placed`. Most of what comes happened where something happened before."""
+    return lru_cache(_PLACES_KEPT)(partial(placed, places))
 
 
 def placed(places: Places, place: Place) -> Where:
@@ -49,7 +55,7 @@ def connected(name: str, stanza: Stanza, places: Places, secrets: list[str]) -> 
     """Raises Misconfigured for a source that is not installed, and for a secret that can't be."""
     source = known().source(stanza.source)
     by = scheme(stanza.credential)
-    return Connected(name, source, by, secrets, partial(placed, places))
+    return Connected(name, source, by, secrets, placing(places))
 
 
 def to_import(reading: Reading, *, source: str | None, connection: str | None) -> Connected:
@@ -69,9 +75,7 @@ def to_import(reading: Reading, *, source: str | None, connection: str | None) -
     if source is None:
         raise Misconfigured(f"--source: is missing; there is {', '.join(known().sources)}")
     which = known().source(source)
-    return _Importing(
-        f"import-{source}", which, SCHEMES["nothing"], [], partial(placed, declared.places)
-    )
+    return _Importing(f"import-{source}", which, SCHEMES["nothing"], [], placing(declared.places))
 
 
 class _Importing(Connected):
