@@ -21,11 +21,14 @@ from bench import (
     appending,
     canonicalising,
     following,
+    importing,
     postgres,
     reading,
     searching,
     serving,
+    starting,
     tables,
+    translating,
     wrapping,
 )
 from bench.dataset import DIRECTORY, EVENTS, DataSet
@@ -77,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--entries", type=int, default=_ENTRIES, help="of the log that is verified and followed"
     )
+    parser.add_argument("--import-mb", type=int, default=1_000, help="of files that are imported")
     parser.add_argument("--events", type=int, default=EVENTS, help="that are searched")
     parser.add_argument(
         "--data",
@@ -95,6 +99,7 @@ def _measured(wanted: Wanted, directory: Path, arguments: argparse.Namespace) ->
         yield canonicalising.ratio()
     if any(map(wanted, ("wrapper.ms", "wrapper.rss_mb"))):
         yield from wrapping.figures(directory / "wrapper")
+    yield from _taken_in(wanted, directory, arguments.import_mb)
     yield from _appended(wanted, directory)
     yield from serving.figures(directory / "server", arguments.data / "bodies", wanted)
     if any(map(wanted, _OF_A_LOG)):
@@ -106,6 +111,15 @@ def _measured(wanted: Wanted, directory: Path, arguments: argparse.Namespace) ->
             yield from following.figures(trail, arguments.entries)
     if any(name.startswith(_OF_AN_INDEX) for name in filter(wanted, TARGETS)):
         yield from _searched(wanted, arguments)
+
+
+def _taken_in(wanted: Wanted, directory: Path, size_mb: int) -> Iterator[Figure]:
+    for name in filter(wanted, translating.names()):
+        yield translating.figure(name)
+    if any(map(wanted, ("import.rate", "import.rss_mb"))):
+        yield from importing.figures(directory / "import", size_mb=size_mb)
+    if wanted("server.start_s"):
+        yield starting.figure(directory / "start")
 
 
 _OF_A_LOG = ("log.open", "log.verify", "log.verify.rss_mb", "index.follow", "index.rebuild.1m_s")

@@ -29,6 +29,12 @@ QUESTIONS: Final = (
 family in a project, one trace in order, a resource's history, a rare and a common word, facets, a
 year's histogram, the thousandth page, one id."""
 
+SOURCES: Final = (
+    "argocd", "cloudtrail", "github", "gitlab", "gitlab-audit", "hcp-terraform",
+    "hcp-terraform-audit", "kubernetes", "opa",
+)  # fmt: skip
+"""Whose translation is measured, where they are installed and have samples."""
+
 
 class Figure(Struct, frozen=True, kw_only=True):
     """`n` is how many things the value is about; peers do the same in the same run.
@@ -77,6 +83,10 @@ TARGETS: Final = {
     "tail.fresh.p99_ms": Target(500, is_least=False),
     "checkpoint.fresh.p99_ms": Target(2_000, is_least=False),
     "server.rss_mb": Target(512, is_least=False),
+    "import.rate": Target(8_000, is_least=True),
+    "import.rss_mb": Target(300, is_least=False),
+    "server.start_s": Target(1.5, is_least=False),
+    **{f"source.translate.{name}": Target(10_000, is_least=True) for name in SOURCES},
     **{f"search.10m.{name}.p95_ms": Target(50, is_least=False) for name in QUESTIONS},
     **{f"search_cold.10m.{name}.p95_ms": Target(500, is_least=False) for name in QUESTIONS},
 }

@@ -18,7 +18,8 @@ _PAGE: Final = Path("docs/performance.md")
 _PLOT: Final = Path("docs/performance-growth.svg")
 _TABLE: Final = "<!-- figures: {name} -->\n.*?<!-- end -->"
 _QUESTION: Final = re.compile(r"search\.(?P<size>[0-9.]+)m\.(?P<question>\w+)\.p95_ms")
-_SERVER: Final = ("http.", "search.fresh", "tail.fresh", "checkpoint.fresh", "server.")
+_INTAKE: Final = ("source.translate.", "import.", "server.start_s")
+_SERVER: Final = ("http.", "search.fresh", "tail.fresh", "checkpoint.fresh", "server.rss")
 
 
 def write(found: Iterable[Figure]) -> None:
@@ -58,6 +59,19 @@ def _index(figures: dict[str, Figure]) -> list[str]:
         "|---|---|---|---|---|",
         *(f"| `{one.name}` ({one.n:,}) | {_bound(one)} | {_value(one)} | {_verdict(one)} "
           f"| {_peers(one)} |"
+          for one in rows),
+    ]  # fmt: skip
+
+
+def _intake(figures: dict[str, Figure]) -> list[str]:
+    rows = [figure for figure in figures.values() if figure.name.startswith(_INTAKE)]
+    if not rows:
+        return []
+    return [
+        "| Figure | Target | Found | | Beside it | Circumstances |",
+        "|---|---|---|---|---|---|",
+        *(f"| `{one.name}` | {_bound(one)} | {_value(one)} | {_verdict(one)} | {_peers(one)} "
+          f"| {one.note} |"
           for one in rows),
     ]  # fmt: skip
 
@@ -139,6 +153,7 @@ def _peers(figure: Figure) -> str:
 
 _TABLES: Final[dict[str, Callable[[dict[str, Figure]], list[str]]]] = {
     "server": _server,
+    "intake": _intake,
     "index": _index,
     "search": _search,
     "growth": _growth,
