@@ -144,13 +144,13 @@ class Job(NamedTuple):
 def configured(place: Place | None) -> Iterator[Job]:
     """A trail that is there, and what is in force for it."""
     from deploytrail.app.connections.configuring import applied
-    from deploytrail.app.connections.known_connections import schemes
+    from deploytrail.app.connections.known_connections import offers
     from deploytrail.app.trails.opening import open_trail
     from deploytrail.clock import SystemClock
 
     clock = SystemClock()
     with open_trail(place, create=False, clock=clock) as trail:
-        yield Job(trail, applied(trail.store.reading, schemes()), clock)
+        yield Job(trail, applied(trail.store.reading, offers()), clock)
 
 
 def located(given: Path | None, place: Place | None) -> Path:
@@ -170,10 +170,10 @@ def located(given: Path | None, place: Place | None) -> Path:
 def read(where: Path) -> Declared:
     """What the files of a folder declare. Raises Misdeclared."""
     from deploytrail.app.connections.folder import load
-    from deploytrail.app.connections.known_connections import schemes
+    from deploytrail.app.connections.known_connections import offers
     from deploytrail.intake.declared import read as read_files
 
-    return read_files(load(where), schemes(), folder=str(where))
+    return read_files(load(where), offers(), folder=str(where))
 
 
 def account() -> Actor:

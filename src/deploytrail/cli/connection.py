@@ -156,10 +156,10 @@ def _to_be_issued(by: Scheme) -> tuple[str, ...]:
 
 def _refuse_faulty(text: str) -> None:
     """Before it is written: what was given on the command line may be no name, or no reference."""
-    from deploytrail.app.connections.known_connections import schemes
+    from deploytrail.app.connections.known_connections import offers
     from deploytrail.intake.declared import read as read_files
 
-    read_files({_FILE: text.encode()}, schemes(), folder="new")
+    read_files({_FILE: text.encode()}, offers(), folder="new")
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:

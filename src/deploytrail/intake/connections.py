@@ -6,12 +6,13 @@ Pure: which sources there are is an argument. No secret stands in the file, only
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from deploytrail.intake.tables import Faults, Table, advised, is_text, shown
+from deploytrail.kit.poller import Setting
 
 CONNECTIONS_MAX: Final = 200
 SECRETS_MAX: Final = 4
@@ -39,15 +40,28 @@ class Stanza(Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, str] = {}
 
 
-def connections(
-    tables: Mapping[str, Any], faults: Faults, schemes: Mapping[str, Sequence[str]]
-) -> dict[str, Stanza]:
-    """What a file declares; what is wrong with it is added to `faults`. `schemes` are the names of
-    those of each source, the one that goes without saying first.
+class Offer(NamedTuple):
+    """What a connection of a source may choose: the names of its schemes, the one that goes without
+    saying first, and what its poller is told.
+
+    `settings` are None where nobody looks at them: neither they nor a token are refused then; empty
+    for a source that is never asked.
     """
+
+    schemes: tuple[str, ...]
+    settings: Mapping[str, Setting] | None = None
+
+
+Offers = Mapping[str, Offer]
+"""By the names of the sources."""
+_NO_OFFER: Final = Offer(())
+
+
+def connections(tables: Mapping[str, Any], faults: Faults, offers: Offers) -> dict[str, Stanza]:
+    """What a file declares; what is wrong with it is added to `faults`."""
     if len(tables) > CONNECTIONS_MAX:
         faults.add((), f"expected at most {CONNECTIONS_MAX} connections, found {len(tables)}")
-    return {name: _stanza(table, schemes) for name, table in _named(tables, faults)}
+    return {name: _stanza(table, offers) for name, table in _named(tables, faults)}
 
 
 def _named(tables: Mapping[str, Any], faults: Faults) -> Iterator[tuple[str, Table]]:
@@ -64,24 +78,28 @@ def _named(tables: Mapping[str, Any], faults: Faults) -> Iterator[tuple[str, Tab
             yield name, Table(value, (name,), faults)
 
 
-def _stanza(table: Table, schemes: Mapping[str, Sequence[str]]) -> Stanza:
+def _stanza(table: Table, offers: Offers) -> Stanza:
     table.refuse_unknown(_FIELDS)
-    source = table.text("source", f"one of {', '.join(schemes)}", lambda text: text)
-    known = schemes.get(source, ())
+    source = table.text("source", f"one of {', '.join(offers)}", lambda text: text)
+    known, asked = offers.get(source, _NO_OFFER)
     if source and not known:
-        table.add("source", f"expected a source that is known, {advised(source, list(schemes))}")
+        table.add("source", f"expected a source that is known, {advised(source, list(offers))}")
     credential = str(table.values.get("credential", known[0] if known else ""))
     if known and credential not in known:
         table.add(
             "credential", f"expected a scheme of {source}, {advised(credential, list(known))}"
         )
+    token, settings = _reference(table, "token"), dict(_settings(table))
+    if asked is not None:
+        _refuse_unasked(table, source, asked)
+        _check(table, settings, asked)
     return Stanza(
         source=source,
         credential=credential,
         secrets=tuple(_secrets(table, credential)),
         enabled=table.flag("enabled", default=True),
-        token=_reference(table, "token"),
-        settings=dict(_settings(table)),
+        token=token,
+        settings=settings,
     )
 
 
@@ -123,6 +141,41 @@ def _settings(table: Table) -> Iterator[tuple[str, str]]:
             )
         else:
             yield name, one
+
+
+def _refuse_unasked(table: Table, source: str, asked: Mapping[str, Setting]) -> None:
+    if not asked and "token" in table.values:
+        table.add("token", f"expected none, since {source} sends by itself and is never asked")
+
+
+def _check(table: Table, settings: Mapping[str, str], asked: Mapping[str, Setting]) -> None:
+    """That each is one that the poller knows, of its form, and none is missing that it needs."""
+    for name, text in settings.items():
+        known = asked.get(name)
+        if known is None:
+            advice = advised(name, list(asked)) if asked else "found one; leave them out"
+            what = "a setting that its source has" if asked else "none, since its source has none"
+            _fault(table, name, f"expected {what}, {advice}")
+        elif known.unless in settings:
+            _fault(table, name, f"expected it only without {known.unless}; leave one of both out")
+        elif not re.fullmatch(known.form, text):
+            _fault(table, name, f"expected {_wanted(known)}, found {shown(text)}")
+    if "token" not in table.values:
+        return
+    for name, needed in asked.items():
+        if needed.is_required and name not in settings and needed.unless not in settings:
+            instead = f", or {needed.unless}" if needed.unless else ""
+            what = f"is missing, which asking with a token needs{instead}"
+            _fault(table, name, f"{what}; expected {_wanted(needed)}")
+
+
+def _wanted(one: Setting) -> str:
+    return f"{one.what}, such as {one.example}"
+
+
+def _fault(table: Table, name: str, what: str) -> None:
+    # Settings of a table in one line, or that is missing, have no lines of their own.
+    table.faults.add((*table.path, "settings", name), what)
 
 
 def canonical(found: Mapping[str, Stanza]) -> dict[str, Any]:

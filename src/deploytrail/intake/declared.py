@@ -5,7 +5,7 @@ Pure. A file of the folder is one row of `FILES`; what others declare later join
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from deploytrail import canonical
 from deploytrail.event import Change
 from deploytrail.intake import connections, mapping
-from deploytrail.intake.connections import Stanza
+from deploytrail.intake.connections import Offer, Offers, Stanza
 from deploytrail.intake.mapping import NOWHERE, Places
 from deploytrail.intake.tables import (
     FILE_BYTES_MAX,
@@ -27,8 +27,6 @@ from deploytrail.intake.tables import (
 KIND: Final = "config"
 """Of the state that it is."""
 FILES: Final = ("environments.toml", "connections.toml")
-Schemes = Mapping[str, Sequence[str]]
-"""The names of the schemes of each source, the one that goes without saying first."""
 
 
 class Declared(NamedTuple):
@@ -48,7 +46,7 @@ class Declared(NamedTuple):
 NOTHING: Final = Declared(NOWHERE, {})
 
 
-def read(files: Mapping[str, bytes], schemes: Schemes, *, folder: str = "config") -> Declared:
+def read(files: Mapping[str, bytes], offers: Offers, *, folder: str = "config") -> Declared:
     """What files declare, by their names; one that is not there declares nothing.
 
     Raises Misdeclared with everything that is wrong with any of them, each with its line.
@@ -66,7 +64,7 @@ def read(files: Mapping[str, bytes], schemes: Schemes, *, folder: str = "config"
         found.append((tables, faults))
     (places, where), (senders, who) = found
     declared = Declared(
-        mapping.places(places, where), connections.connections(senders, who, schemes)
+        mapping.places(places, where), connections.connections(senders, who, offers)
     )
     wrong = [*where.found, *who.found]
     if wrong:
@@ -78,16 +76,17 @@ def encode(declared: Declared) -> bytes:
     return canonical.encode(declared.tables())
 
 
-def decode(octets: bytes, schemes: Schemes) -> Declared:
-    """What was applied; a connection of a source that is gone since is kept as it was.
+def decode(octets: bytes, offers: Offers) -> Declared:
+    """What was applied; a connection of a source that is gone since is kept as it was, and so are
+    settings that it has no more: they were looked at when they were applied.
 
     Raises Misdeclared.
     """
     tables = msgspec.json.decode(octets)
     where, who = Faults("applied", None), Faults("applied", None)
-    known = dict(schemes)
+    known = {name: Offer(offer.schemes) for name, offer in offers.items()}
     for stanza in tables.get("connections", {}).values():
-        known.setdefault(stanza["source"], (stanza["credential"],))
+        known.setdefault(stanza["source"], Offer((stanza["credential"],)))
     declared = Declared(
         mapping.places(tables.get("environments", {}), where),
         connections.connections(tables.get("connections", {}), who, known),

@@ -14,12 +14,13 @@ from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.errors import Conflict, Tampered
 from deploytrail.event import Actor
 from deploytrail.intake import declared
+from deploytrail.intake.connections import Offer
 from deploytrail.intake.declared import KIND, NOTHING, Declared
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import StateRow
 from tests.app.places import Place, place
 
-SCHEMES = {"github": ("github",)}
+OFFERS = {"github": Offer(("github",))}
 BOB = Actor(type="user", id="os:bob")
 ACME = '[acme]\nsource = "github"\nsecrets = ["env:A"]\n'
 STATES = {
@@ -41,7 +42,7 @@ STATES = {
 
 
 def files(text: str) -> Declared:
-    return declared.read({"connections.toml": text.encode()}, SCHEMES)
+    return declared.read({"connections.toml": text.encode()}, OFFERS)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def there(tmp_path: Path) -> Place:
 
 
 def now(trail: StoredTrail) -> Applied:
-    return applied(trail.store.reading, SCHEMES)
+    return applied(trail.store.reading, OFFERS)
 
 
 def put(trail: StoredTrail, there: Place, new: Declared) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploytrail.app.connections.configuring import applied, apply
-from deploytrail.app.connections.known_connections import KnownConnections, schemes, to_import
+from deploytrail.app.connections.known_connections import KnownConnections, offers, to_import
 from deploytrail.app.connections.references import resolved
 from deploytrail.app.trails.stored import StoredTrail
 from deploytrail.errors import Misconfigured, NotFound
@@ -40,9 +40,9 @@ def put(
 ) -> None:
     files = {name: text.replace(b"/FILE", str(secret).encode()) for name, text in FILES.items()}
     files["connections.toml"] = files["connections.toml"] + end if keep else b""
-    before = applied(trail.store.reading, schemes())
+    before = applied(trail.store.reading, offers())
     by = Actor(type="user", id="os:bob")
-    new = declared.read(files, schemes())
+    new = declared.read(files, offers())
     apply(trail.recorder, before, new, clock=there.clock, by=by)
 
 

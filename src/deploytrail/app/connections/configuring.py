@@ -22,8 +22,8 @@ from deploytrail.clock import Clock
 from deploytrail.errors import Tampered
 from deploytrail.event import Actor, Change, Event, Reason, Source, Target
 from deploytrail.intake import declared
-from deploytrail.intake.connections import Stanza
-from deploytrail.intake.declared import KIND, NOTHING, Declared, Schemes, changes
+from deploytrail.intake.connections import Offers, Stanza
+from deploytrail.intake.declared import KIND, NOTHING, Declared, changes
 from deploytrail.intake.fitting import fitted
 from deploytrail.log.commit import StateChange
 from deploytrail.log.store import Reader, StateRow
@@ -53,7 +53,7 @@ class Applied(NamedTuple):
         return 0 if self.row is None else _kept(self.row).edition
 
 
-def applied(reading: Reading, schemes: Schemes) -> Applied:
+def applied(reading: Reading, offers: Offers) -> Applied:
     """What is in force. Raises Tampered where no event vouches for it, Misdeclared where a newer
     version of this program applied it.
     """
@@ -72,7 +72,7 @@ def applied(reading: Reading, schemes: Schemes) -> Applied:
             "config: expected what an event of the log vouches for, found a row that none does; "
             "restore a backup, and see what 'verify' says"
         )
-    return Applied(declared.decode(bytes(kept.declared), schemes), row)
+    return Applied(declared.decode(bytes(kept.declared), offers), row)
 
 
 def apply(

@@ -13,7 +13,7 @@ from deploytrail.app.connections.taking import Connected
 from deploytrail.clock import Clock
 from deploytrail.errors import Misconfigured, NotFound
 from deploytrail.event import Where
-from deploytrail.intake.connections import Stanza
+from deploytrail.intake.connections import Offer, Stanza
 from deploytrail.intake.declared import NOTHING, Declared
 from deploytrail.intake.known import known
 from deploytrail.intake.mapping import Places
@@ -28,10 +28,14 @@ _SECRET_SECONDS: Final = 60.0
 _NOWHERE: Final = Place()
 
 
-def schemes() -> dict[str, tuple[str, ...]]:
-    """The names of the schemes of each source that is installed."""
+def offers() -> dict[str, Offer]:
+    """What connections may choose, of each source that is installed."""
     return {
-        name: tuple(one.name for one in source.schemes) for name, source in known().sources.items()
+        name: Offer(
+            tuple(one.name for one in source.schemes),
+            {} if source.poller is None else source.poller.settings,
+        )
+        for name, source in known().sources.items()
     }
 
 
@@ -63,7 +67,7 @@ def to_import(reading: Reading, *, source: str | None, connection: str | None) -
 
     Raises Misconfigured and NotFound.
     """
-    declared = applied(reading, schemes()).declared
+    declared = applied(reading, offers()).declared
     if connection is not None:
         stanza = _declared(declared, connection)
         if source not in {None, stanza.source}:
@@ -162,7 +166,7 @@ class KnownConnections:
 
     def _read(self) -> None:
         at = self._clock.monotonic()
-        found = applied(self._reading, schemes())
+        found = applied(self._reading, offers())
         connected = {}
         for name, stanza in found.declared.connections.items():
             try:
