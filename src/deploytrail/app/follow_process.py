@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Protocol
 
+from deploytrail.app.connections.asking import Polling
 from deploytrail.app.cosigning.witnessing import Witnessing
 from deploytrail.app.events.recording import Recorder
 from deploytrail.app.followers.acting import appending
@@ -96,7 +97,10 @@ def follow_trail(
                 clock=clock,
                 tell=tell,
                 rest=gc.collect,
-                beside=[Witnessing(opened, clock=clock, tell=tell)],
+                beside=[
+                    Witnessing(opened, clock=clock, tell=tell),
+                    Polling(opened, clock=clock, environment=environment, tell=tell),
+                ],
             )
 
     def _followed(trail: StoredTrail, clock: Clock, tell: Tell) -> Followed:

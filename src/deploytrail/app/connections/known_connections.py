@@ -25,6 +25,8 @@ RENEWED_SECONDS_MIN: Final = 0.25
 _PLACES_KEPT: Final = 2_048
 _SECRET_SECONDS: Final = 60.0
 """So long a secret that can't be read any more goes on proving: that it can't is told before."""
+_COMMAND_SECONDS: Final = 30.0
+"""A command is not run more often, and often enough that it is missed before it is needed."""
 _NOWHERE: Final = Place()
 
 
@@ -102,8 +104,11 @@ def _declared(declared: Declared, name: str) -> Stanza:
 
 
 class _Secret(NamedTuple):
+    """When it was read last, and when that was tried last."""
+
     text: str
     read_at: float
+    tried_at: float
 
 
 class _Seen(NamedTuple):
@@ -194,15 +199,17 @@ class KnownConnections:
     def _secret(self, reference: str) -> str:
         kept = self._secrets.get(reference)
         now = self._clock.monotonic()
-        # A command is not run every two seconds.
         is_young = kept is not None and now - kept.read_at < _SECRET_SECONDS
         if kept is not None and is_young and reference.startswith("command:"):
-            return kept.text
+            # A command is not run every two seconds.
+            if now - kept.tried_at < _COMMAND_SECONDS:
+                return kept.text
+            self._secrets[reference] = kept._replace(tried_at=now)
         try:
             text = resolved(reference, self._environment)
         except Misconfigured:
             if kept is not None and is_young:
                 return kept.text
             raise
-        self._secrets[reference] = _Secret(text, now)
+        self._secrets[reference] = _Secret(text, now, now)
         return text

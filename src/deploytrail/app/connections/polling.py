@@ -7,19 +7,23 @@ and is known by its ids.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app.connections.taking import Connected, Keys, imported
 from deploytrail.app.events.recording import Recorder, Submission, submission
 from deploytrail.clock import Clock
-from deploytrail.event import Actor, Auth, Event, Source, Target
+from deploytrail.event import Actor, Auth, Error, Event, Source, Target
 from deploytrail.follow.actor import Bookmarks
 from deploytrail.kit.answer import Asks
 from deploytrail.kit.delivery import fetched
-from deploytrail.kit.poller import Asking, Polled, Poller
+from deploytrail.kit.poller import Asking, Lost, Polled, Poller
 from deploytrail.trail import LOCAL_INSTANCE
 
+BATCH_EVENTS: Final = 1_000
+POLLING: Final = Actor(type="system", id="deploytrail:polling")
 _NAME_CHARACTERS_MAX: Final = 63
 _PREFIX: Final = "poll-"
 
@@ -45,21 +49,27 @@ class Poll:
         self._keys = keys
         self._clock = clock
 
-    def once(self, over: Connected, poller: Poller, *, settings: dict[str, str], token: str) -> int:
-        """Everything that there is now; how many steps it took. Raises what the poller raises, and
-        Conflict where another process moves the same place.
+    def once(
+        self, over: Connected, poller: Poller, *, settings: Mapping[str, str], token: str
+    ) -> int:
+        """As `steps`, all of them; how many there were."""
+        return sum(1 for _ in self.steps(over, poller, settings=settings, token=token))
+
+    def steps(
+        self, over: Connected, poller: Poller, *, settings: Mapping[str, str], token: str
+    ) -> Iterator[None]:
+        """Everything that there is now; each step is in the log when it is given. Raises what the
+        poller raises, and Conflict where another process moves the same place.
         """
         name = place_name(over.name)
         place = self._bookmarks.load(name)
         asking = Asking(self._http, settings, token, place, self._clock.now())
-        steps = 0
         for step in poller.poll(asking):
             self._record(step, over)
-            if step.place != place:
+            if step.place > (place or 0):
                 self._bookmarks.replace(name, place, step.place)
                 place = step.place
-            steps += 1
-        return steps
+            yield
 
     def _record(self, step: Polled, over: Connected) -> None:
         some: list[Submission] = []
@@ -68,10 +78,12 @@ class Poll:
             auth = Auth(method="fetched", assurance=1, verified_by=over.name)
             some += imported(delivery, over, self._keys, self._clock, auth=auth)
         if step.redelivered is not None:
-            said = submission(self._redelivered(step.redelivered, over))
-            if isinstance(said, Submission):
-                some.append(said._replace(body=step.redelivered.encode()))
-        self._recorder.record(some)
+            some += _own(self._redelivered(step.redelivered, over))
+        if step.lost is not None:
+            some += _own(self._lost(step.lost, over))
+        rest = iter(some)
+        while batch := list(islice(rest, BATCH_EVENTS)):
+            self._recorder.record(batch)
 
     def _redelivered(self, what: str, over: Connected) -> Event:
         return Event(
@@ -79,9 +91,32 @@ class Poll:
             action="integration.delivery.redelivered",
             outcome="success",
             time=self._clock.now(),
-            actor=Actor(type="system", id="deploytrail:polling"),
-            source=Source(
-                tool=OWN_TOOL, instance=LOCAL_INSTANCE, delivery=f"redelivered/{over.name}/{what}"
-            ),
+            actor=POLLING,
+            source=_source(f"redelivered/{over.name}/{what}"),
             targets=(Target(type="delivery", id=what),),
         )
+
+    def _lost(self, lost: Lost, over: Connected) -> Event:
+        return Event(
+            id=self._clock.event_id(),
+            action="integration.connection.failed",
+            outcome="failure",
+            time=self._clock.now(),
+            actor=POLLING,
+            source=_source(f"lost/{over.name}/{lost.code}/{lost.name}"),
+            targets=(Target(type="connection", id=over.name),),
+            error=Error(code=lost.code, text=lost.text),
+        )
+
+
+def _source(delivery: str) -> Source:
+    return Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE, delivery=delivery)
+
+
+def _own(event: Event) -> list[Submission]:
+    """An event of the trail's own: told again, it is the same, whenever that was."""
+    said = submission(event)
+    if not isinstance(said, Submission):
+        # What a tool calls its deliveries may be no text of ours; that is no reason to go on.
+        raise said
+    return [said._replace(body=(event.source.delivery or "").encode())]
