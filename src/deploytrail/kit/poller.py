@@ -90,7 +90,7 @@ class Poller(Struct, frozen=True, kw_only=True):
 
     every_seconds: int
     settings: Mapping[str, Setting]
-    token: str
+    rights: str
     """What kind of token, with the least rights that will do, for the operator to make."""
     poll: Callable[[Asking], Iterator[Polled]]
 
@@ -110,3 +110,7 @@ def accepted(answer: Response, whom: str, *, status: int = 200) -> bytes:
     if answer.status in _REFUSED:
         raise NotPermitted(f"{said}: see that its settings are right, and what its token may do")
     raise Malformed(f"{said}; see that its settings are right")
+
+
+ADDRESS: Final = r"https://[^\s?#]+|http://127\.0\.0\.1(:[0-9]+)?(/[^\s?#]*)?"
+"""The form of a setting that says where to ask: only this machine is sent a token in clear."""

@@ -49,7 +49,7 @@ def poll(asking: Asking) -> Iterator[Polled]:
         yield Polled(one.place, body, one.again, lost)
 
 
-POLLER = Poller(every_seconds=60, settings=SETTINGS, token="any", poll=poll)
+POLLER = Poller(every_seconds=60, settings=SETTINGS, rights="any", poll=poll)
 ASKED = msgspec.structs.replace(SOURCE, poller=POLLER)
 
 
