@@ -80,7 +80,7 @@ def github(**settings: str) -> Iterator[tuple[GitHub, Poll]]:
     given = {"repository": "acme/infra", "hook": "7", **settings}
     poll = Poll(POLLER, given)
     there = GitHub(poll)
-    with serving(there.answer) as server:
+    with serving(there.answer, is_kept=True) as server:
         given["api"] = server.url("/").rstrip("/")
         yield there, poll
 
@@ -194,7 +194,7 @@ def test_who_was_away_for_longer_than_github_keeps_says_from_when_to_when() -> N
 
 def test_a_webhook_of_an_organization_is_asked_there() -> None:
     poll = Poll(POLLER, {})
-    with serving(says(answer(body=b"[]"))) as server:
+    with serving(says(answer(body=b"[]")), is_kept=True) as server:
         settings = {"organization": "acme", "hook": "7", "api": server.url("/api/v3/")}
         Poll(POLLER, settings).once()
     assert server.requests[0].startswith(b"GET /api/v3/orgs/acme/hooks/7/deliveries?per_page=100 ")

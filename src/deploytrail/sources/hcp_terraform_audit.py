@@ -31,6 +31,7 @@ from deploytrail.kit.schemes import SCHEMES
 from deploytrail.kit.shape import Shape, read
 from deploytrail.kit.source import Circumstances, Kind, Source, Telling
 from deploytrail.sources.hcp_terraform_audit_actions import ACTIONS, SET_ASIDE
+from deploytrail.sources.hcp_terraform_audit_pages import POLLER
 
 _REALM: Final = "hcp-terraform"
 
@@ -321,9 +322,12 @@ SOURCE: Final = Source(
     },
     set_aside=SET_ASIDE,
     file_names=("*audit-trail*.json", "*audit_trail*.json"),
+    poller=POLLER,
     setup="""\
 1. In the organization's Settings, API tokens, make an audit trail token. It opens nothing else.
-2. Fetch every page of the last days, at least once in 14 days (older ones are gone), for N from 1:
+   Put it where the server finds it, and say so in {name}: token = "file:/PATH". It is asked for the
+   audit trail each minute then, and that is all.
+2. Or fetch every page of the last days, once in 14 days or oftener, for N from 1:
      curl -H "Authorization: Bearer $TOKEN" \\
        "https://app.terraform.io/api/v2/organization/audit-trail?page%5Bnumber%5D=N&since=TIME"
 3. Import the files as this source, or send each page as it is by POST

@@ -57,7 +57,7 @@ def declare(there: Place, server: Server) -> None:
 
 
 def test_it_asks_by_itself_and_one_of_two(there: Place) -> None:
-    with serving(says(said({"place": 3}))) as server:
+    with serving(says(said({"place": 3})), is_kept=True) as server:
         declare(there, server)
         lines = Lines()
         first, second = thread(there, lines), thread(there, lines)
@@ -78,7 +78,7 @@ def test_a_log_that_can_not_be_opened_is_waited_for(there: Place) -> None:
         if failures:
             raise failures.pop()
 
-    with serving(says(said())) as server:
+    with serving(says(said()), is_kept=True) as server:
         declare(there, server)
         lines = Lines()
         with thread(there, lines, opening).running():
@@ -96,12 +96,14 @@ def test_a_fence_ends_it_and_it_says_so(there: Place) -> None:
 
 
 def test_what_failed_in_one_process_is_over_in_the_next(there: Place) -> None:
-    with serving(says(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")) as server:
+    with serving(
+        says(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"), is_kept=True
+    ) as server:
         declare(there, server)
         lines = Lines()
         with thread(there, lines).running():
             until(lambda: "a tool could not be asked" in lines.kinds)
-    with serving(says(said())) as server:
+    with serving(says(said()), is_kept=True) as server:
         declare(there, server)
         second = thread(there, Lines())
         with second.running():

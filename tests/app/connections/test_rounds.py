@@ -44,7 +44,10 @@ def paths(server: Server) -> list[str]:
 
 def test_what_a_poll_brings_is_in_the_log_before_its_place_moves_on(there: Place) -> None:
     steps = said({"place": 5, "all": [deployed("1")]}, {"place": 7, "all": [deployed("2")]})
-    with serving(says(steps)) as server, asked(there, stanza(server)) as (trail, some):
+    with (
+        serving(says(steps), is_kept=True) as server,
+        asked(there, stanza(server)) as (trail, some),
+    ):
         assert some.rounds.tick()
         assert told(trail, "deployment") == ["deployment.succeeded"]
         assert trail.bookmarks().load(place_name("toy")) == 5
@@ -60,7 +63,7 @@ def test_what_a_poll_brings_is_in_the_log_before_its_place_moves_on(there: Place
 
 def test_the_same_again_is_the_same_event(there: Place) -> None:
     with (
-        serving(says(said({"place": 5, "all": [deployed("1")]}))) as server,
+        serving(says(said({"place": 5, "all": [deployed("1")]})), is_kept=True) as server,
         asked(there, stanza(server)) as (trail, some),
     ):
         for _ in range(3):
@@ -71,7 +74,7 @@ def test_the_same_again_is_the_same_event(there: Place) -> None:
 
 
 def test_nobody_is_asked_sooner_than_its_source_says(there: Place) -> None:
-    with serving(says(said())) as server, asked(there, stanza(server)) as (_, some):
+    with serving(says(said()), is_kept=True) as server, asked(there, stanza(server)) as (_, some):
         for _ in range(60):
             some.rounds.tick()
             there.clock.advance(seconds=2)
@@ -79,7 +82,7 @@ def test_nobody_is_asked_sooner_than_its_source_says(there: Place) -> None:
 
 
 def test_a_connection_without_token_or_paused_is_not_asked(there: Place) -> None:
-    with serving(says(said())) as server:
+    with serving(says(said()), is_kept=True) as server:
         paused = stanza(server).replace("token", "enabled = false\ntoken")
         bare = '[bare]\nsource = "shipper"\nsecrets = ["env:SECRET"]\n'
         with asked(there, paused + bare) as (_, some):
@@ -90,7 +93,7 @@ def test_a_connection_without_token_or_paused_is_not_asked(there: Place) -> None
 
 def test_what_can_not_be_had_any_more_is_told_once(there: Place) -> None:
     with (
-        serving(says(said({"place": 5, "lost": "monday"}))) as server,
+        serving(says(said({"place": 5, "lost": "monday"})), is_kept=True) as server,
         asked(there, stanza(server)) as (trail, some),
     ):
         for _ in range(3):
@@ -101,7 +104,7 @@ def test_what_can_not_be_had_any_more_is_told_once(there: Place) -> None:
 
 def test_what_was_asked_for_again_is_told(there: Place) -> None:
     with (
-        serving(says(said({"place": 5, "again": "a/1"}))) as server,
+        serving(says(said({"place": 5, "again": "a/1"})), is_kept=True) as server,
         asked(there, stanza(server)) as (trail, some),
     ):
         done(some.rounds)
@@ -124,7 +127,7 @@ def test_a_refusal_is_told_at_once_and_once_and_when_it_is_over(there: Place, wh
         connection.sendall(answers.pop() if answers else said())
 
     expected = [f"integration.connection.failed {code}"]
-    with serving(handle) as server, asked(there, stanza(server)) as (trail, some):
+    with serving(handle, is_kept=True) as server, asked(there, stanza(server)) as (trail, some):
         done(some.rounds)
         assert told(trail, "integration.connection.f") == expected
         (standing,) = some.rounds.standings()
@@ -154,7 +157,7 @@ def test_who_does_not_answer_is_told_after_a_minute(there: Place) -> None:
 
 def test_whoever_asks_for_a_pause_has_it(there: Place) -> None:
     limited = answer("429 Too Many Requests", b"", "retry-after: 600")
-    with serving(says(limited)) as server, asked(there, stanza(server)) as (_, some):
+    with serving(says(limited), is_kept=True) as server, asked(there, stanza(server)) as (_, some):
         for _ in range(590):
             done(some.rounds)
             there.clock.advance(seconds=1)
@@ -165,7 +168,10 @@ def test_whoever_asks_for_a_pause_has_it(there: Place) -> None:
 
 
 def test_a_token_that_can_not_be_read_is_told(there: Place) -> None:
-    with serving(says(said())) as server, asked(there, stanza(server)) as (trail, some):
+    with (
+        serving(says(said()), is_kept=True) as server,
+        asked(there, stanza(server)) as (trail, some),
+    ):
         del some.environment["TOKEN"]
         done(some.rounds)
         assert told(trail, "integration.connection.f") == ["integration.connection.failed token"]
@@ -174,8 +180,8 @@ def test_a_token_that_can_not_be_read_is_told(there: Place) -> None:
 
 def test_a_connection_that_was_changed_is_asked_at_once(there: Place) -> None:
     with (
-        serving(says(answer("403 Forbidden"))) as wrong,
-        serving(says(said())) as right,
+        serving(says(answer("403 Forbidden")), is_kept=True) as wrong,
+        serving(says(said()), is_kept=True) as right,
         asked(there, stanza(wrong)) as (trail, some),
     ):
         for _ in range(8):
@@ -195,7 +201,7 @@ def test_one_that_has_much_to_tell_holds_up_no_other(there: Place) -> None:
     def handle(connection: socket.socket, request: bytes) -> None:
         connection.sendall(said(*much) if b"/much/" in request else said({"place": 1}))
 
-    with serving(handle) as server:
+    with serving(handle, is_kept=True) as server:
         both = stanza(server, "much") + stanza(server, "other")
         with asked(there, both) as (trail, some):
             some.rounds.tick()
