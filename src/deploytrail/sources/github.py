@@ -161,6 +161,7 @@ SOURCE: Final = Source(
     tell=tell,
     kinds=KINDS,
     set_aside={**_EVENTS_ASIDE, **_KINDS_ASIDE},
+    poller=POLLER,
     setup="""\
 1. Open the organisation (or the repository) on GitHub: Settings > Webhooks > Add webhook.
 2. Payload URL: {url}
