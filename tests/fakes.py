@@ -13,9 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from deploytrail import attachment_line
 from deploytrail.clock import Uptime, microseconds, rfc3339, uuid7
 from deploytrail.errors import NotFound, SenderError
 from deploytrail.event import Event, EventId
+from deploytrail.spool.chain import Chain, Piece
+from deploytrail.spool.seal import SpoolKey
 from deploytrail.trail import Attachment, Published, Receipt, Shown
 from deploytrail.untrusted import parse_event
 
@@ -91,6 +94,25 @@ class FakeTrail:
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return [answer for body in bodies for answer in self.record([parse_event(body)])]
+
+    def spool_key(self) -> str:
+        self._fail()
+        return str(SpoolKey(self.origin, bytes(32)))
+
+    def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
+        """Of a spool that isn't sealed; what is missing in it isn't told."""
+        header, *octets = piece.octets.split(b"\n")
+        chain = Chain(header, is_first=piece.is_first)
+        read = [line for each in octets if (line := chain.take(each)) is not None]
+        lines = {line.counter: line for line in read}
+        answers: list[Receipt | SenderError] = []
+        for counter in piece.events:
+            event = parse_event(lines[counter].body or b"")
+            attached = [
+                attachment_line.decode(one.body or b"")[1] for one in read if one.of == counter
+            ]
+            answers += self.record([event], attachments={event.id: attached} if attached else None)
+        return answers
 
     def fingerprint_key(self, project: str) -> bytes:
         self._fail()

@@ -16,6 +16,7 @@ from deploytrail.event import Event, EventId
 
 if TYPE_CHECKING:
     from deploytrail.query.tree import Order
+    from deploytrail.spool.chain import Piece
 
 LOCAL_INSTANCE: Final = "local"
 """`source.instance` of what is recorded in a directory, by its own processes."""
@@ -342,6 +343,19 @@ class TrailProducer(TrailRecorder, Protocol):
 
     def fingerprint_key(self, project: str) -> bytes:
         """The 32 bytes under which secrets of one project leave a fingerprint when dropped."""
+        ...
+
+    def spool_key(self) -> str:
+        """The public key to which a spool for this trail is sealed: `dt-spool-key:ORIGIN+KEY`."""
+        ...
+
+    def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
+        """As `record`, for lines of a spool: one answer for each of `piece.events`.
+
+        Each line is proven by its signature, opened where it was sealed to this trail, and appended
+        with its evidence. Counters that are missing become audit.gap.noticed. Raises Malformed for
+        a header that is none of ours, TooLarge for too many lines, and else as `record`.
+        """
         ...
 
     def close(self) -> None:

@@ -195,7 +195,7 @@ def test_what_a_database_could_not_take_is_taken_later(verbs: OnDatabase) -> Non
     url, verbs.url = verbs.url, "postgresql://127.0.0.1:1/trail"
     done = verbs("run", "--", "sh", "-c", "exit 7")
     assert done.returncode == 7
-    assert list(verbs.program.home.glob("databases/*/unrecorded/*.jsonl"))
+    assert list(verbs.program.home.glob("databases/*/spool/*.spool"))
     # It waits for that database, and for no other.
     verbs.url = url
     verbs("init")

@@ -320,7 +320,7 @@ def test_what_a_run_could_not_record_is_appended_first(program: Program, tmp_pat
     assert program("record", "code.pushed").returncode == 0
     actions = [entry["event"]["action"] for entry in program.lines("log", "--json")]
     assert actions == ["code.pushed", "runtime.command.finished", "runtime.command.started"]
-    assert list((program.home / "unrecorded").iterdir()) == []
+    assert list((program.home / "spool").iterdir()) == []
 
 
 def test_a_state_directory_that_can_not_be_used_costs_no_receipt(tmp_path: Path) -> None:

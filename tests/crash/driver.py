@@ -37,7 +37,7 @@ from deploytrail.event import Actor
 from deploytrail.stores.sqlite.database import Guard
 from deploytrail.stores.sqlite.keys import SqliteKeyring
 from deploytrail.stores.sqlite.log import SqliteLog
-from deploytrail.wrapper.unrecorded import write_unrecorded
+from deploytrail.wrapper.spool_file import SpoolFile
 from tests.crash.writing import (
     Place,
     accepted,
@@ -198,8 +198,10 @@ def indexed(place: Place) -> None:
 
 def put_aside(place: Place) -> None:
     """What could not be recorded."""
-    path = write_unrecorded(place.home, "run", [deployment("unrecorded")], {})
-    acknowledge("unrecorded", path.name.encode())
+    spool = SpoolFile(place.home / "spool", run="run", clock=SystemClock())
+    spool.stamped([deployment("unrecorded")], {})
+    spool.write()
+    acknowledge("spooled", spool.path.name.encode())
 
 
 SCENARIOS: dict[str, Callable[[Place], None]] = {

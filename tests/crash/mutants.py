@@ -102,13 +102,13 @@ OF_NAMES: Final = {
         "index/sqlite/store.py", "            sync(self._directory.parent)\n", ""
     ),
     "no sync of what is put aside": Mutant(
-        "wrapper/unrecorded.py", "            os.fsync(file.fileno())\n", ""
+        "wrapper/spool_file.py", "            os.fsync(file)\n", ""
     ),
     "no sync behind what is put aside": Mutant(
-        "wrapper/unrecorded.py", "        _sync(each.parent)\n", "        pass\n"
+        "wrapper/spool_file.py", "                sync(each.parent)\n", "                pass\n"
     ),
     "no sync of the folders of what is put aside": Mutant(
-        "wrapper/unrecorded.py", "        os.fsync(descriptor)\n", "        pass\n"
+        "wrapper/spool_file.py", "        os.fsync(descriptor)\n", "        pass\n"
     ),
 }
 OF_COMMITS: Final = {

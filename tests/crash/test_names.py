@@ -83,8 +83,8 @@ def _unsynced(*files: str) -> list[str]:
 
 _FALLING: Final = "fence: behind it something was written before its fall was synced"
 _PUT_ASIDE: Final = {
-    "put aside": _unnamed("run.jsonl", "unrecorded"),
-    "put aside where nothing is": _unnamed("home", "place", "run.jsonl", "unrecorded"),
+    "put aside": _unnamed("run.spool", "spool"),
+    "put aside where nothing is": _unnamed("home", "place", "run.spool", "spool"),
 }
 LOST: Final[dict[str, dict[str, list[str]]]] = {
     NOTHING: {},
@@ -161,8 +161,8 @@ LOST: Final[dict[str, dict[str, list[str]]]] = {
     "no sync of which index is the current one": {"indexed": _early("current", "successor")},
     "no sync behind the directory of an index": {"indexed": _unnamed("index")},
     "no sync of what is put aside": {
-        "put aside": _early("run.jsonl"),
-        "put aside where nothing is": _early("run.jsonl"),
+        "put aside": _early("run.spool"),
+        "put aside where nothing is": _early("run.spool"),
     },
     "no sync behind what is put aside": _PUT_ASIDE,
     "no sync of the folders of what is put aside": _PUT_ASIDE,

@@ -148,7 +148,7 @@ def test_a_server_that_does_not_answer_costs_no_event_and_no_command(
     assert recorded.returncode == 0, recorded.stderr
     person.server.process.send_signal(signal.SIGCONT)
     # Nothing waits aside: the files took it all.
-    assert not list(home.glob("unrecorded/*.jsonl"))
+    assert not list(home.glob("spool/*"))
     state = home.parent / "state"
     report = verify(home, environment={"XDG_STATE_HOME": str(state)}, disclosures=True)
     assert (report.exit_code, report.size) == (0, 4)
@@ -190,14 +190,15 @@ def test_what_waits_aside_is_taken_by_the_server(person: Person, home: Path) -> 
     person.environment = environment | {"DEPLOYTRAIL_HOME": str(home.parent / "elsewhere")}
     person.environment["DEPLOYTRAIL_KEY"] = "env:NONE"
     assert person("run", "--", "true").returncode == 0
-    (file,) = (home.parent / "elsewhere").glob("unrecorded/*.jsonl")
-    (home / "unrecorded").mkdir(mode=0o700)
-    file.rename(home / "unrecorded" / file.name)
+    (file,) = (home.parent / "elsewhere").glob("spool/*.spool")
+    (home / "spool").mkdir(mode=0o700, exist_ok=True)
+    file.rename(home / "spool" / file.name)
     person.environment = environment
     done = person("record", "deployment.succeeded")
     assert "appended 2 events" in done.stderr
     assert len(person.events()) == 4
-    assert len(person.asked(2, route="/v1/events")) == 2
+    assert len(person.asked(1, route="/v1/events")) == 1
+    assert len(person.asked(1, route="/v1/spools")) == 1
 
 
 UNREADABLE = {

@@ -119,8 +119,8 @@ def test_a_life_of_resources_is_told(terraform: Terraform, flags: tuple[str, ...
 def test_events_of_a_run_form_one_delivery_and_pass_the_catalogue(terraform: Terraform) -> None:
     events = terraform.apply()
     now = SystemClock().now()
-    assert [event.source.part for event in events] == list(range(len(events)))
-    assert len({event.source.delivery for event in events}) == 1
+    assert [event.source.sequence for event in events] == list(range(1, len(events) + 1))
+    assert len({str(event.source.delivery).rpartition(":")[0] for event in events}) == 1
     assert len({event.source.tool for event in events}) == 1
     for event in events:
         check(event, now)
@@ -285,4 +285,4 @@ def test_a_plan_that_is_no_plan_is_told_and_terraform_refuses_it(terraform: Terr
     assert b"deploytrail: the plan tf.plan can't be read" in done.stderr
     start = terraform.wrapped.events[0]
     assert (start.action, start.plan) == ("deployment.started", None)
-    assert json.loads(json.dumps(start.source.part)) == 0
+    assert json.loads(json.dumps(start.source.sequence)) == 1

@@ -17,10 +17,18 @@ from schemathesis.core.result import Ok
 
 from deploytrail.clock import SystemClock
 from deploytrail.web import openapi
+from deploytrail.web.routes import spooling
 from deploytrail.web.routes.table import TABLE
 from deploytrail.zstd import zstd
 from tests.searching import examples
 from tests.web.running import Running, running
+
+
+@schemathesis.serializer(spooling.MEDIA)
+def spool(_: Any, value: Any) -> bytes:
+    """Bytes of any kind; that lines of a spool are taken is shown elsewhere."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
 
 checks.load_all_checks()
 CHECKS: Final[list[Any]] = checks.CHECKS.get_by_names(

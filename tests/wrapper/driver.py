@@ -21,6 +21,7 @@ from deploytrail.clock import SystemClock
 from deploytrail.errors import DiskFull, SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.trail import Attachment, Receipt
+from deploytrail.wrapper.keeping import Keeping
 from deploytrail.wrapper.recording import Surroundings
 from deploytrail.wrapper.request import Request
 from deploytrail.wrapper.run import run
@@ -82,6 +83,11 @@ def limit_processes(more: int) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (1 + more, 1 + more))
 
 
+def _keeping(spec: dict[str, Any]) -> Keeping | None:
+    home = Path(spec["home"]) if "home" in spec else None
+    return None if home is None else Keeping(home / "spool", home)
+
+
 def main() -> int:
     spec: dict[str, Any] = json.loads(sys.argv[1])
     if "processes" in spec:
@@ -97,7 +103,7 @@ def main() -> int:
         directory=Path.cwd(),
         clock=SystemClock(),
         open_trail=lambda _: FileTrail(Path(spec["events"]), failures),
-        home=Path(spec["home"]) if "home" in spec else None,
+        keeping=_keeping(spec),
         tell=lambda text: print(f"deploytrail: {text}", file=sys.stderr, flush=True),
     )
     asked = msgspec.convert(spec.get("request", {}) | {"command": sys.argv[3:]}, Request)

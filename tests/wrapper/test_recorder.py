@@ -13,8 +13,10 @@ import pytest
 
 from deploytrail.app.trails.directory import open_directory
 from deploytrail.event import Event, Source
+from deploytrail.spool.seal import SpoolKey
 from deploytrail.stores.sqlite.locks import FileLock
 from deploytrail.trail import Patience, Trail
+from deploytrail.wrapper.keeping import Keeping
 from deploytrail.wrapper.recorder import AFTER, BEFORE, Recorder
 from tests.events import event
 from tests.fakes import FakeClock, FakeTrail
@@ -38,7 +40,11 @@ class Run:
         self.start, self.end = (self._event(part) for part in (0, 1))
         self.open(FOR_EVER).close()
         self.recorder = Recorder(
-            self._open_trail, home=self.home, run="run-1", tell=self.told.append
+            self._open_trail,
+            keeping=Keeping(self.home / "spool", self.home),
+            run="run-1",
+            clock=FakeClock(),
+            tell=self.told.append,
         )
 
     def open(self, patience: Patience) -> Trail:
@@ -97,14 +103,14 @@ def test_a_key_that_was_asked_for_secrets_is_not_asked_for_again_before_the_comm
     assert told.startswith("not recorded yet (1 event): DEPLOYTRAIL_KEY: expected its command")
 
 
-def test_a_key_that_never_comes_leaves_the_events_in_unrecorded(run: Run) -> None:
+def test_a_key_that_never_comes_leaves_the_events_in_the_spool(run: Run) -> None:
     run.patience = {AFTER: SHORT[BEFORE], BEFORE: SHORT[BEFORE]}
     run.environ["DEPLOYTRAIL_KEY"] = "command:exec sleep 20"
     run.recorder.begin(run.start)
     run.recorder.record([run.end])
     run.recorder.keep()
     assert run.told[-1].startswith("kept 2 events in ")
-    assert (run.home / "unrecorded" / "run-1.jsonl").exists()
+    assert (run.home / "spool" / "run-1.spool").exists()
 
 
 def test_who_publishes_for_long_keeps_nothing_from_being_recorded(run: Run) -> None:
@@ -137,8 +143,24 @@ def test_who_writes_for_long_lets_the_start_wait_for_the_end(run: Run) -> None:
 def test_the_start_is_published_and_so_is_the_end(tmp_path: Path) -> None:
     """Nobody else signs what a run hands over."""
     trail, told = FakeTrail(), list[str]()
-    recorder = Recorder(lambda _: trail, home=tmp_path, run="run-1", tell=told.append)
+    keeping = Keeping(tmp_path / "spool", tmp_path)
+    recorder = Recorder(
+        lambda _: trail, keeping=keeping, run="run-1", clock=FakeClock(), tell=told.append
+    )
     recorder.begin(event())
     assert trail.published == [1]
     recorder.record([event(), event()])
     assert (trail.published, told) == ([1, 3], [])
+
+
+def test_a_key_that_seals_nothing_keeps_no_event_from_the_trail(tmp_path: Path) -> None:
+    trail, told = FakeTrail(), list[str]()
+    keeping = Keeping(tmp_path / "spool", tmp_path, key=SpoolKey("acme", bytes(32)))
+    recorder = Recorder(
+        lambda _: trail, keeping=keeping, run="run-1", clock=FakeClock(), tell=told.append
+    )
+    assert recorder.begin(event())
+    recorder.record([event()])
+    recorder.keep()
+    assert trail.size() == 2
+    assert [text.partition(":")[0] for text in told] == ["no spool is kept"]

@@ -91,8 +91,9 @@ def test_a_silent_command_stays_silent_and_is_recorded_twice(wrapped: Wrapped) -
     assert [start.outcome, end.outcome] == ["pending", "success"]
     assert end.links is not None
     assert end.links.caused_by == (start.id,)
-    assert [event.source.part for event in (start, end)] == [0, 1]
-    assert start.source.delivery == end.source.delivery
+    spool, counter = str(start.source.delivery).rsplit(":", 1)
+    assert (counter, end.source.delivery) == ("1", f"{spool}:2")
+    assert [event.source.sequence for event in (start, end)] == [1, 2]
     assert end.duration_ms is not None
 
 
@@ -306,10 +307,11 @@ def test_no_failure_of_the_trail_fails_the_command(wrapped: Wrapped, failure: st
     done = wrapped.run("sh", "-c", "echo deployed; exit 3")
     assert (done.returncode, done.stdout) == (3, b"deployed\n")
     assert b"kept 2 events in" in done.stderr
-    (path,) = (wrapped.home / "unrecorded").iterdir()
+    (path,) = (wrapped.home / "spool").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    actions = [json.loads(line)["action"] for line in path.read_bytes().splitlines()]
+    lines = [line.rpartition(b" ")[0] for line in path.read_bytes().splitlines()]
+    actions = [json.loads(line)["body"]["action"] for line in lines[1:]]
     assert actions == ["runtime.command.started", "runtime.command.finished"]
 
 
@@ -318,8 +320,8 @@ def test_a_start_that_failed_is_recorded_with_the_end(wrapped: Wrapped) -> None:
     done = wrapped.run("true")
     assert done.returncode == 0
     assert b"not recorded yet (1 event): log.db: expected room" in done.stderr
-    assert [event.source.part for event in wrapped.events] == [0, 1]
-    assert not (wrapped.home / "unrecorded").exists()
+    assert [event.source.sequence for event in wrapped.events] == [1, 2]
+    assert not list((wrapped.home / "spool").iterdir())
 
 
 def test_the_next_run_appends_what_the_last_one_left(wrapped: Wrapped) -> None:
@@ -330,7 +332,7 @@ def test_the_next_run_appends_what_the_last_one_left(wrapped: Wrapped) -> None:
     assert done.stderr == b""
     tools = [event.command.tool for event in wrapped.events if event.command]
     assert sorted(tools) == ["false", "false", "true", "true"]
-    assert list((wrapped.home / "unrecorded").iterdir()) == []
+    assert list((wrapped.home / "spool").iterdir()) == []
 
 
 def test_events_that_fit_nowhere_are_counted_aloud(wrapped: Wrapped) -> None:
@@ -354,7 +356,7 @@ def test_a_full_disk_is_told_and_leaves_no_torn_file(wrapped: Wrapped) -> None:
     )
     assert done.returncode == 5
     assert b"2 EVENTS OF THIS RUN LOST" in done.stderr
-    assert list((wrapped.home / "unrecorded").iterdir()) == []
+    assert list((wrapped.home / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("is_read", [False, True], ids=["not read", "read"])

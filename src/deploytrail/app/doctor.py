@@ -281,8 +281,8 @@ def _unanchored(witnesses: Sequence[str]) -> Check:
 
 def unrecorded(directory: Path) -> Iterator[Check]:
     """What lies aside in a directory until its trail takes it."""
-    folder = directory / "unrecorded"
-    waiting = len(list(folder.glob("*.jsonl")))
+    folders = [directory / "spool", directory / "unrecorded"]
+    waiting = len([*folders[0].glob("[!.]*.spool"), *folders[1].glob("*.jsonl")])
     if waiting:
         yield Check(
             what="unrecorded",
@@ -290,7 +290,7 @@ def unrecorded(directory: Path) -> Iterator[Check]:
             found=f"{counted(waiting, 'run')} to be appended",
             advice="the next command that appends takes them in",
         )
-    refused = sorted(folder.glob("*.refused"))
+    refused = sorted(path for folder in folders for path in folder.glob("*.refused"))
     if refused:
         yield Check(
             what="refused",

@@ -18,6 +18,7 @@ from deploytrail.app.followers.disclosing import Disclosing
 from deploytrail.app.followers.following import Followed, Following, Parts
 from deploytrail.app.followers.inferring import Inferring
 from deploytrail.app.followers.lines import Lines, Stream
+from deploytrail.app.overdue import Leases
 from deploytrail.app.trails.lazily import Lazily
 from deploytrail.app.trails.opening import Place, open_trail
 from deploytrail.app.trails.stored import StoredTrail
@@ -100,6 +101,7 @@ def follow_trail(
                 beside=[
                     Witnessing(opened, clock=clock, tell=tell),
                     Polling(opened, clock=clock, environment=environment, tell=tell),
+                    Leases(opened, clock=clock, tell=tell),
                 ],
             )
 

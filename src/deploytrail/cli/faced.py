@@ -15,6 +15,7 @@ from deploytrail.errors import DeploytrailError, SenderError
 if TYPE_CHECKING:
     from deploytrail.event import Event, EventId
     from deploytrail.remote import RemoteTrail
+    from deploytrail.spool.chain import Piece
     from deploytrail.trail import Attachment, Published, Receipt, TrailProducer
 
 _SECONDS: Final = 5.0
@@ -89,6 +90,17 @@ class Faced:
             except DeploytrailError:
                 self._give_up()
         return self._stored().record_json(bodies)
+
+    def spool_key(self) -> str:
+        return self._stored().spool_key()
+
+    def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
+        if self._server is not None:
+            try:
+                return self._server.record_spool(piece)
+            except DeploytrailError:
+                self._give_up()
+        return self._stored().record_spool(piece)
 
     def publish(self) -> Published:
         if self._server is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -238,22 +239,42 @@ def appending(home: Path | None, url: str | None = None) -> Iterator[TrailProduc
     What was appended is durable before that: a publisher who is busy is only told, and so is a
     checkpoint that can't be kept outside of the log.
     """
-    trail, aside = _to_append(located(home, url))
+    trail, aside = to_append(home, url)
     with closing(trail):
         if aside is not None:
-            _append_unrecorded(trail, aside)
+            _append_kept(trail, aside)
         yield trail
         publish(trail)
 
 
-def _append_unrecorded(trail: TrailProducer, aside: Path) -> None:
+def _append_kept(trail: TrailProducer, aside: Path) -> None:
+    """What earlier runs could not record."""
+    from deploytrail.wrapper.spool_file import spools
     from deploytrail.wrapper.unrecorded import append_unrecorded
 
     appended = append_unrecorded(trail, aside)
-    for path, reason in appended.set_aside:
+    refused, events = list(appended.set_aside), appended.events
+    folder = spool_folder(aside)
+    if spools(folder):
+        from deploytrail.wrapper.draining import drain
+
+        drained = drain(trail, folder)
+        refused += drained.set_aside
+        events += drained.events
+        for gap in drained.gaps:
+            warn(f"something is missing in {gap}")
+    for path, reason in refused:
         warn(f"set aside {path}: {reason}")
-    if appended.events:
-        tell(f"appended {counted(appended.events, 'event')} that earlier runs could not record")
+    if events:
+        tell(f"appended {counted(events, 'event')} that earlier runs could not record")
+
+
+def spool_folder(aside: Path) -> Path:
+    """Where spools lie: DEPLOYTRAIL_SPOOL, else below the home."""
+    from deploytrail.wrapper.spool_file import FOLDER
+
+    given = os.environ.get("DEPLOYTRAIL_SPOOL")
+    return Path(given).absolute() if given else aside / FOLDER
 
 
 def publish(trail: TrailProducer) -> None:
@@ -266,22 +287,36 @@ def publish(trail: TrailProducer) -> None:
         warn(f"recorded, but nobody outside of the log knows: {error}")
 
 
-def _to_append(place: Address | None) -> tuple[TrailProducer, Path | None]:
+def to_append(
+    home: Path | None, url: str | None, *, create: bool = True
+) -> tuple[TrailProducer, Path | None]:
     """A trail, made where there is none, and where what it missed lies aside, if anywhere."""
+    from deploytrail.address import Database, Directory, Server
+    from deploytrail.app.home import find
+
+    place, aside = located(home, url), kept_aside(home, url)
+    if isinstance(place, Server):
+        return remote(place, patience_seconds=30), aside
+    from deploytrail.app.trails.opening import open_trail
+
+    if isinstance(place, Database):
+        return open_trail(place, create=create), aside
+    found = find(None if place is None else place.path, os.environ)
+    if create and not (found.exists or found.has_lost_its_log):
+        tell(f"{found.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
+    from deploytrail.cli.faced import faced
+
+    opened = partial(open_trail, Directory(found.directory), create=create)
+    return faced(found.directory, opened), aside
+
+
+def kept_aside(home: Path | None, url: str | None) -> Path | None:
+    """Where lies aside what a trail missed; None where no directory is known."""
     from deploytrail.address import Database, Server
     from deploytrail.app.home import find
     from deploytrail.xdg import aside_directory
 
-    if isinstance(place, Server):
-        return remote(place, patience_seconds=30), aside_directory(os.environ, place.url)
-    from deploytrail.app.trails.opening import open_trail
-
-    if isinstance(place, Database):
-        return open_trail(place), aside_directory(os.environ, place.url)
-    home = find(None if place is None else place.path, os.environ)
-    if not (home.exists or home.has_lost_its_log):
-        tell(f"{home.directory}: no trail yet, so one is made; 'deploytrail init' explains it")
-    from deploytrail.address import Directory
-    from deploytrail.cli.faced import faced
-
-    return faced(home.directory, lambda: open_trail(Directory(home.directory))), home.directory
+    place = located(home, url)
+    if isinstance(place, Server | Database):
+        return aside_directory(os.environ, place.url)
+    return find(None if place is None else place.path, os.environ).directory

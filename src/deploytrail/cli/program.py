@@ -32,7 +32,7 @@ from deploytrail.errors import (
 )
 
 VERBS: Final = (
-    *("init", "up", "run", "record", "import", "actions"),
+    *("init", "up", "run", "record", "import", "spool", "actions"),
     *("log", "search", "tail", "changes", "show", "proof", "verify", "export"),
     *("stats", "index", "config", "connection", "witness", "token", "doctor", "backup", "restore"),
 )
@@ -43,6 +43,7 @@ SUB_VERBS: Final[Mapping[str, Sequence[str]]] = {
     "index": ("rebuild",),
     "config": ("check", "diff", "apply", "unmapped"),
     "connection": ("add", "list", "test", "rotate"),
+    "spool": ("list", "drain", "export", "import", "key"),
     "token": ("create", "list", "rotate", "revoke"),
     "witness": (
         *("init", "key", "up", "status"),

@@ -20,8 +20,9 @@ from deploytrail.errors import EXIT_NOT_STARTED, EXIT_OK, Malformed
 
 if TYPE_CHECKING:
     from deploytrail.trail import Patience, TrailProducer
+    from deploytrail.wrapper.keeping import Keeping
     from deploytrail.wrapper.recording import Surroundings
-    from deploytrail.wrapper.request import Request
+    from deploytrail.wrapper.request import Mode, Request
 
 
 class Option(NamedTuple):
@@ -50,6 +51,8 @@ OPTIONS: Final = (
         "--ticket", "ID", "A ticket that asks for it; repeatable.", "DEPLOYTRAIL_TICKET", 64, True
     ),
     Option("--deployment", "ID", "Joins several jobs into one.", "DEPLOYTRAIL_DEPLOYMENT", 512),
+    Option("--mode", "NAME", "async, guarded or strict: see below.", "DEPLOYTRAIL_MODE"),
+    Option("--break-glass", "REASON", "Starts though its mode refuses; is reviewed.", "", 8192),
     Option("--keep-output", "", "Keeps the masked last 256 KB of the output."),
     Option("--home", "DIR", "Where the trail is.", "DEPLOYTRAIL_HOME"),
     Option("--url", "URL", "Or postgresql://… or https://…", "DEPLOYTRAIL_URL"),
@@ -58,6 +61,7 @@ OPTIONS: Final = (
 )
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
+_MODES: Final = ("async", "guarded", "strict")
 _SERVER_SECONDS_MAX: Final = 2.0
 
 Given = dict[str, list[str]]
@@ -98,6 +102,10 @@ def asked(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[Given, 
             continue
         if value and option.name not in given:
             _add(given, option, value, option.variable)
+    mode = given.get("--mode", ["async"])[0]
+    if mode not in _MODES:
+        # Left out, it would start what somebody wanted guarded.
+        raise Malformed(f"--mode: expected {', '.join(_MODES)}, found {mode[:20]!r}")
     return given, tuple(command)
 
 
@@ -122,6 +130,12 @@ def help_text() -> str:
             "",
             "Options:",
             *lines,
+            "",
+            "Modes:",
+            "  async    starts whatever goes wrong with us; what the trail doesn't take waits in",
+            "           the spool, from before the start on (the default)",
+            "  guarded  starts only once the start is an entry of the trail, else exits with 125",
+            "  strict   as guarded, and only once nothing of earlier runs waits in the spool",
         ]
     )
 
@@ -152,7 +166,7 @@ def _parsed(arguments: Sequence[str]) -> tuple[Given, list[str]]:
 
 
 def _add(given: Given, option: Option, value: str, whence: str) -> None:
-    if not value:
+    if not value and option.name != "--mode":
         _tell(f"{whence} is not used: expected {option.value}, found nothing; leave it out")
         return
     if option.limit and len(value) > option.limit:
@@ -179,6 +193,9 @@ def _run(given: Given, command: tuple[str, ...]) -> int:
 
         request, around = _request(given, command), _surroundings(given)
     except Exception as error:  # noqa: BLE001 (our fault must not become the user's)
+        if given.get("--mode", ["async"])[0] != "async" and "--break-glass" not in given:
+            _tell(f"not started: expected the start in the trail: {type(error).__name__}: {error}")
+            return EXIT_NOT_STARTED
         return _run_bare(command, error)
     return run(request, around)
 
@@ -226,6 +243,8 @@ def _request(given: Given, command: tuple[str, ...]) -> Request:
         reason=one("--reason"),
         tickets=tuple(given.get("--ticket", ())),
         deployment=one("--deployment"),
+        mode=cast("Mode", one("--mode") or "async"),
+        break_glass=one("--break-glass"),
         is_output_kept="--keep-output" in given,
         is_verbose="--verbose" in given,
     )
@@ -234,7 +253,6 @@ def _request(given: Given, command: tuple[str, ...]) -> Request:
 def _surroundings(given: Given) -> Surroundings:
     from deploytrail.clock import SystemClock
     from deploytrail.wrapper.recording import Surroundings
-    from deploytrail.xdg import aside_directory
 
     url = given.get("--url", [""])[0]
     home = _folder(url) if url else _home(given, os.environ)
@@ -259,10 +277,31 @@ def _surroundings(given: Given) -> Surroundings:
         directory=_directory(os.environ),
         clock=SystemClock(),
         open_trail=open_trail,
-        home=aside_directory(os.environ, url) if url and home is None else home,
+        keeping=_keeping(url, home, given),
         tell=_tell,
         is_interactive=_is_interactive(),
     )
+
+
+def _keeping(url: str, home: Path | None, given: Given) -> Keeping | None:
+    """Where this run's spool is, None where no directory is known."""
+    from deploytrail.wrapper.keeping import keeping
+    from deploytrail.xdg import aside_directory
+
+    aside = aside_directory(os.environ, url) if url and home is None else home
+    found = keeping(
+        os.environ,
+        aside=aside,
+        url=url if home is None else "",
+        directory=_directory(os.environ),
+        tell=_tell,
+    )
+    if found is not None and found.system and not url and "--home" not in given:
+        _tell(
+            "no DEPLOYTRAIL_URL: this trail dies with the runner; name a server, or a directory "
+            "that stays (DEPLOYTRAIL_HOME)"
+        )
+    return found
 
 
 def _elsewhere(url: str, patience: Patience) -> TrailProducer:
@@ -275,7 +314,9 @@ def _elsewhere(url: str, patience: Patience) -> TrailProducer:
 
         token = os.environ.get("DEPLOYTRAIL_TOKEN") or None
         seconds = float(patience.writer)
-        return RemoteTrail(found.url, token=token, patience_seconds=seconds, answer_seconds=seconds)
+        # One that is away is not asked for long: the spool keeps what it would have taken.
+        again = min(seconds, _SERVER_SECONDS_MAX)
+        return RemoteTrail(found.url, token=token, patience_seconds=again, answer_seconds=seconds)
     from deploytrail.app.trails.opening import open_trail
 
     return open_trail(found, patience=patience)

@@ -23,7 +23,9 @@ from deploytrail.log import checkpoint as checkpoints
 from deploytrail.log import note as notes
 from deploytrail.query.tree import Order
 from deploytrail.remote.asking import Document, Parameters, Server, as_error
+from deploytrail.remote.batch import batches
 from deploytrail.remote.stream import sent
+from deploytrail.spool.chain import Piece
 from deploytrail.trail import (
     Attachment,
     Backup,
@@ -39,8 +41,7 @@ from deploytrail.trail import (
 
 _ARRAY: Final = "application/json"
 _LINES: Final = "application/x-ndjson"
-REQUEST_BYTES_MAX: Final = 8 * 1024 * 1024
-REQUEST_EVENTS_MAX: Final = 1_000
+_SPOOL: Final = "application/x-deploytrail-spool"
 _AGAIN_SECONDS: Final = 1.0
 _NEVER: Final = threading.Event()
 """Wakes nobody."""
@@ -310,7 +311,7 @@ class RemoteTrail:
             for of in [attachments.get(one.id, ())]
         ]
         answers: list[Receipt | SenderError] = []
-        for some in _batches(blocks):
+        for some in batches(blocks):
             try:
                 answers += self._sent(some, b"\n".join(some), media=_LINES)
             except TooLarge as error:
@@ -324,9 +325,20 @@ class RemoteTrail:
         """See `trail.TrailProducer.fingerprint_key`."""
         return b64decode(self._server.get("/v1/fingerprint-key", _Key, project=project).key)
 
+    def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
+        """See `trail.TrailProducer.record_spool`."""
+        flags = {"begin": piece.is_first, "end": piece.is_end, "imported": piece.is_imported}
+        asked = "&".join(f"{name}={str(is_so).lower()}" for name, is_so in flags.items())
+        found = self._server.post(f"/v1/spools?{asked}", piece.octets, _Answers, media=_SPOOL)
+        return self._matched(found, len(piece.events))
+
+    def spool_key(self) -> str:
+        """The key to which spools for this trail are sealed."""
+        return self._server.get("/v1/spool-key", _Key).key
+
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         answers: list[Receipt | SenderError] = []
-        for some in _batches(bodies):
+        for some in batches(bodies):
             answers += self._sent(some, b"[" + b",".join(some) + b"]", media=_ARRAY)
         return answers
 
@@ -335,9 +347,12 @@ class RemoteTrail:
     ) -> list[Receipt | SenderError]:
         """An answer for each event of a request."""
         found = self._server.post("/v1/events", body, _Answers, media=media)
-        if len(found.items) != len(some):
+        return self._matched(found, len(some))
+
+    def _matched(self, found: _Answers, count: int) -> list[Receipt | SenderError]:
+        if len(found.items) != count:
             raise Incomplete(
-                f"{self._server.url}: expected {len(some)} answers, found {len(found.items)}; "
+                f"{self._server.url}: expected {count} answers, found {len(found.items)}; "
                 "send the same again to learn what became of each"
             )
         return [_answered(one) for one in found.items]
@@ -362,20 +377,6 @@ class RemoteTrail:
 
 def _answered(one: _Answer) -> Receipt | SenderError:
     return as_error(one.problem) if one.receipt is None else one.receipt
-
-
-def _batches(bodies: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """As few requests as the server's limits allow."""
-    some: list[bytes] = []
-    size = 0
-    for body in bodies:
-        if some and (len(some) == REQUEST_EVENTS_MAX or size + len(body) > REQUEST_BYTES_MAX):
-            yield some
-            some, size = [], 0
-        some.append(body)
-        size += len(body)
-    if some:
-        yield some
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

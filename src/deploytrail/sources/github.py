@@ -30,6 +30,7 @@ from deploytrail.sources import (
     github_repository,
     github_review,
 )
+from deploytrail.sources.github_deliveries import POLLER
 from deploytrail.sources.github_fit import ALIASES, EVENTS, Body, action, fault, fitting
 
 HEADER: Final = "X-GitHub-Event"

@@ -105,6 +105,11 @@ def project_fingerprint_key(secrets: Secrets, project: str) -> bytes:
     return derived(secrets.fingerprint, b"fingerprint/" + project.encode("utf-8"))
 
 
+def spool_secret(secrets: Secrets) -> bytes:
+    """The X25519 key that opens what runs sealed to this trail; none of `keys.db` has to change."""
+    return derived(secrets.fingerprint, b"spool v1")
+
+
 def backup_key(secrets: Secrets) -> bytes:
     """What seals backups: whoever may write the place where they lie has not got it."""
     return derived(secrets.fingerprint, b"backup")

@@ -117,6 +117,12 @@ class Health(Struct, frozen=True, kw_only=True):
     status: str
 
 
+class SpoolKey(Struct, frozen=True, kw_only=True):
+    """The key to which runs seal their spools: dt-spool-key:ORIGIN+BASE64."""
+
+    key: str
+
+
 class FingerprintKey(Struct, frozen=True, kw_only=True):
     """The key of a project's fingerprints: 32 bytes in base64."""
 

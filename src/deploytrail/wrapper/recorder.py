@@ -1,25 +1,31 @@
-"""The recorder: hands a run's events to a trail, and keeps what the trail would not take.
+"""The recorder: keeps a run's events in its spool, and hands them to a trail.
 
 Nothing here may fail the user's command: whatever a trail raises is told on standard error, and
-the events wait for the next try, at last in `unrecorded/`. Nothing is dropped silently.
+the events stay in the spool, which the next run drains. Nothing is dropped silently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deploytrail.clock import Clock
 from deploytrail.errors import SenderError
 from deploytrail.event import Event, EventId
 from deploytrail.sentence import counted
 from deploytrail.trail import Attachment, Patience, Receipt, TrailProducer
 from deploytrail.wrapper.guarded import Tell, guarded
-from deploytrail.wrapper.unrecorded import append_unrecorded, write_unrecorded
+from deploytrail.wrapper.keeping import Keeping
+from deploytrail.wrapper.spool_file import SpoolFile, is_left, spools
+from deploytrail.wrapper.unrecorded import append_unrecorded
 
 BEFORE: Final = Patience(writer=2, publisher=2, key=5)
 """While the command waits for us; what can't be recorded in this time is recorded at the end."""
 AFTER: Final = Patience(writer=10, publisher=10, key=30)
+
 
 OpenTrail = Callable[[Patience], TrailProducer]
 
@@ -27,11 +33,21 @@ OpenTrail = Callable[[Patience], TrailProducer]
 class Recorder:
     """One run's way into the trail, which is opened for each try and let go after it."""
 
-    def __init__(self, open_trail: OpenTrail, *, home: Path | None, run: str, tell: Tell) -> None:
+    def __init__(
+        self,
+        open_trail: OpenTrail,
+        *,
+        keeping: Keeping | None,
+        run: str,
+        clock: Clock,
+        tell: Tell,
+    ) -> None:
         self._open_trail = open_trail
-        self._home = home
+        self._keeping = keeping
         self._run = run
+        self._clock = clock
         self._tell = tell
+        self._spool = guarded(self._new_spool, "no spool is kept", tell)
         self._waiting: list[Event] = []
         self._attachments: dict[EventId, Sequence[Attachment]] = {}
         self._trail: TrailProducer | None = None
@@ -50,19 +66,61 @@ class Recorder:
             self._unopened = None if self._trail else error
             return None
 
-    def begin(self, start: Event) -> None:
-        """Appends the start, and nothing else, while the command waits."""
-        self._waiting.append(start)
-        guarded(self._append_start, "not recorded yet (1 event)", self._tell)
+    def begin(self, *events: Event) -> bool:
+        """Keeps the start durably, and appends it while the command waits; whether that was done.
+
+        Before it may come what explains it, nothing else.
+        """
+        self._keep(events, {})
+        guarded(
+            self._append_start,
+            f"not recorded yet ({counted(len(self._waiting), 'event')})",
+            self._tell,
+        )
+        if self._waiting and not self.is_kept:
+            self._tell("nor is it kept: the spool can't be written, which is tried again later")
+        return not self._waiting
+
+    def outstanding(self) -> str:
+        """What earlier runs left and the trail has not taken, in words; empty for nothing."""
+        keeping = self._keeping
+        if keeping is None or not self._others(keeping):
+            return ""
+        guarded(lambda: self._catch_up_now(keeping), "the spool waits", self._tell)
+        left = self._others(keeping)
+        return f"{counted(len(left), 'earlier run')} waited in {keeping.folder}" if left else ""
+
+    def _catch_up_now(self, keeping: Keeping) -> None:
+        trail = self._open_trail(AFTER)
+        try:
+            self._catch_up(trail, keeping)
+        finally:
+            guarded(trail.close, "the trail could not be closed", self._tell)
+
+    def _others(self, keeping: Keeping) -> list[Path]:
+        """Spools of others that wait; what belongs to a run that lives does not."""
+        own = None if self._spool is None else self._spool.path
+        return [path for path in spools(keeping.folder) if path != own and is_left(path)]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that waits is durable in the spool."""
+        return self._spool is not None and self._spool.is_written
+
+    def keep_more(self, *events: Event) -> None:
+        """Keeps what happened since the start, to be appended at the end."""
+        self._keep(events, {})
 
     def record(
         self,
         events: Sequence[Event],
         attachments: Mapping[EventId, Sequence[Attachment]] | None = None,
     ) -> None:
-        """Appends these events after those that still wait; if that fails, they wait too."""
-        self._waiting += events
-        self._attachments.update(attachments or {})
+        """Appends these events, the last of the run, after those that still wait.
+
+        If that fails, they wait too.
+        """
+        self._keep(events, attachments or {}, is_last=True)
         guarded(
             self._append_all,
             f"not recorded yet ({counted(len(self._waiting), 'event')})",
@@ -70,19 +128,53 @@ class Recorder:
         )
 
     def keep(self) -> None:
-        """Leaves what still waits in `unrecorded/`; if even that fails, says what is lost."""
-        if not self._waiting:
-            return
+        """Leaves what still waits in the spool; if even that fails, says what is lost."""
+        if self._waiting:
+            self._keep_rest()
+        elif self._spool is not None:
+            self._spool.discard()
+        if self._keeping is not None:
+            carry_out = partial(self._keeping.carry_out, self._run, self._tell)
+            guarded(carry_out, "the spool is not exported", self._tell)
+
+    def _keep_rest(self) -> None:
         count = counted(len(self._waiting), "event")
-        path = guarded(self._write, "unrecorded/ can't be written", self._tell)
+        path = guarded(self._written, "the spool can't be written", self._tell)
         if path is None:
             self._tell(
-                f"{count.upper()} OF THIS RUN LOST: neither the trail nor unrecorded/ took "
-                "them; make room or mend its permissions, then say by hand what happened "
+                f"{count.upper()} OF THIS RUN LOST: neither the trail nor the spool took them; "
+                "make room or mend its permissions, then say by hand what happened "
                 "(`deploytrail record`)"
             )
         else:
             self._tell(f"kept {count} in {path}; the next run appends what waits there")
+
+    def _new_spool(self) -> SpoolFile | None:
+        if self._keeping is None:
+            return None
+        of = self._keeping
+        return SpoolFile(of.folder, run=self._run, clock=self._clock, trail=of.trail, key=of.key)
+
+    def _keep(
+        self,
+        events: Sequence[Event],
+        attachments: Mapping[EventId, Sequence[Attachment]],
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """In the spool first: from then on, whatever ends us, nothing of it is lost."""
+        spool = self._spool
+        if spool is not None:
+            stamp = partial(spool.stamped, events, attachments, is_last=is_last)
+            stamped = guarded(stamp, "no spool is kept", self._tell)
+            if stamped is None:
+                self._spool = None
+            events = stamped or events
+            # Where that fails, the trail is there; `keep` tries again, and tells.
+            with suppress(OSError):
+                spool.write()
+        self._waiting += events
+        self._attachments.update(attachments)
 
     def _append_start(self) -> None:
         if self._unopened is not None:
@@ -105,14 +197,17 @@ class Recorder:
         trail = self._open_trail(AFTER)
         try:
             self._append(trail)
-            if self._home is not None:
-                home = self._home
-                guarded(lambda: self._catch_up(trail, home), "unrecorded/ waits", self._tell)
+            if self._keeping is not None:
+                keeping = self._keeping
+                guarded(lambda: self._catch_up(trail, keeping), "the spool waits", self._tell)
+                if keeping.key_file is not None:
+                    learn = partial(self._learn, trail, keeping)
+                    guarded(learn, "the key for spools is not known", self._tell)
         finally:
             guarded(trail.close, "the trail could not be closed", self._tell)
 
     def _sort_out(self, answers: Sequence[Receipt | SenderError]) -> None:
-        """Keeps the receipts; what was refused goes on waiting, at last in `unrecorded/`."""
+        """Keeps the receipts; what was refused goes on waiting, and stays in the spool."""
         refused: list[Event] = []
         for event, answer in zip(self._waiting, answers, strict=True):
             if isinstance(answer, SenderError):
@@ -124,14 +219,34 @@ class Recorder:
         kept = {event.id for event in refused}
         self._attachments = {of: held for of, held in self._attachments.items() if of in kept}
 
-    def _catch_up(self, trail: TrailProducer, home: Path) -> None:
-        appended = append_unrecorded(trail, home)
-        for path, reason in appended.set_aside:
+    def _catch_up(self, trail: TrailProducer, keeping: Keeping) -> None:
+        """What earlier runs left; of one of ours that lives, nothing."""
+        appended = append_unrecorded(trail, keeping.home)
+        aside, events = list(appended.set_aside), appended.events
+        if self._others(keeping):
+            # Almost every run finds no file: what reads one is loaded when there is one.
+            from deploytrail.wrapper.draining import drain
+
+            until = self._clock.monotonic() + keeping.drain_seconds
+            drained = drain(trail, keeping.folder, is_over=lambda: self._clock.monotonic() >= until)
+            aside += drained.set_aside
+            events += drained.events
+            for gap in drained.gaps:
+                self._tell(f"something is missing in {gap}")
+            if drained.waiting:
+                self._tell(f"{counted(drained.waiting, 'spool')} still to be drained: time is over")
+        for path, reason in aside:
             self._tell(f"set aside {path}: {reason}")
-        if appended.events:
+        if events:
             trail.publish()
 
-    def _write(self) -> Path:
-        if self._home is None:
+    @staticmethod
+    def _learn(trail: TrailProducer, keeping: Keeping) -> None:
+        keeping.learn(trail.spool_key())
+
+    def _written(self) -> Path:
+        if self._spool is None:
             raise FileNotFoundError("no home directory is known; set DEPLOYTRAIL_HOME")
-        return write_unrecorded(self._home, self._run, self._waiting, self._attachments)
+        self._spool.write()
+        self._spool.release()
+        return self._spool.path

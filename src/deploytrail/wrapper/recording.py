@@ -18,6 +18,7 @@ from deploytrail.trail import Attachment
 from deploytrail.wrapper import run_events, terraform
 from deploytrail.wrapper.child import Ending
 from deploytrail.wrapper.guarded import Tell, guarded
+from deploytrail.wrapper.keeping import Keeping
 from deploytrail.wrapper.output_tail import OutputTail
 from deploytrail.wrapper.recorder import OpenTrail, Recorder
 from deploytrail.wrapper.request import Request
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 class Surroundings(Struct, frozen=True, kw_only=True):
     """What a run stands in: variables, directory, clock, and where its trail is.
 
-    `home` is where events wait that no trail took; None where not even that is known. `tell`
+    `keeping` is where events wait that no trail took; None where not even that is known. `tell`
     writes one line to the user and never raises. `is_interactive`: a person's terminal is there.
     """
 
@@ -39,7 +40,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     directory: Path
     clock: Clock
     open_trail: OpenTrail
-    home: Path | None
+    keeping: Keeping | None
     tell: Tell
     is_interactive: bool = False
 
@@ -50,7 +51,9 @@ class Recording:
     def __init__(self, request: Request, around: Surroundings, *, show: Show) -> None:
         self._clock, self._tell = around.clock, around.tell
         run = self._clock.event_id()
-        self._recorder = Recorder(around.open_trail, home=around.home, run=run, tell=self._tell)
+        self._recorder = Recorder(
+            around.open_trail, keeping=around.keeping, run=run, clock=self._clock, tell=self._tell
+        )
         self._context = run_context(
             request,
             run=run,
@@ -72,6 +75,9 @@ class Recording:
             "terraform's output is not read",
             self._tell,
         )
+        self._mode = request.mode
+        self.refusal = f"not started: mode {request.mode} expects the start in the trail"
+        """Why the command may not be started, where `begin` says so."""
         self._start: Event | None = None
         self._started_us = 0
 
@@ -87,9 +93,9 @@ class Recording:
         last = self._recorder.receipts[-1]
         return f"recorded as entry {last.index} of {last.origin}, leaf {last.leaf}"
 
-    def begin(self) -> None:
-        """Appends the start, durably; if that fails it waits for the end."""
-        self._start = run_events.started(
+    def begin(self) -> bool:
+        """Keeps and appends the start, durably; whether the command may be started."""
+        self._start = start = run_events.started(
             self._context,
             self._actions,
             event_id=self._clock.event_id(),
@@ -97,7 +103,40 @@ class Recording:
             plan=self._reading.plan if self._reading else None,
         )
         self._started_us = self._clock.uptime().microseconds
-        self._recorder.begin(self._start)
+        # What was asked for stands first, whether or not it turns out to be needed.
+        asked = [self._glass("breakglass.requested", start)] if self._is_glass_asked else []
+        is_recorded = self._recorder.begin(*asked, start)
+        if self._mode == "async":
+            return True
+        if not is_recorded:
+            return self._is_glass_broken(start, "the trail did not take it")
+        if self._mode == "strict" and (missing := self._recorder.outstanding()):
+            return self._is_glass_broken(start, missing)
+        return True
+
+    @property
+    def _is_glass_asked(self) -> bool:
+        if self._context.emergency is None:
+            return False
+        if self._mode == "async":
+            self._tell("--break-glass is not needed: mode async starts whatever goes wrong")
+        return self._mode != "async"
+
+    def _glass(self, action: str, start: Event) -> Event:
+        event_id, now = self._clock.event_id(), self._clock.now()
+        return run_events.glass(start, self._context, action, event_id=event_id, now=now)
+
+    def _is_glass_broken(self, start: Event, why: str) -> bool:
+        """Where the mode refuses the start: whether somebody broke the glass, which is kept."""
+        if self._context.emergency is None:
+            self.refusal = (
+                f"not started: mode {self._mode} expects the start in the trail, but {why}. Mend "
+                "that, or start all the same with --break-glass REASON"
+            )
+            return False
+        self._recorder.keep_more(self._glass("breakglass.used", start))
+        self._tell(f"THE GLASS IS BROKEN: {why}. This run is to be reviewed by another person")
+        return True
 
     def hear(self, descriptor: int, data: bytes) -> None:
         """Takes what the command printed."""
@@ -107,7 +146,7 @@ class Recording:
             self._reading.feed(descriptor, data)
 
     def end(self, ending: Ending) -> None:
-        """Appends what happened and the end, or leaves all that waits in `unrecorded/`."""
+        """Appends what happened and the end, or leaves all that waits in the spool."""
         duration_ms = (self._clock.uptime().microseconds - self._started_us) // 1000
         start = self._start
         if start is None:

@@ -5,7 +5,14 @@ Values only. Names of places keep to the sizes of `deploytrail.event`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
+
+Mode = Literal["async", "guarded", "strict"]
+"""What a start needs: `async` a durable line in the spool, and whatever goes wrong it starts all
+the same; `guarded` an entry of the trail; `strict` also that no earlier run still waits for one.
+"""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -18,5 +25,7 @@ class Request(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     tickets: tuple[str, ...] = ()
     deployment: str | None = None
+    mode: Mode = "async"
+    break_glass: str | None = None
     is_output_kept: bool = False
     is_verbose: bool = False

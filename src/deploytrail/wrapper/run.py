@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from deploytrail.errors import EXIT_NOT_STARTED
 from deploytrail.wrapper import child
 from deploytrail.wrapper.child import Child, Ending, Mask
 from deploytrail.wrapper.descriptor import fill_standard_descriptors
@@ -31,11 +32,13 @@ def run(request: Request, around: Surroundings) -> int:
         recording = guarded(
             lambda: Recording(request, around, show=show), "nothing is recorded", around.tell
         )
-        if recording is not None:
-            guarded(recording.begin, "the start is not recorded", around.tell)
+        may_start = _may_start(request, recording, around.tell)
         is_between = not absent & {1, 2} and recording is not None and recording.is_output_read
         reader = recording if is_between else None
-        ending = _executed(request.command, reader, mask, around.tell)
+        if may_start:
+            ending = _executed(request.command, reader, mask, around.tell)
+        else:
+            ending = Ending(exit_code=EXIT_NOT_STARTED, reason=_refusal(request, recording))
         if ending.reason is not None:
             around.tell(ending.reason)
         if recording is not None:
@@ -44,6 +47,22 @@ def run(request: Request, around: Surroundings) -> int:
             if recording.receipt and (around.is_interactive or request.is_verbose):
                 around.tell(recording.receipt)
     return ending.status
+
+
+def _may_start(request: Request, recording: Recording | None, tell: Tell) -> bool:
+    """Whether the mode lets the command start; where even that fails on our side, only `async`."""
+    begun = None
+    if recording is not None:
+        begun = guarded(recording.begin, "the start is not recorded", tell)
+    if begun is not None:
+        return begun
+    return request.mode == "async" or request.break_glass is not None
+
+
+def _refusal(request: Request, recording: Recording | None) -> str:
+    if recording is not None:
+        return recording.refusal
+    return f"not started: mode {request.mode} expects the start in the trail"
 
 
 def _executed(command: Sequence[str], reader: Recording | None, mask: Mask, tell: Tell) -> Ending:

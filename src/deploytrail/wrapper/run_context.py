@@ -57,6 +57,8 @@ class RunContext(Struct, frozen=True, kw_only=True):
     client: Client | None = None
     trigger: Trigger | None = None
     attempt: int | None = None
+    emergency: Reason | None = None
+    """Why the glass may be broken, where somebody says so."""
 
 
 def run_context(
@@ -86,6 +88,7 @@ def run_context(
     actor = known(lambda: account(is_ci=ci is not None), "who ran it")
     where = known(lambda: _where(request, module, git, ci, environ), "its place")
     reason = known(lambda: _reason(request), "its reason")
+    emergency = known(lambda: _emergency(request), "the reason to break the glass")
     masked = known(lambda: _command(command, environ, directory), "its arguments")
     return RunContext(
         run=run,
@@ -100,6 +103,7 @@ def run_context(
         client=ci.client if ci else None,
         trigger=ci.trigger if ci else "human" if is_interactive else None,
         attempt=ci.attempt if ci else None,
+        emergency=emergency,
     )
 
 
@@ -145,6 +149,13 @@ def _reason(request: Request) -> Reason:
         text=text,
         tickets=request.tickets,
     )
+
+
+def _emergency(request: Request) -> Reason | None:
+    if request.break_glass is None:
+        return None
+    text = _fitted(mask(request.break_glass), REASON_BYTES_MAX)
+    return Reason(from_="stated", text=text, tickets=request.tickets, emergency=True)
 
 
 def _links(request: Request, run: str, git: GitContext | None, ci: CiContext | None) -> Links:
@@ -252,6 +263,7 @@ def _readable_request(request: Request) -> Request:
         request,
         command=tuple(readable(word) for word in request.command),
         reason=readable(request.reason) if request.reason is not None else None,
+        break_glass=readable(request.break_glass) if request.break_glass is not None else None,
         tickets=tuple(ticket for ticket in tickets if ticket),
         **names,
     )

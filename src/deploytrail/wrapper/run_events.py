@@ -60,6 +60,27 @@ def started(
     )
 
 
+def glass(
+    start: Event, context: RunContext, action: str, *, event_id: EventId, now: datetime
+) -> Event:
+    """That somebody asked to break the glass before a start, or broke it for that start.
+
+    The catalogue makes both severe enough that another person looks at them.
+    """
+    return replace(
+        start,
+        id=event_id,
+        action=action,
+        outcome="success",
+        time=now,
+        observed=now,
+        reason=context.emergency or context.reason,
+        links=replace(start.links, plan=None) if start.links else None,
+        plan=None,
+        command=None,
+    )
+
+
 def following(start: Event, *, now: datetime, part: int, plan: Plan | None = None) -> Event:
     """What every event of a run resembles that its start caused; its command is told by the start.
 

@@ -1,18 +1,16 @@
-"""What could not be recorded: redacted events in `<home>/unrecorded/`, until a trail takes them.
+"""What older releases could not record: events in `<home>/unrecorded/`, until a trail takes them.
 
-One file per run, a line per event, and a line per attachment after its event. Appending is
-idempotent: events keep their deliveries, so a file that is appended twice, or by two openers at
-once, stands in the log once. What can't be read is set aside and told, never deleted.
+Now there is the spool (`wrapper.spool_file`). One file per run, a line per event, and a line per
+attachment after its event. Appending is idempotent: events keep their deliveries, so a file that is
+appended twice, or by two openers at once, stands in the log once. What can't be read is set aside
+and told, never deleted.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from deploytrail import attachment_line
@@ -34,42 +32,6 @@ class Appended(Struct, frozen=True, kw_only=True):
 
     events: int = 0
     set_aside: tuple[tuple[Path, str], ...] = ()
-
-
-def write_unrecorded(
-    home: Path,
-    name: str,
-    events: Sequence[Event],
-    attachments: Mapping[EventId, Sequence[Attachment]],
-) -> Path:
-    """The file that now holds the events, durable on return; raises OSError.
-
-    A file of that name is replaced: a run writes all that it has.
-    """
-    folder = home / FOLDER
-    unnamed = [folder, home]
-    while not unnamed[-1].parent.exists():
-        unnamed.append(unnamed[-1].parent)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{name}.jsonl"
-    # Stopped before the rename, only a hidden file remains, which nobody reads as events.
-    partial = folder / f".{name}.partial"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor, not a path)
-            file.writelines(_lines(events, attachments))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        # The disk may be full: a torn file would only take the room of a later try.
-        partial.unlink(missing_ok=True)
-        raise
-    # A folder without a durable name takes its files along.
-    for each in (path, *unnamed):
-        _sync(each.parent)
-    return path
 
 
 def append_unrecorded(trail: TrailProducer, home: Path) -> Appended:
@@ -105,15 +67,6 @@ def _files(home: Path) -> list[Path]:
         return sorted((home / FOLDER).glob("[!.]*.jsonl"))
     except OSError:
         return []
-
-
-def _lines(
-    events: Sequence[Event], attachments: Mapping[EventId, Sequence[Attachment]]
-) -> Iterator[bytes]:
-    for event in events:
-        yield msgspec.json.encode(event) + b"\n"
-        for attachment in attachments.get(event.id, ()):
-            yield attachment_line.encode(event.id, attachment) + b"\n"
 
 
 def _read(path: Path) -> tuple[list[Event], dict[EventId, list[Attachment]]]:
@@ -164,11 +117,3 @@ def _set_aside(path: Path) -> Path:
         # An unwritable folder: it is told again next time, which is better than not at all.
         return path
     return aside
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

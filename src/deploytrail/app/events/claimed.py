@@ -35,10 +35,14 @@ class Heard(NamedTuple):
     admit: Callable[[Event], None] | None = None
     """Raises what keeps an event out that this credential may not record."""
     assurance_max: int = 0
+    made: Submission | None = None
+    """What was made of it already: a line of a spool, whose signature was proven."""
 
 
 def heard(one: Heard) -> Submission | SenderError:
     """What is to be recorded of it; the bytes themselves tell repeats from conflicts."""
+    if one.made is not None:
+        return one.made
     try:
         event = parse_event(one.body if one.event is None else one.event)
         attachments = [_attached(event.id, of, each) for of, each in one.attachments]

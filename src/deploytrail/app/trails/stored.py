@@ -33,7 +33,7 @@ from deploytrail.sentence import counted
 from deploytrail.stores import kept
 from deploytrail.stores.kept import Kept
 from deploytrail.trail import Attachment, Published, Receipt
-from deploytrail.vault.keys import Keyring, project_fingerprint_key
+from deploytrail.vault.keys import Keyring, project_fingerprint_key, spool_secret
 
 if TYPE_CHECKING:
     from deploytrail.app.access.tokens import Tokens
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from deploytrail.app.questions.indexes import IndexStore
     from deploytrail.follow.actor import Bookmarks
     from deploytrail.follow.lease import Lease
+    from deploytrail.spool.chain import Piece
 
 _LOOKED_SECONDS: Final = 0.25
 """How often is looked whether witnesses have answered."""
@@ -100,6 +101,24 @@ class StoredTrail(Listing[Reader], ABC):
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         return self.recorder.record([heard(Heard(body)) for body in bodies])
+
+    def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
+        # A wrapped command waits for each import, and most leave no spool behind.
+        from deploytrail.app.events import spooled
+
+        trail = spooled.Trail(self._origin, self.spool_secret)
+        found = spooled.read(piece, by=spooled.Sender(), trail=trail, clock=self._clock)
+        answers = self.recorder.record([*found.events, *found.notices])
+        return answers[: len(found.events)]
+
+    def spool_key(self) -> str:
+        from deploytrail.spool.seal import public_key
+
+        return str(public_key(self._origin, self.spool_secret()))
+
+    def spool_secret(self) -> bytes:
+        """What opens the lines that were sealed to this trail."""
+        return spool_secret(self.keyring.secrets)
 
     def record_heard(self, batch: Sequence[Heard | Submission]) -> list[Recorded | SenderError]:
         """As `record_json`, for events that came through several instances."""

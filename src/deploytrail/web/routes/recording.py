@@ -91,7 +91,7 @@ async def record(call: Call) -> Response:
 
 
 async def _said(call: Call, raw: bytes, form: Form) -> Said:
-    by = hearing.Sender(call.principal.id, await _admitting(call))
+    by = hearing.Sender(call.principal.id, await admitting(call))
     read = partial(hearing.said, raw, form, by=by, clock=call.server.clock)
     if len(raw) <= _READ_AT_ONCE_BYTES_MAX:
         return read()
@@ -99,7 +99,7 @@ async def _said(call: Call, raw: bytes, form: Form) -> Said:
     return await asyncio.get_running_loop().run_in_executor(None, read)
 
 
-async def _admitting(call: Call) -> Callable[[Event], None] | None:
+async def admitting(call: Call) -> Callable[[Event], None] | None:
     """What keeps events out that lie outside of one's scope; None where there is no outside."""
     principal = call.principal
     if principal.scope == EVERYTHING:

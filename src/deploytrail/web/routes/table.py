@@ -15,6 +15,7 @@ from deploytrail.web.routes import (
     operating,
     recording,
     searching,
+    spooling,
     tailing,
     taking,
 )
@@ -38,6 +39,7 @@ TABLE: Final = Table(
         *exporting.ROUTES,
         *backing.ROUTES,
         *fingerprinting.ROUTES,
+        *spooling.ROUTES,
         *log.ROUTES,
         *operating.ROUTES,
     )
