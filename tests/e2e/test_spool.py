@@ -74,13 +74,14 @@ def alice(tmp_path: Path) -> Machine:
 
 
 def test_what_runs_kept_while_the_server_was_down_is_drained_in_order(
-    alice: Machine, home: Path
+    alice: Machine, home: Path, tmp_path: Path
 ) -> None:
     alice.environ["DEPLOYTRAIL_URL"] = NOBODY
     alice.environ["DEPLOYTRAIL_DRAIN_SECONDS"] = "30"
     for at in range(2):
         done = alice("run", "--reason", f"release {at}", "--", "sh", "-c", f"exit {at}")
         assert done.returncode == at
+    _hold_one_file(alice, Machine(tmp_path / "bob"))
     with running(home) as server:
         alice.at(server)
         assert alice("run", "--reason", "release 2", "--", "true").returncode == 0
@@ -91,6 +92,17 @@ def test_what_runs_kept_while_the_server_was_down_is_drained_in_order(
     assert not list((alice.folder / "spool").iterdir())
     report = verify(home, environment={"XDG_STATE_HOME": str(home / "seen")}, disclosures=True)
     assert report.exit_code == 0
+
+
+def _hold_one_file(alice: Machine, bob: Machine) -> None:
+    """Of several spools, which wait where they are all the same."""
+    listed = json.loads(alice("spool", "list", "--json").stdout)
+    assert [(one["state"], one["events"]) for one in listed] == [("waits", 2), ("waits", 2)]
+    assert alice("spool", "export", "all.spool").returncode == 0
+    assert alice("spool", "export", "all.spool").returncode == 2
+    done = bob("spool", "import", str(alice.folder / "all.spool"))
+    assert "4 events of 2 spools" in done.stdout
+    assert bob.actions().count(STARTED) == 2
 
 
 def test_a_guarded_start_needs_the_server_and_glass_can_be_broken(
@@ -222,20 +234,6 @@ def test_what_is_no_spool_is_not_imported(tmp_path: Path) -> None:
     bob = Machine(tmp_path / "bob")
     (bob.folder / "rubbish").write_text("rubbish\n")
     assert bob("spool", "import", "rubbish").returncode == 2
-
-
-def test_several_spools_make_one_file(alice: Machine, tmp_path: Path) -> None:
-    alice.environ["DEPLOYTRAIL_URL"] = NOBODY
-    for _ in range(2):
-        alice("run", "--", "true")
-    listed = json.loads(alice("spool", "list", "--json").stdout)
-    assert [(one["state"], one["events"]) for one in listed] == [("waits", 2), ("waits", 2)]
-    assert alice("spool", "export", "all.spool").returncode == 0
-    assert alice("spool", "export", "all.spool").returncode == 2
-    bob = Machine(tmp_path / "bob")
-    done = bob("spool", "import", str(alice.folder / "all.spool"))
-    assert "4 events of 2 spools" in done.stdout
-    assert bob.actions().count(STARTED) == 2
 
 
 def test_a_job_without_a_server_is_told_that_its_trail_dies_with_it(tmp_path: Path) -> None:
