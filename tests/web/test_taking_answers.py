@@ -18,8 +18,10 @@ from deploytrail.kit.door import Answered, Became
 from deploytrail.kit.schemes import SCHEMES
 from deploytrail.kit.secret import RANDOM_BYTES
 from deploytrail.kit.signing import sample_secret
+from deploytrail.sources import otlp
 from tests.app.places import Place
 from tests.fakes import NOON
+from tests.formats.otlp import export, protobuf
 from tests.toy_source import SOURCE
 from tests.web.served import Answer, Declared, Served, served
 
@@ -131,3 +133,29 @@ def test_an_answer_may_be_any_bytes(there: Place) -> None:
         found = deliver(server, accept="application/x-protobuf")
     assert (found.status, found.body) == (200, b"\x0a\x00")
     assert found.headers["content-type"] == "application/x-protobuf"
+
+
+def test_an_exporter_of_otlp_is_answered_in_protobuf(there: Place) -> None:
+    scheme = SCHEMES["bearer"]
+    secret, other = (sample_secret(scheme, bytes([each]) * RANDOM_BYTES) for each in (1, 2))
+    over = Connected("otlp-acme", otlp.SOURCE, scheme, [secret], lambda _: None)
+    octets = protobuf(export(eventName="deployment.started"))
+    with served(there, known_connections=Declared(over)) as server:
+        answers = [
+            server.ask(
+                "POST",
+                "/in/otlp-acme",
+                octets,
+                token=None,
+                authorization=f"Bearer {each}",
+                content_type="application/x-protobuf",
+            )
+            for each in (secret, secret, other)
+        ]
+    assert [each.status for each in answers] == [200, 200, 401]
+    assert [each.headers["content-type"] for each in answers] == ["application/x-protobuf"] * 3
+    assert [each.body for each in answers[:2]] == [b"", b""]
+    assert b"Authorization: expected" in answers[2].body
+    with there.opened() as trail:
+        (shown,) = trail.entries()
+    assert shown.event["action"] == "deployment.started"
