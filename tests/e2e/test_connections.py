@@ -149,6 +149,16 @@ def test_a_connection_that_is_paused_takes_nothing(program: Program, server: Run
         assert datetime.now(UTC).timestamp() < deadline
 
 
+def test_a_tool_with_a_protocol_of_its_own_is_tried_in_our_words(
+    program: Program, server: Running
+) -> None:
+    done = program("connection", "add", "otlp", "otlp-acme", "--server", server.url)
+    assert done.returncode == 0, done.stderr
+    tested = program("connection", "test", "otlp-acme", "--server", server.url)
+    assert tested.returncode == 0, tested.stderr
+    assert "1 event is in the log" in tested.stdout
+
+
 def test_what_no_rule_places_is_counted_with_a_proposal(program: Program, server: Running) -> None:
     secret = added(program, server)
     assert deliver(server, "tfc-acme", secret) == 200

@@ -135,6 +135,12 @@ def test_an_answer_may_be_any_bytes(there: Place) -> None:
     assert found.headers["content-type"] == "application/x-protobuf"
 
 
+def test_who_reads_problems_reads_our_words(server: Served) -> None:
+    accept = "application/json, application/problem+json"
+    assert deliver(server, accept=accept).json()["events"] == 1
+    assert deliver(server, key=OTHER, accept=accept).detail.startswith("X-Amz-Firehose")
+
+
 def test_an_exporter_of_otlp_is_answered_in_protobuf(there: Place) -> None:
     scheme = SCHEMES["bearer"]
     secret, other = (sample_secret(scheme, bytes([each]) * RANDOM_BYTES) for each in (1, 2))

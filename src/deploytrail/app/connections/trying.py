@@ -18,6 +18,8 @@ from deploytrail.kit.schemes import scheme
 from deploytrail.kit.signing import signed
 
 NONCE_BYTES = 16
+_OUR_WORDS = "application/json, application/problem+json"
+"""Whoever reads problems is answered so, whatever the tool itself would read."""
 
 
 class Tried(NamedTuple):
@@ -55,7 +57,8 @@ def _tried(
     try:
         secret = resolved(reference, environment) if stanza.secrets else ""
         delivery = signed(by, fetched(body, clock.now()), secret, at=clock.now())
-        headers = {"content-type": "application/json", **dict(delivery.headers)}
+        headers = {"content-type": "application/json", "accept": _OUR_WORDS}
+        headers |= dict(delivery.headers)
         answer = http.request(Request("POST", url, body, headers))
     except DeploytrailError as error:
         return Tried(reference, False, str(error))

@@ -37,6 +37,7 @@ from deploytrail.web.answering import json
 from deploytrail.web.body import Share
 from deploytrail.web.call import Call
 from deploytrail.web.problem import (
+    MEDIA_TYPE,
     InOtherWords,
     TooSlowSending,
     WrongType,
@@ -111,8 +112,11 @@ def _became(answers: Answers) -> Became:
 
 
 def _said(call: Call, over: Connected, delivery: Delivery, became: Became) -> Response | None:
-    """What a sender reads that has words of its own; None where it has none."""
-    if over.source.answer is None:
+    """What a sender reads that has words of its own; None where it has none.
+
+    Whoever says that it reads problems, as `connection test` does, reads our words.
+    """
+    if over.source.answer is None or MEDIA_TYPE in call.request.headers.get("accept", ""):
         return None
     answered = over.source.answer(delivery, became, call.server.clock.now())
     if answered is None:
