@@ -249,8 +249,9 @@ SOURCE: Final = Source(
     kinds=dict.fromkeys(_KINDS, _LOG),
     set_aside={"log": "a program's log, which names no action and no result of a deployment"},
     setup="""\
-1. In the OpenTelemetry Collector that receives the logs, add the exporter otlphttp/{name} with
-   logs_endpoint {url} and the header Authorization "Bearer {secret}".
+1. In the OpenTelemetry Collector that receives the logs, add the exporter otlp_http/{name}
+   (older ones say otlphttp) with logs_endpoint {url}
+   and the header Authorization "Bearer {secret}".
 2. Before it, a filter processor that lets through logs that tell of builds and deployments: what
    tells of none is counted and dropped here, too.
 3. Name the exporter in a pipeline of logs.
