@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from deploytrail.kit.answer import Asks
 from deploytrail.kit.http import Http
 from deploytrail.kit.poller import Asking, Polled, Poller
 from tests.fakes import NOON
@@ -15,9 +16,17 @@ TOKEN = "the-token"
 class Poll:
     """One connection: where it stands, and what time it is."""
 
-    def __init__(self, poller: Poller, settings: Mapping[str, str], token: str = TOKEN) -> None:
+    def __init__(
+        self,
+        poller: Poller,
+        settings: Mapping[str, str],
+        token: str = TOKEN,
+        *,
+        http: Asks | None = None,
+    ) -> None:
         self._poller = poller
-        self._settings = settings
+        self.http = http
+        self.settings = settings
         self._token = token
         self.place: int | None = None
         self.now: datetime = NOON
@@ -26,7 +35,7 @@ class Poll:
         """Everything that came, as far as that; the place moves on as it does in a trail."""
         found: list[Polled] = []
         with Http() as http:
-            asking = Asking(http, self._settings, self._token, self.place, self.now)
+            asking = Asking(self.http or http, self.settings, self._token, self.place, self.now)
             for step in self._poller.poll(asking):
                 found.append(step)
                 self.place = max(self.place or 0, step.place) or self.place

@@ -25,6 +25,7 @@ from deploytrail.kit.shape import read
 from deploytrail.kit.source import Circumstances, Kind, Source, Telling
 from deploytrail.sources.cloudtrail_actions import Meaning, meaning, service
 from deploytrail.sources.cloudtrail_actor import Who, is_root, who
+from deploytrail.sources.cloudtrail_bucket import POLLER
 from deploytrail.sources.cloudtrail_links import (
     access_of,
     approval_of,
@@ -362,9 +363,11 @@ SOURCE: Final = Source(
 5. For reads of secrets, too, set the rule's state to
    ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS, as the page shows.
 6. Or have the files in the bucket read as they are: deploytrail import knows them by their names.
+Or have the bucket asked: --set bucket=… --set region=… --token file:/PATH, as the page shows.
 Or let Amazon Data Firehose deliver, over a connection made with --credential firehose-key.
 Choose one way for {name}: each would tell the same again.""",
     files=("eventbridge-pattern.json",),
     answer=firehose.answer,
+    poller=POLLER,
     file_names=("*_CloudTrail_*.json*", "*_CloudTrail-Insight_*.json*"),
 )
