@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from deploytrail.actions import OWN_TOOL
-from deploytrail.app.connections.taking import Connected, Keys, imported
+from deploytrail.app.connections.taking import Connected, Keys, imported_one_by_one
 from deploytrail.app.events.recording import Recorded, Recorder, Submission, submission
 from deploytrail.clock import Clock
 from deploytrail.errors import SenderError
@@ -108,7 +108,8 @@ class Importer:
     def _made(self, piece: Piece) -> Iterator[Submission]:
         now = self._clock.now()
         for body in piece.bodies:
-            yield from imported(fetched(body, now), self._over, self._keys, self._clock)
+            delivery = fetched(body, now)
+            yield from imported_one_by_one(delivery, self._over, self._keys, self._clock)
 
 
 def _batched(some: Iterator[Submission]) -> Iterator[list[Submission]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from deploytrail.app.events.recording import Submission
@@ -78,14 +78,21 @@ def taken(delivery: Delivery, over: Connected, keys: Keys, clock: Clock) -> Take
         assurance=proof.assurance,
         verified_by=over.name if vouched_for else None,
     )
-    return Taken(_submissions(delivery, over, auth, keys, clock), proof)
+    return Taken(list(_submissions(delivery, over, auth, keys, clock)), proof)
 
 
 def imported(
     delivery: Delivery, over: Connected, keys: Keys, clock: Clock, *, auth: Auth = IMPORTED
 ) -> list[Submission]:
     """As `taken`, of what a file holds, or of what we fetched: nobody delivered it."""
-    return _submissions(delivery, over, auth, keys, clock, is_imported=auth is IMPORTED)
+    return list(_submissions(delivery, over, auth, keys, clock, is_imported=auth is IMPORTED))
+
+
+def imported_one_by_one(
+    delivery: Delivery, over: Connected, keys: Keys, clock: Clock
+) -> Iterator[Submission]:
+    """As `imported`, each as it is asked for: a file may hold a hundred thousand."""
+    return _submissions(delivery, over, IMPORTED, keys, clock, is_imported=True)
 
 
 def _submissions(
@@ -96,7 +103,7 @@ def _submissions(
     clock: Clock,
     *,
     is_imported: bool = False,
-) -> list[Submission]:
+) -> Iterator[Submission]:
     around = Surroundings(
         source=over.source,
         instance=over.instance,
@@ -107,4 +114,4 @@ def _submissions(
         event_id=clock.event_id,
         is_imported=is_imported,
     )
-    return [Submission(each.event, each.octets) for each in translated(delivery, around)]
+    return (Submission(each.event, each.octets) for each in translated(delivery, around))
