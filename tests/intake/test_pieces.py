@@ -85,6 +85,46 @@ def test_what_can_not_be_taken_apart_is_refused(why: str) -> None:
         found(octets)
 
 
+TORN: dict[str, bytes] = {
+    "in a name": b'{"n',
+    "in a text": b'{"n":"a',
+    "in an escape": b'{"n":"\\u12',
+    "in a character": '{"n":"é'.encode()[:-1],
+    "in a word": b'{"n":tr',
+    "in a number": b'{"n":-',
+    "in a fraction": b'{"n":1.',
+    "before its end": b'{"n":[1]',
+    "in depth": b"[" * 900,
+}
+
+
+@pytest.mark.parametrize("where", TORN)
+@pytest.mark.parametrize("how", PACKED)
+def test_a_line_that_is_cut_waits_until_it_is_whole(where: str, how: str) -> None:
+    whole = b'{"n":1}\n{"n":2}\n'
+    some = pieces(io.BytesIO(PACKED[how](whole + TORN[where])), is_lines=True)
+    assert next(some) == Piece([b'{"n":1}', b'{"n":2}'], len(whole))
+    with pytest.raises(Malformed, match=f"found it cut, at byte {len(whole)}"):
+        next(some)
+
+
+WHOLE: dict[str, bytes] = {
+    "without the end of its line": b'{"n":1}',
+    "what more of it would not mend": b"garbage",
+    "a number": b"12",
+    "blanks": b"  ",
+    "what is cut before others": b'{"n":\n{}',
+}
+
+
+@pytest.mark.parametrize("what", WHOLE)
+def test_a_last_line_that_is_whole_is_taken(what: str) -> None:
+    octets = WHOLE[what]
+    some = found(octets)
+    assert bodies(some) == [line for line in octets.split(b"\n") if line.strip()]
+    assert some[-1].end == len(octets)
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked() -> None:
     bomb = gzip.compress(b"\n" + b"x" * (200 * 1024 * 1024), compresslevel=9)
     with pytest.raises(TooLarge):

@@ -122,17 +122,20 @@ def _of_lines(chunks: Iterator[bytes], at: int) -> Iterator[Piece]:
 
 def _is_torn(line: bytes) -> bool:
     """Whether it is the beginning of a line that is still being written, or was never finished."""
-    # A number that was cut is no number: the rest of it is what would be read.
-    return bool(line.strip()) and (_is_cut(line) or _is_cut(line.rstrip(_OF_NUMBERS)))
+    fault = _fault(line)
+    if not line.strip() or not fault:
+        return False
+    # A number that was cut is none; whatever else is wrong with a line, more of it mends nothing.
+    return any("truncated" in one for one in (fault, _fault(line.rstrip(_OF_NUMBERS))))
 
 
-def _is_cut(line: bytes) -> bool:
+def _fault(line: bytes) -> str:
+    """What is wrong with it as JSON; nothing where it is sound."""
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        # Whatever else is wrong with a line, more of it would not mend.
-        return "truncated" in str(error)
-    return False
+        return str(error)
+    return ""
 
 
 def _lines(parts: list[bytes]) -> list[bytes]:
