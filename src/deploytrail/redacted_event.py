@@ -49,14 +49,21 @@ def redacted(event: Event, fingerprint: Fingerprint) -> Event:
     return event if kept is event else parse_event(msgspec.json.encode(kept))
 
 
-def masked(event: Event, fingerprint: Fingerprint, *, allow: frozenset[str] = frozenset()) -> Event:
+def masked(
+    event: Event,
+    fingerprint: Fingerprint,
+    *,
+    allow: frozenset[str] = frozenset(),
+    encoded: bytes | None = None,
+) -> Event:
     """As `redacted`, for what nobody can be told to shorten: no event fails by it.
 
     What a mask made longer than its field may be is cut, the mask stays whole. `allow` names
     pointers of free text (`FREE_TEXT`) that a source fills with ids of its vendor: they pass only
-    the masks that know a token by its own shape, so that no name before an id hides it.
+    the masks that know a token by its own shape, so that no name before an id hides it. `encoded`
+    is the event's JSON, where it is known.
     """
-    encoded = _suspicious(event)
+    encoded = _suspicious(event, encoded)
     if encoded is None:
         return event
     kept = _Masking(fingerprint, encoded, allow, is_cutting=True).of(event)
@@ -80,12 +87,12 @@ def _fields(block: type[msgspec.Struct], *, has_tokens: bool) -> tuple[TextField
     return text_fields(block) if has_tokens else leading
 
 
-def _suspicious(event: Event) -> bytes | None:
+def _suspicious(event: Event, encoded: bytes | None = None) -> bytes | None:
     """The event's JSON where anything in it may need a mask; None for most, as a whole.
 
     Nothing where it has no JSON.
     """
-    encoded = _bytes(event)
+    encoded = _bytes(event) if encoded is None else encoded
     if encoded is None:
         return _UNENCODABLE
     # What a command may show is decided by allow-list, what a change may by the names in its path.

@@ -31,22 +31,26 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(Event).decode
 
 
-def bounded(event: Event) -> Event:
-    """The event itself unless it is so large that masks would take long over it: then as `fitted`.
-
-    Raises Malformed as that does.
+def bounded(event: Event) -> tuple[Event, bytes]:
+    """The event itself unless it is so large that masks would take long over it: then as `fitted`;
+    with its JSON. Raises Malformed as that does.
     """
-    return event if len(_encode(event)) <= MASKED_BYTES_MAX else fitted(event)
+    octets = _encode(event)
+    if len(octets) <= MASKED_BYTES_MAX:
+        return event, octets
+    event = fitted(event)
+    return event, _encode(event)
 
 
-def fitted(event: Event) -> Event:
+def fitted(event: Event, octets: bytes | None = None) -> Event:
     """The event itself where it is within its types' limits, else cut so that it is.
 
     A text keeps its beginning, and how long it was; an id keeps its beginning and a hash of the
     whole, so that two ids stay two; a list keeps its first, and says how many more there were; an
     empty text where something must stand is left out. Raises Malformed for everything else.
+    `octets` is the event's JSON, where it is known.
     """
-    octets = _encode(event)
+    octets = _encode(event) if octets is None else octets
     if len(octets) <= EVENT_BYTES_MAX:
         try:
             _decode(octets)
