@@ -19,9 +19,9 @@ from deploytrail.event import Raw as RawPlace
 from deploytrail.formats.firehose import bodies, is_request
 from deploytrail.kit import firehose
 from deploytrail.kit.delivery import Delivery
+from deploytrail.kit.documents import one_of_many, tellings
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.schemes import SCHEMES
-from deploytrail.kit.shape import read
 from deploytrail.kit.source import Circumstances, Kind, Source, Telling
 from deploytrail.sources.cloudtrail_actions import Meaning, meaning, service
 from deploytrail.sources.cloudtrail_actor import Who, is_root, who
@@ -62,34 +62,9 @@ def tell(delivery: Delivery) -> Iterator[Telling]:
     body = delivery.body.strip()
     if is_request(body):
         for inner in bodies(body):
-            yield from _one_of_many(inner.octets)
-    elif body.startswith(b"["):
-        for each in read(body, list[Raw]):
-            yield _telling(each)
+            yield from one_of_many(inner.octets, Outer, _told, faulty="resource")
     else:
-        yield from _document(body)
-
-
-def _document(body: bytes) -> Iterator[Telling]:
-    try:
-        outer = read(body, Outer)
-    except Malformed:
-        first, *others = [line for line in body.splitlines() if line.strip()] or [body]
-        if not others:
-            raise
-        yield from _told(first, read(first, Outer))
-        for line in others:
-            yield from _one_of_many(line)
-    else:
-        yield from _told(body, outer)
-
-
-def _one_of_many(octets: bytes) -> Iterator[Telling]:
-    """As `_told`; what is wrong with one must not spoil the others."""
-    try:
-        yield from _told(octets, read(octets, Outer))
-    except Malformed:
-        yield Telling("resource", octets)
+        yield from tellings(body, Outer, _told, one=_telling, faulty="resource")
 
 
 def _told(octets: bytes, outer: Outer) -> Iterator[Telling]:
