@@ -70,7 +70,7 @@ class Bucket:
         return Response(200, date, self.objects[name][1])
 
     def stream(self, asked: Request) -> AbstractContextManager[Streamed]:
-        raise AssertionError("nothing is read as a stream")
+        raise AssertionError("nobody streams a bucket")
 
     def close(self) -> None: ...
 
@@ -258,7 +258,7 @@ class Says:
         return self._answer
 
     def stream(self, asked: Request) -> AbstractContextManager[Streamed]:
-        raise AssertionError("nothing is read as a stream")
+        raise AssertionError("nobody streams a bucket")
 
     def close(self) -> None: ...
 
