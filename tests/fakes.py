@@ -99,6 +99,9 @@ class FakeTrail:
         self._fail()
         return str(SpoolKey(self.origin, bytes(32)))
 
+    def modes(self) -> dict[str, str]:
+        return {}
+
     def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
         """Of a spool that isn't sealed; what is missing in it isn't told."""
         header, *octets = piece.octets.split(b"\n")

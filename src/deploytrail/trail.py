@@ -349,6 +349,12 @@ class TrailProducer(TrailRecorder, Protocol):
         """The public key to which a spool for this trail is sealed: `dt-spool-key:ORIGIN+KEY`."""
         ...
 
+    def modes(self) -> Mapping[str, str]:
+        """The mode that is declared for runs in each environment, by all of its names, in lower
+        case; see `wrapper.request.Mode`.
+        """
+        ...
+
     def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
         """As `record`, for lines of a spool: one answer for each of `piece.events`.
 

@@ -120,3 +120,9 @@ def test_an_event_of_the_trail_itself_is_not_taken_from_a_run(
     first, second = send(server, octets).json()["items"]
     assert first["problem"]["status"] == 400
     assert "receipt" in second
+
+
+def test_which_modes_hold_is_told_to_who_records(server: Served) -> None:
+    answer = server.get("/v1/modes", token="recorder")
+    assert (answer.status, answer.json()) == (200, {})
+    assert server.get("/v1/modes", token="viewer").status == 403

@@ -66,7 +66,7 @@ def test_a_spool_names_its_trail_without_what_opens_it(place: Place) -> None:
 
 def test_a_key_that_is_given_goes_before_the_one_that_the_server_told(place: Place) -> None:
     url = "https://trail.example"
-    place.keeping(url=url).learn(str(KEY))
+    place.keeping(url=url).learn(str(KEY), {})
     assert place.keeping(url=url).key == KEY
     given = KEY._replace(origin="other")
     assert place.keeping(url=url, DEPLOYTRAIL_SPOOL_KEY=str(given)).key == given

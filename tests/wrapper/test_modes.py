@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploytrail.wrapper.keeping import keep_modes
 from tests.wrapper.spooled import Spooling, told
 from tests.wrapper.test_run import Wrapped, _path  # noqa: F401 (a fixture that is used by itself)
 
@@ -140,3 +141,27 @@ def test_an_event_of_a_run_bears_its_line(tmp_path: Path) -> None:
     first, second = spool.stamped([told(), told()], {})
     assert first.source.delivery == f"spool:{spool.id}:1"
     assert (second.source.delivery, second.source.sequence) == (f"spool:{spool.id}:2", 2)
+
+
+def test_the_mode_of_an_environment_is_what_its_trail_last_told(wrapped: Wrapped) -> None:
+    keep_modes(wrapped.home, {"prod": "guarded", "live": "guarded", "dev": "async"})
+    wrapped.failures = DOWN
+    for environment, expected in {"prod": 125, "LIVE": 125, "dev": 0, "elsewhere": 0}.items():
+        wrapped.request = {"environment": environment}
+        assert wrapped.run("true").returncode == expected, environment
+
+
+def test_a_mode_that_is_said_goes_before_what_is_declared(wrapped: Wrapped) -> None:
+    keep_modes(wrapped.home, {"prod": "strict"})
+    wrapped.failures = DOWN
+    wrapped.request = {"environment": "prod", "mode": "async"}
+    assert wrapped.run("true").returncode == 0
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", '{"prod": "lax"}', '{"prod": 7}'])
+def test_what_is_no_mode_keeps_nothing_from_starting(wrapped: Wrapped, text: str) -> None:
+    wrapped.home.mkdir(parents=True, exist_ok=True)
+    (wrapped.home / "modes").write_text(text)
+    wrapped.failures = DOWN
+    wrapped.request = {"environment": "prod"}
+    assert wrapped.run("true").returncode == 0

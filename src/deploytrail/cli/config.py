@@ -105,7 +105,19 @@ def config_apply(
         new = read(located(folder, place))
         say_changes(job.changes(new), is_json=json)
         job.apply(new, reason=reason, is_json=json)
+        _keep_modes(job, place)
     return EXIT_OK
+
+
+def _keep_modes(job: Job, place: Place | None) -> None:
+    """Beside a directory's trail, where its runs look before they start: no run opens it first."""
+    from deploytrail.address import Database
+    from deploytrail.app.home import find
+    from deploytrail.wrapper.keeping import keep_modes
+
+    if not isinstance(place, Database):
+        home = find(None if place is None else place.path, os.environ).directory
+        keep_modes(home, job.trail.modes())
 
 
 _WHY: Final = "what is declared is set by whoever owns the log"

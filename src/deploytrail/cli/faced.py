@@ -94,6 +94,9 @@ class Faced:
     def spool_key(self) -> str:
         return self._stored().spool_key()
 
+    def modes(self) -> Mapping[str, str]:
+        return self._stored().modes()
+
     def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
         if self._server is not None:
             try:

@@ -243,7 +243,7 @@ def _request(given: Given, command: tuple[str, ...]) -> Request:
         reason=one("--reason"),
         tickets=tuple(given.get("--ticket", ())),
         deployment=one("--deployment"),
-        mode=cast("Mode", one("--mode") or "async"),
+        mode=cast("Mode | None", one("--mode")),
         break_glass=one("--break-glass"),
         is_output_kept="--keep-output" in given,
         is_verbose="--verbose" in given,

@@ -149,8 +149,8 @@ class RemoteTrail:
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """What the server has heard over its connections since it started, by name."""
-        found = self._server.get("/v1/connections", dict[str, Any])["items"]
-        return {str(one.pop("name")): one for one in found}
+        items = self._server.get("/v1/connections", dict[str, Any])["items"]
+        return {str(one.pop("name")): one for one in items}
 
     def refuse_unready(self) -> None:
         """Raise why it takes no events now, or Unreachable."""
@@ -326,15 +326,16 @@ class RemoteTrail:
         return b64decode(self._server.get("/v1/fingerprint-key", _Key, project=project).key)
 
     def record_spool(self, piece: Piece) -> list[Receipt | SenderError]:
-        """See `trail.TrailProducer.record_spool`."""
         flags = {"begin": piece.is_first, "end": piece.is_end, "imported": piece.is_imported}
         asked = "&".join(f"{name}={str(is_so).lower()}" for name, is_so in flags.items())
         found = self._server.post(f"/v1/spools?{asked}", piece.octets, _Answers, media=_SPOOL)
         return self._matched(found, len(piece.events))
 
     def spool_key(self) -> str:
-        """The key to which spools for this trail are sealed."""
         return self._server.get("/v1/spool-key", _Key).key
+
+    def modes(self) -> dict[str, str]:
+        return self._server.get("/v1/modes", dict[str, str])
 
     def record_json(self, bodies: Sequence[bytes]) -> list[Receipt | SenderError]:
         answers: list[Receipt | SenderError] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deploytrail.sentence import counted
 from deploytrail.wrapper.guarded import Tell
+from deploytrail.wrapper.request import MODES, Mode
 from deploytrail.wrapper.spool_file import FOLDER, is_left, spools
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ DRAIN_SECONDS: Final = 10.0
 """For so long at most the end of a run drains what others left."""
 CI_DRAIN_SECONDS: Final = 20.0
 _KEY_FILE: Final = "spool-key"
+_MODES_FILE: Final = "modes"
 
 
 class Keeping(NamedTuple):
@@ -59,14 +61,41 @@ class Keeping(NamedTuple):
             tell(line)
         tell("then, where the trail is: deploytrail spool import FILE")
 
-    def learn(self, key: str) -> None:
-        """Keeps what a server said its key is, for when it is away."""
-        if self.key_file is None or _text(self.key_file) == key:
-            return
-        self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = self.key_file.with_name(f".{_KEY_FILE}.{os.getpid()}")
-        new.write_text(key)
-        new.replace(self.key_file)
+    def mode(self, environment: str) -> Mode | None:
+        """What is declared for runs in that environment, as the trail told last."""
+        text = _text(self.home / _MODES_FILE)
+        if not text:
+            return None
+        import json
+
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return None
+        said = found.get(environment.casefold()) if isinstance(found, dict) else None
+        return next((one for one in MODES if one == said), None)
+
+    def learn(self, key: str, modes: Mapping[str, str]) -> None:
+        """Keeps what a server said its key is, and which modes hold, for when it is away."""
+        if self.key_file is not None:
+            _keep(self.key_file, key)
+            keep_modes(self.home, modes)
+
+
+def keep_modes(home: Path, modes: Mapping[str, str]) -> None:
+    """Which modes hold for runs that find a trail's leftovers in this home."""
+    import json
+
+    _keep(home / _MODES_FILE, json.dumps(dict(modes), sort_keys=True))
+
+
+def _keep(path: Path, text: str) -> None:
+    if _text(path) == text:
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text)
+    new.replace(path)
 
 
 def keeping(

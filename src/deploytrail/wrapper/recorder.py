@@ -242,7 +242,7 @@ class Recorder:
 
     @staticmethod
     def _learn(trail: TrailProducer, keeping: Keeping) -> None:
-        keeping.learn(trail.spool_key())
+        keeping.learn(trail.spool_key(), trail.modes())
 
     def _written(self) -> Path:
         if self._spool is None:

@@ -21,7 +21,7 @@ from deploytrail.wrapper.guarded import Tell, guarded
 from deploytrail.wrapper.keeping import Keeping
 from deploytrail.wrapper.output_tail import OutputTail
 from deploytrail.wrapper.recorder import OpenTrail, Recorder
-from deploytrail.wrapper.request import Request
+from deploytrail.wrapper.request import Mode, Request
 from deploytrail.wrapper.run_context import run_context
 
 if TYPE_CHECKING:
@@ -75,11 +75,17 @@ class Recording:
             "terraform's output is not read",
             self._tell,
         )
-        self._mode = request.mode
-        self.refusal = f"not started: mode {request.mode} expects the start in the trail"
+        self._mode = request.mode or self._declared(around.keeping)
+        self.refusal = f"not started: mode {self._mode} expects the start in the trail"
         """Why the command may not be started, where `begin` says so."""
         self._start: Event | None = None
         self._started_us = 0
+
+    def _declared(self, keeping: Keeping | None) -> Mode:
+        """The mode of the run's environment, as its trail last told."""
+        where = self._context.where.environment
+        found = None if keeping is None or where is None else keeping.mode(where)
+        return found or "async"
 
     @property
     def is_output_read(self) -> bool:

@@ -116,6 +116,12 @@ class StoredTrail(Listing[Reader], ABC):
 
         return str(public_key(self._origin, self.spool_secret()))
 
+    def modes(self) -> Mapping[str, str]:
+        from deploytrail.app.connections.configuring import applied
+
+        places = applied(self.store.reading, {}).declared.places
+        return {name: one.mode for name, one in places.names.items()}
+
     def spool_secret(self) -> bytes:
         """What opens the lines that were sealed to this trail."""
         return spool_secret(self.keyring.secrets)

@@ -1,4 +1,7 @@
-"""`POST /v1/spools`: what runs kept while nobody took it. `GET /v1/spool-key`: how they seal it."""
+"""`POST /v1/spools`: what runs kept while nobody took it. `GET /v1/spool-key`: how they seal it.
+
+`GET /v1/modes`: what a run's start needs.
+"""
 
 from __future__ import annotations
 
@@ -105,6 +108,11 @@ async def key(call: Call) -> Response:
     return json(SpoolKey(key=str(public_key(origin, secret))))
 
 
+async def modes(call: Call) -> Response:
+    """Names of environments alone; what belongs there is not told."""
+    return json(await call.server.lookups.ask(lambda served: dict(served.trail.modes())))
+
+
 ROUTES: Final = (
     Route(
         method="POST",
@@ -133,5 +141,14 @@ ROUTES: Final = (
         answer=key,
         permission=Permission.RECORD,
         replies=(Reply(200, "As DEPLOYTRAIL_SPOOL_KEY takes it.", type=SpoolKey),),
+    ),
+    Route(
+        method="GET",
+        path="/v1/modes",
+        name="listModes",
+        what="What a run's start needs in each environment that is declared, by all of its names.",
+        answer=modes,
+        permission=Permission.RECORD,
+        replies=(Reply(200, "async, guarded or strict, by name.", type=dict[str, str]),),
     ),
 )  # fmt: skip
