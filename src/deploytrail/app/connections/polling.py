@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from deploytrail.actions import OWN_TOOL
-from deploytrail.app.connections.taking import Connected, Keys, imported
+from deploytrail.app.connections.taking import Connected, Keys, imported_one_by_one
 from deploytrail.app.events.recording import Recorder, Submission, submission
 from deploytrail.clock import Clock
 from deploytrail.event import Actor, Auth, Error, Event, Source, Target
@@ -72,18 +72,19 @@ class Poll:
             yield
 
     def _record(self, step: Polled, over: Connected) -> None:
-        some: list[Submission] = []
+        made = self._made(step, over)
+        while batch := list(islice(made, BATCH_EVENTS)):
+            self._recorder.record(batch)
+
+    def _made(self, step: Polled, over: Connected) -> Iterator[Submission]:
         if step.body is not None:
             delivery = fetched(step.body, self._clock.now())
             auth = Auth(method="fetched", assurance=1, verified_by=over.name)
-            some += imported(delivery, over, self._keys, self._clock, auth=auth)
+            yield from imported_one_by_one(delivery, over, self._keys, self._clock, auth=auth)
         if step.redelivered is not None:
-            some += _own(self._redelivered(step.redelivered, over))
+            yield _own(self._redelivered(step.redelivered, over))
         if step.lost is not None:
-            some += _own(self._lost(step.lost, over))
-        rest = iter(some)
-        while batch := list(islice(rest, BATCH_EVENTS)):
-            self._recorder.record(batch)
+            yield _own(self._lost(step.lost, over))
 
     def _redelivered(self, what: str, over: Connected) -> Event:
         return Event(
@@ -113,10 +114,10 @@ def _source(delivery: str) -> Source:
     return Source(tool=OWN_TOOL, instance=LOCAL_INSTANCE, delivery=delivery)
 
 
-def _own(event: Event) -> list[Submission]:
+def _own(event: Event) -> Submission:
     """An event of the trail's own: told again, it is the same, whenever that was."""
     said = submission(event)
     if not isinstance(said, Submission):
         # What a tool calls its deliveries may be no text of ours; that is no reason to go on.
         raise said
-    return [said._replace(body=(event.source.delivery or "").encode())]
+    return said._replace(body=(event.source.delivery or "").encode())

@@ -85,14 +85,14 @@ def imported(
     delivery: Delivery, over: Connected, keys: Keys, clock: Clock, *, auth: Auth = IMPORTED
 ) -> list[Submission]:
     """As `taken`, of what a file holds, or of what we fetched: nobody delivered it."""
-    return list(_submissions(delivery, over, auth, keys, clock, is_imported=auth is IMPORTED))
+    return list(imported_one_by_one(delivery, over, keys, clock, auth=auth))
 
 
 def imported_one_by_one(
-    delivery: Delivery, over: Connected, keys: Keys, clock: Clock
+    delivery: Delivery, over: Connected, keys: Keys, clock: Clock, *, auth: Auth = IMPORTED
 ) -> Iterator[Submission]:
     """As `imported`, each as it is asked for: a file may hold a hundred thousand."""
-    return _submissions(delivery, over, IMPORTED, keys, clock, is_imported=True)
+    return _submissions(delivery, over, auth, keys, clock, is_imported=auth is IMPORTED)
 
 
 def _submissions(
