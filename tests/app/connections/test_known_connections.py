@@ -82,6 +82,16 @@ def test_one_that_was_removed_takes_nothing_after_two_seconds(there: Place, secr
             of.find("opa")
 
 
+def test_one_that_was_declared_a_moment_ago_is_known(there: Place, secret: Path) -> None:
+    with there.opened() as trail:
+        of = known(trail, there)
+        with pytest.raises(NotFound):
+            of.find("opa")
+        put(trail, there, secret)
+        there.clock.advance(seconds=0.3)
+        assert of.find("opa").name == "opa"
+
+
 def test_one_that_is_paused_says_so(there: Place, secret: Path) -> None:
     with there.opened() as trail:
         put(trail, there, secret, end=b"enabled = false\n")

@@ -162,7 +162,10 @@ class KnownConnections:
         read, and what reading the trail raises.
         """
         with self._lock:
-            if self._clock.monotonic() - self._seen.at >= AGE_SECONDS_MAX:
+            is_known = name in self._seen.connected
+            # One that was declared a moment ago is there at once, too.
+            age_max = AGE_SECONDS_MAX if is_known else RENEWED_SECONDS_MIN
+            if self._clock.monotonic() - self._seen.at >= age_max:
                 self._read()
             return self._seen.connected.get(name) or self._why_not(name)
 
