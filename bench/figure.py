@@ -30,8 +30,8 @@ family in a project, one trace in order, a resource's history, a rare and a comm
 year's histogram, the thousandth page, one id."""
 
 SOURCES: Final = (
-    "argocd", "cloudtrail", "github", "gitlab", "gitlab-audit", "hcp-terraform",
-    "hcp-terraform-audit", "kubernetes", "opa",
+    *("argocd", "cdevents", "cloudtrail", "github", "github-audit", "gitlab", "gitlab-audit"),
+    *("hcp-terraform", "hcp-terraform-audit", "kubernetes", "opa", "otlp"),
 )  # fmt: skip
 """Whose translation is measured, where they are installed and have samples."""
 

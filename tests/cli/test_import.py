@@ -336,9 +336,9 @@ def test_the_mapping_holds_for_what_is_imported(program: Program, log: Path) -> 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
     "no such path": (["--source", "opa", "nowhere.log"], "found nothing there"),
-    "another source": (["--source", "nix", "a.log"], "there is argocd, cloudtrail, "),
+    "another source": (["--source", "nix", "a.log"], "there is argocd, cdevents, cloudtrail, "),
     "nearly a source": (["--source", "opaa", "a.log"], "did you mean opa? Else there is argocd, "),
-    "no source": (["a.log"], "--source: is missing; there is argocd, cloudtrail, "),
+    "no source": (["a.log"], "--source: is missing; there is argocd, cdevents, cloudtrail, "),
     "no connection": (["--connection", "nobody", "a.log"], "found 'nobody'"),
     "a device": (["--source", "opa", "/dev/zero"], "expected a file, found a pipe, a device"),
 }

@@ -30,8 +30,7 @@ def export(spools: Sequence[Path], target: Path) -> int:
                 with suppress(FileNotFoundError), each.open("rb") as spool:
                     _copy(spool, file)
                     count += 1
-            file.flush()
-            os.fsync(file.fileno())
+        sync(partial)
         # Unlike a rename, a link replaces nothing.
         os.link(partial, target)
     finally:
