@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from deploytrail.kit.http import Http
 PATIENCE_SECONDS = 60.0
 REGION = "eu-central-1"
 KEYS = sigv4.Keys("KEYOFCAROL", "secret" * 6)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _PORTS = ("master.port", "volume.port", "filer.port", "s3.port")
 
 
@@ -34,12 +36,14 @@ class S3(NamedTuple):
 
     url: str
 
-    def put(self, path: str, body: bytes = b"") -> Response:
+    def put(
+        self, path: str, body: bytes = b"", *, metadata: Mapping[str, str] = NOTHING
+    ) -> Response:
         digest = hashlib.sha256(body).hexdigest()
         asked = sigv4.escaped(path, keeps="/")
         headers = sigv4.signed(
             "PUT", asked, "",
-            {"host": urlsplit(self.url).netloc, "x-amz-content-sha256": digest},
+            {"host": urlsplit(self.url).netloc, "x-amz-content-sha256": digest, **metadata},
             KEYS, sigv4.Scope(REGION, "s3"), at=SystemClock().now(), body=digest,
         )  # fmt: skip
         with Http() as http:

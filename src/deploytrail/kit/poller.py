@@ -68,7 +68,8 @@ class Lost(NamedTuple):
 
 class Polled(NamedTuple):
     """One step of a poll. `body` is a delivery as it was fetched, None where nothing came with it;
-    `redelivered` names what the sender was asked to deliver again. Once that is in the log, the
+    `redelivered` names what the sender was asked to deliver again, and `verified` what of the
+    tool's own log was held against its proof, and holds. Once that is in the log, the
     next poll begins at `place`, a number that the poller understands and that only grows.
 
     A step with a place alone is given where a poll may rest: others are asked meanwhile.
@@ -78,6 +79,7 @@ class Polled(NamedTuple):
     body: bytes | None = None
     redelivered: str | None = None
     lost: Lost | None = None
+    verified: str | None = None
 
 
 class Poller(Struct, frozen=True, kw_only=True):

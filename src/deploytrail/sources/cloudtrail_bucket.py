@@ -1,4 +1,5 @@
-"""CloudTrail's bucket: the log files that it writes there are fetched as they come.
+"""CloudTrail's bucket: the log files that it writes there are fetched as they come, and digests are
+held against them.
 
 Source: AWS CloudTrail User Guide, "CloudTrail log file examples: log file name format" and "Finding
 your CloudTrail log files"; Amazon S3 API Reference.
@@ -21,6 +22,9 @@ from deploytrail.formats.s3_listing import Object, Page, page
 from deploytrail.gzipped import unpacked
 from deploytrail.kit.answer import Limits, Request, Response
 from deploytrail.kit.poller import Asking, Lost, Polled, Poller, Setting, accepted
+from deploytrail.sources import cloudtrail_digests
+from deploytrail.sources.cloudtrail_digests import Digests, is_digest
+from deploytrail.sources.cloudtrail_public_keys import PublicKeys
 
 EVERY_SECONDS: Final = 300
 FIRST: Final = timedelta(days=1)
@@ -69,12 +73,12 @@ def poll(asking: Asking, *, hold: timedelta = HOLD) -> Iterator[Polled]:
             "it is right, and that the trail has written a file"
         )
     for modified, group in groupby(oldest.files(), key=lambda one: one.modified):
-        some = list(group)
-        for each in some[:-1]:
-            yield bucket.fetched(each)._replace(place=place)
+        for each in group:
+            for step in bucket.taken(each):
+                yield step._replace(place=place)
         # All that was written in this second is in the log before the place moves on.
         place = max(place, microseconds(modified))
-        yield bucket.fetched(some[-1])._replace(place=place)
+        yield Polled(place)
 
 
 class Oldest:
@@ -150,13 +154,23 @@ class _Bucket:
         self._keys = _keys(asking.token)
         self._now = asking.now
         """By the server's clock, which says when files were written and whether signatures hold."""
+        self._digests = Digests(
+            asking.settings["bucket"],
+            fetch=lambda key: self._answered(f"/{key}", ""),
+            before=self._before,
+            keys=PublicKeys(asking.http, self._keys),
+            now=lambda: self._now,
+        )
+        # Another server is no part of Amazon, where the keys of digests are asked for.
+        given = asking.settings.get("digests", "no" if "endpoint" in asking.settings else "yes")
+        self._folders = _FOLDERS | ({cloudtrail_digests.FOLDER} if given == "yes" else set())
 
     def regions(self, prefix: str, depth: int) -> Iterator[str]:
         """The folders in which files stand by day, of all accounts and regions."""
         for found in self._listed(prefix, delimiter="/"):
             for folder in found.folders:
                 name = folder.removeprefix(prefix).removesuffix("/")
-                if name in _FOLDERS:
+                if name in self._folders:
                     yield from self._regions_in(folder)
                 elif _is_on_the_way(name) and folder == f"{prefix}{name}/" and depth < DEPTH_MAX:
                     yield from self.regions(folder, depth + 1)
@@ -170,17 +184,40 @@ class _Bucket:
     def files(self, region: str, since: datetime) -> Iterator[list[Object]]:
         """Those that were written after that, a page at a time."""
         day = f"{since - LOOKBACK:%Y/%m/%d}"
+        is_known = is_digest if f"/{cloudtrail_digests.FOLDER}/" in region else _is_file
         for found in self._listed(region, start=region + day):
             yield [
                 each
                 for each in found.objects
                 if since < each.modified <= self._now - self._hold
                 and each.key.startswith(region)
-                and _is_file(each.key[len(region) :])
+                and is_known(each.key[len(region) :])
             ]
 
-    def fetched(self, one: Object) -> Polled:
-        """A step with the file, or with why it can't be had; raises what may pass."""
+    def _before(self, key: str) -> Iterator[str]:
+        """Keys of a digest's region that come before it, of the days for which we look back."""
+        region, year, month, day, _ = key.rsplit("/", 4)
+        try:
+            start = datetime(int(year), int(month), int(day), tzinfo=UTC) - LOOKBACK
+        except (ValueError, OverflowError):
+            return
+        for found in self._listed(f"{region}/", start=f"{region}/{start:%Y/%m/%d}"):
+            for each in found.objects:
+                if each.key >= key:
+                    return
+                yield each.key
+
+    def taken(self, one: Object) -> Iterator[Polled]:
+        """What comes of a file, or why nothing does; raises what may pass."""
+        if f"/{cloudtrail_digests.FOLDER}/" in one.key:
+            yield from self._digests.checked(one)
+            return
+        step = self._fetched(one)
+        if step.body is not None:
+            self._digests.note(one.key, step.body)
+        yield step
+
+    def _fetched(self, one: Object) -> Polled:
         if one.size_bytes > FILE_BYTES_MAX:
             return _lost("too-large", one, f"it has {one.size_bytes} bytes")
         answer = self._answered(f"/{one.key}", "")
@@ -267,8 +304,15 @@ POLLER: Final = Poller(
             form=r"https?://[^\s?#/]+/?",
             is_required=False,
         ),
+        "digests": Setting(
+            what="whether log files are held against CloudTrail's digests of them",
+            example="no",
+            form="yes|no",
+            is_required=False,
+        ),
     },
     rights="KEY_ID:SECRET of an access key with s3:ListBucket of the bucket and s3:GetObject of "
-    "what is below AWSLogs/ in it (and kms:Decrypt, where it is encrypted by a key of yours)",
+    "what is below AWSLogs/ in it (and kms:Decrypt, where it is encrypted by a key of yours), and "
+    "cloudtrail:ListPublicKeys, for digests",
     poll=poll,
 )

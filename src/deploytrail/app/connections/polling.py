@@ -85,6 +85,8 @@ class Poll:
             yield _own(self._redelivered(step.redelivered, over))
         if step.lost is not None:
             yield _own(self._lost(step.lost, over))
+        if step.verified is not None:
+            yield _own(self._verified(step.verified, over))
 
     def _redelivered(self, what: str, over: Connected) -> Event:
         return Event(
@@ -95,6 +97,17 @@ class Poll:
             actor=POLLING,
             source=_source(f"redelivered/{over.name}/{what}"),
             targets=(Target(type="delivery", id=what),),
+        )
+
+    def _verified(self, what: str, over: Connected) -> Event:
+        return Event(
+            id=self._clock.event_id(),
+            action="integration.audit_log.verified",
+            outcome="success",
+            time=self._clock.now(),
+            actor=POLLING,
+            source=_source(f"verified/{over.name}/{what}"),
+            targets=(Target(type="digest", id=what), Target(type="connection", id=over.name)),
         )
 
     def _lost(self, lost: Lost, over: Connected) -> Event:
