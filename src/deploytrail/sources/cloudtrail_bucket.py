@@ -1,5 +1,4 @@
-"""CloudTrail's bucket: the log files that it writes there are fetched as they come, and digests are
-held against them.
+"""CloudTrail's bucket: its log files are fetched as they come, and held against its digests.
 
 Source: AWS CloudTrail User Guide, "CloudTrail log file examples: log file name format" and "Finding
 your CloudTrail log files"; Amazon S3 API Reference.

@@ -38,6 +38,7 @@ class Step(Shape, frozen=True):
     all: list[msgspec.Raw] | None = None
     again: str | None = None
     lost: str | None = None
+    verified: str | None = None
 
 
 def poll(asking: Asking) -> Iterator[Polled]:
@@ -46,7 +47,7 @@ def poll(asking: Asking) -> Iterator[Polled]:
     for one in read(accepted(answer, "toy"), list[Step]):
         body = None if one.all is None else msgspec.json.encode({"all": one.all})
         lost = None if one.lost is None else Lost("gap", one.lost, f"{one.lost} is gone")
-        yield Polled(one.place, body, one.again, lost)
+        yield Polled(one.place, body, one.again, lost, one.verified)
 
 
 POLLER = Poller(every_seconds=60, settings=SETTINGS, rights="any", poll=poll)

@@ -102,6 +102,17 @@ def test_what_can_not_be_had_any_more_is_told_once(there: Place) -> None:
         assert told(trail, "integration.connection.f") == ["integration.connection.failed gap"]
 
 
+def test_what_held_against_its_proof_is_told_once(there: Place) -> None:
+    with (
+        serving(says(said({"place": 5, "verified": "a/1"})), is_kept=True) as server,
+        asked(there, stanza(server)) as (trail, some),
+    ):
+        for _ in range(2):
+            done(some.rounds)
+            there.clock.advance(seconds=60)
+        assert told(trail, "integration.audit_log") == ["integration.audit_log.verified"]
+
+
 def test_what_was_asked_for_again_is_told(there: Place) -> None:
     with (
         serving(says(said({"place": 5, "again": "a/1"})), is_kept=True) as server,
