@@ -235,11 +235,28 @@ def _close(there: Aws, _: str) -> None:
     there.status[key("a")] = 403
 
 
+def _name_elsewhere(there: Aws, _: str) -> None:
+    (one,) = said(10, {key("a"): packed("a")})["logFiles"]
+    there.digest(10, logFiles=[one | {"s3Bucket": "acme-other"}])
+
+
+def _hash_otherwise(there: Aws, _: str) -> None:
+    (one,) = said(10, {key("a"): packed("a")})["logFiles"]
+    there.digest(10, logFiles=[one | {"hashAlgorithm": "MD5"}])
+
+
+def _blow_up(there: Aws, name: str) -> None:
+    there.objects[name] = (there.objects[name][0], gzip.compress(bytes(2**24)))
+
+
 WRONG: dict[str, tuple[Callable[[Aws, str], None], str, str]] = {
     "a log file was changed": (_change, "tampered", key("a")),
     "a log file is no gzip": (_spoil, "tampered", key("a")),
     "a log file is gone": (_delete, "missing", key("a")),
     "a log file is closed to us": (_close, "unproven", key("a")),
+    "a log file is in another bucket": (_name_elsewhere, "unproven", key("a")),
+    "a log file has another hash": (_hash_otherwise, "unproven", key("a")),
+    "a digest is a bomb": (_blow_up, "unreadable", digest_key(10)),
     "a digest was changed": (_change_digest, "tampered", digest_key(10)),
     "a digest has no signature": (_unsign, "tampered", digest_key(10)),
     "a digest is signed by another": (_forge, "tampered", digest_key(10)),
