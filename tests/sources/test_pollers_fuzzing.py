@@ -19,6 +19,11 @@ ANSWERS_MAX: Final = 40
 POLLS: Final = 5_000
 FOLDER: Final = "AWSLogs/111122223333/CloudTrail/eu-central-1/"
 FILE: Final = "2026/11/22/111122223333_CloudTrail_eu-central-1_20261122T1000Z_ab.json.gz"
+DIGESTS: Final = "AWSLogs/111122223333/CloudTrail-Digest/eu-central-1/"
+DIGEST: Final = (
+    "2026/11/22/111122223333_CloudTrail-Digest_eu-central-1_acme_eu-central-1_"
+    "20261122T100131Z.json.gz"
+)
 BODIES: Final[dict[str, tuple[Poller, dict[str, str], bytes]]] = {
     "github": (
         github_deliveries.POLLER,
@@ -39,6 +44,10 @@ BODIES: Final[dict[str, tuple[Poller, dict[str, str], bytes]]] = {
             "<CommonPrefixes><Prefix>AWSLogs/111122223333/</Prefix></CommonPrefixes>"
             "<CommonPrefixes><Prefix>AWSLogs/111122223333/CloudTrail/</Prefix></CommonPrefixes>"
             f"<CommonPrefixes><Prefix>{FOLDER}</Prefix></CommonPrefixes>"
+            f"<CommonPrefixes><Prefix>{DIGESTS.rsplit('/', 2)[0]}/</Prefix></CommonPrefixes>"
+            f"<CommonPrefixes><Prefix>{DIGESTS}</Prefix></CommonPrefixes>"
+            f"<Contents><Key>{DIGESTS}{DIGEST}</Key><Size>12</Size>"
+            "<LastModified>2026-11-22T10:00:00.000Z</LastModified></Contents>"
             f"<Contents><Key>{FOLDER}{FILE}</Key><Size>12</Size>"
             "<LastModified>2026-11-22T10:00:00.000Z</LastModified></Contents></ListBucketResult>"
         ).encode(),
