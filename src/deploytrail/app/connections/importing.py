@@ -6,7 +6,9 @@ have written it. The same file again changes nothing: its tellings are known by 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
@@ -15,14 +17,17 @@ from msgspec import Struct, structs
 from deploytrail.actions import OWN_TOOL
 from deploytrail.app.connections.taking import Connected, Keys, imported_one_by_one
 from deploytrail.app.events.recording import Recorded, Recorder, Submission, submission
-from deploytrail.clock import Clock
+from deploytrail.clock import Clock, microseconds, uuid7
 from deploytrail.errors import SenderError
-from deploytrail.event import Actor, Error, Event, Source, Target
+from deploytrail.event import Actor, Error, Event, EventId, Source, Target
 from deploytrail.intake.pieces import Piece
 from deploytrail.kit.delivery import fetched
 from deploytrail.trail import LOCAL_INSTANCE
 
 BATCH_EVENTS: Final = 1_000
+RANDOM_BYTES: Final = 10
+"""Of an id."""
+_IDS: Final = 64
 UNREAD: Final = ("integration.delivery.unrecognised", "integration.delivery.malformed")
 _NAME_CHARACTERS_MAX: Final = 512
 
@@ -59,6 +64,7 @@ class Importer:
         self._keys = keys
         self._clock = clock
         self._by = by
+        self._ids = Ids(clock)
 
     def take(self, pieces: Iterable[Piece], told: Told) -> Counted:
         """Everything of them, durable. Raises what reading the pieces raises, and what recording
@@ -84,7 +90,8 @@ class Importer:
                 end = waiting.pop(0)[1]
             told(counted, end)
 
-        self._recorder.recorded_all(batches(), told=logged)
+        with _uncollected():
+            self._recorder.recorded_all(batches(), told=logged)
         if waiting:
             # Behind the last event there may have been pieces without any.
             told(counted, waiting[-1][1])
@@ -109,7 +116,35 @@ class Importer:
         now = self._clock.now()
         for body in piece.bodies:
             delivery = fetched(body, now)
-            yield from imported_one_by_one(delivery, self._over, self._keys, self._clock)
+            yield from imported_one_by_one(delivery, self._over, self._keys, self._ids)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector: events are many small objects, none of them in cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class Ids:
+    """New ids, their random bytes drawn for some at a time: each time the system is asked, whoever
+    commits takes the interpreter. Belongs to one thread, of one process.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._left = b""
+
+    def __call__(self) -> EventId:
+        if not self._left:
+            self._left = self._clock.random(RANDOM_BYTES * _IDS)
+        random, self._left = self._left[:RANDOM_BYTES], self._left[RANDOM_BYTES:]
+        return uuid7(microseconds(self._clock.now()) // 1_000, random)
 
 
 def _batched(some: Iterator[Submission]) -> Iterator[list[Submission]]:

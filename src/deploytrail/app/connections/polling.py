@@ -80,7 +80,9 @@ class Poll:
         if step.body is not None:
             delivery = fetched(step.body, self._clock.now())
             auth = Auth(method="fetched", assurance=1, verified_by=over.name)
-            yield from imported_one_by_one(delivery, over, self._keys, self._clock, auth=auth)
+            yield from imported_one_by_one(
+                delivery, over, self._keys, self._clock.event_id, auth=auth
+            )
         if step.redelivered is not None:
             yield _own(self._redelivered(step.redelivered, over))
         if step.lost is not None:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from deploytrail.app.events.recording import Submission
 from deploytrail.clock import Clock
 from deploytrail.entry import base64url
-from deploytrail.event import Auth, Where
+from deploytrail.event import Auth, EventId, Where
 from deploytrail.intake.translating import Surroundings, translated
 from deploytrail.kit.credential import Proof, Scheme, prove
 from deploytrail.kit.delivery import Delivery
@@ -78,21 +78,26 @@ def taken(delivery: Delivery, over: Connected, keys: Keys, clock: Clock) -> Take
         assurance=proof.assurance,
         verified_by=over.name if vouched_for else None,
     )
-    return Taken(list(_submissions(delivery, over, auth, keys, clock)), proof)
+    return Taken(list(_submissions(delivery, over, auth, keys, clock.event_id)), proof)
 
 
 def imported(
     delivery: Delivery, over: Connected, keys: Keys, clock: Clock, *, auth: Auth = IMPORTED
 ) -> list[Submission]:
     """As `taken`, of what a file holds, or of what we fetched: nobody delivered it."""
-    return list(imported_one_by_one(delivery, over, keys, clock, auth=auth))
+    return list(imported_one_by_one(delivery, over, keys, clock.event_id, auth=auth))
 
 
 def imported_one_by_one(
-    delivery: Delivery, over: Connected, keys: Keys, clock: Clock, *, auth: Auth = IMPORTED
+    delivery: Delivery,
+    over: Connected,
+    keys: Keys,
+    ids: Callable[[], EventId],
+    *,
+    auth: Auth = IMPORTED,
 ) -> Iterator[Submission]:
     """As `imported`, each as it is asked for: a file may hold a hundred thousand."""
-    return _submissions(delivery, over, auth, keys, clock, is_imported=auth is IMPORTED)
+    return _submissions(delivery, over, auth, keys, ids, is_imported=auth is IMPORTED)
 
 
 def _submissions(
@@ -100,7 +105,7 @@ def _submissions(
     over: Connected,
     auth: Auth,
     keys: Keys,
-    clock: Clock,
+    ids: Callable[[], EventId],
     *,
     is_imported: bool = False,
 ) -> Iterator[Submission]:
@@ -111,7 +116,7 @@ def _submissions(
         placed=over.placed,
         content_id=keys.content_id,
         fingerprint=keys.fingerprint,
-        event_id=clock.event_id,
+        event_id=ids,
         is_imported=is_imported,
     )
     return (Submission(each.event, each.octets) for each in translated(delivery, around))
