@@ -24,7 +24,7 @@ from deploytrail.intake.pieces import Piece
 from deploytrail.kit.delivery import fetched
 from deploytrail.trail import LOCAL_INSTANCE
 
-BATCH_EVENTS: Final = 1_000
+BATCH_EVENTS: Final = 2_000
 RANDOM_BYTES: Final = 10
 """Of an id."""
 _IDS: Final = 64
