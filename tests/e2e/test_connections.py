@@ -175,6 +175,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "the secret itself": (["add", "opa", "--secret", "hunter2"], "expected where a secret is"),
     "another scheme": (["add", "opa", "--credential", "slack"], "expected a scheme of opa"),
     "nobody tested": (["test", "nobody"], "expected a connection that is applied, found 'nobody'"),
+    "the end and a secret": (["rotate", "a", "--finish", "--secret", "env:A"], "expected none"),
     "nobody rotated": (["rotate", "nobody"], "expected a connection of connections.toml"),
 }
 
@@ -210,3 +211,25 @@ def test_faults_of_the_files_are_told_with_their_lines(program: Program) -> None
         )
         assert "hunter2" not in done.stderr
     assert "connections.toml line 3: a.secrets[0]" in program("config", "check").stderr
+
+
+def test_a_rotation_that_can_not_be_changes_nothing(program: Program) -> None:
+    assert program("connection", "add", "opa").returncode == 0
+    file = program.home / "config" / "connections.toml"
+    before = file.read_text()
+    done = program("connection", "rotate", "opa", "--secret", "hunter2")
+    assert done.returncode == 2
+    assert "hunter2" not in done.stderr
+    assert file.read_text() == before
+    for number in range(3):
+        given = program("connection", "rotate", "opa", "--secret", f"env:NEW_{number}")
+        assert given.returncode == 0, given.stderr
+    done = program("connection", "rotate", "opa")
+    assert (done.returncode, "expected a list of at most 4" in done.stderr) == (2, True)
+    assert len(list((program.home / "config" / "secrets").iterdir())) == 1
+
+
+def test_what_is_added_is_told_as_json(program: Program) -> None:
+    done = program("connection", "add", "opa", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["name"] == "opa"

@@ -7,6 +7,7 @@ delivery names the start, so neither a restart nor another node notices one twic
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,9 @@ _HISTORY: Final = timedelta(days=30)
 _LOOKED_SECONDS: Final = 300.0
 _FIRST_SECONDS: Final = 10.0
 _PAGE: Final = 200
+_NOTICES_MAX: Final = 128
+"""As many as one spool is told of, and some."""
+_is_id: Final = re.compile("[0-9a-f]{32}").fullmatch
 _STARTS: Final = "action:(deployment.started OR runtime.command.started)"
 _ENDS: Final = (
     "action:(deployment.succeeded OR deployment.failed OR deployment.cancelled "
@@ -83,8 +87,11 @@ class Overdue:
 
     def _is_open(self, start: Shown) -> bool:
         ends = f"caused_by:{start.event['id']} {_ENDS}"
+        if self._asking.search(ends, limit=1).items:
+            return False
         noticed = f"action:audit.gap.noticed target:{_spool(start.event)}"
-        return not any(self._asking.search(each, limit=1).items for each in (ends, noticed))
+        found = self._asking.search(noticed, limit=_NOTICES_MAX).items
+        return not any(_tells_of_the_end(one.event) for one in found)
 
     def _gap(self, start: Shown) -> Event:
         id = EventId(str(start.event["id"]))
@@ -149,7 +156,14 @@ def _close(overdue: Overdue | None) -> None:
             overdue.close()
 
 
+def _tells_of_the_end(event: dict[str, Any]) -> bool:
+    """Whether a gap is that of the end: other lines of a spool may be missing, too."""
+    code = (event.get("error") or {}).get("code")
+    return code == "no-end" or str(event["source"].get("delivery")).endswith("-:gap")
+
+
 def _spool(event: dict[str, Any]) -> str | None:
     """The id of the spool from which an event came; None for one that came otherwise."""
     parts = str((event.get("source") or {}).get("delivery", "")).split(":")
-    return parts[1] if len(parts) == 3 and parts[0] == "spool" else None
+    is_spool = len(parts) == 3 and parts[0] == "spool" and _is_id(parts[1])
+    return parts[1] if is_spool else None

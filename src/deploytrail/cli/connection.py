@@ -117,7 +117,7 @@ def connection_add(
             stanza = structs.replace(stanza, secrets=(reference,))
         text = written(own, stanza)
         changed(where / _FILE, lambda before: with_stanza(before, text))
-        job.apply(read(where), reason=reason, is_json=False)
+        job.apply(read(where), reason=reason, is_json=json)
     Setup(which, own, stanza, made, _reached(server), where).done(is_json=json)
     return EXIT_OK
 
@@ -311,10 +311,12 @@ def connection_rotate(
     list' says which of them proved the last delivery, so that none is lost between.
     """
     from deploytrail.app.connections.folder import changed
-    from deploytrail.intake.connections import SECRETS_MAX
+    from deploytrail.intake.connections import quoted
     from deploytrail.intake.edited import edited
     from deploytrail.intake.known import known
 
+    if finish and secret:
+        raise Malformed("--secret: expected none beside --finish, which leaves the newest one")
     place = stored(home, url, why=_WHY)
     where = located(folder, place)
     with configured(place) as job:
@@ -324,10 +326,10 @@ def connection_rotate(
         references = stanza.secrets[:1]
         if not finish:
             made, new = _new_secret(stanza, where, name, secret, job.clock)
-            references = (*new, *stanza.secrets)[:SECRETS_MAX]
-        value = "[" + ", ".join(f'"{each}"' for each in references) + "]"
+            references = (*new, *stanza.secrets)
+        value = "[" + ", ".join(map(quoted, references)) + "]"
         changed(where / _FILE, lambda text: edited(text, (name, "secrets"), value))
-        job.apply(read(where), reason=reason, is_json=False)
+        job.apply(read(where), reason=reason, is_json=json)
     if not finish:
         new_stanza = type(stanza)(source=stanza.source, credential=stanza.credential, secrets=new)
         source = known().source(stanza.source)
@@ -339,11 +341,17 @@ def connection_rotate(
 def _new_secret(
     stanza: Stanza, where: Path, name: str, given: list[str] | None, clock: Clock
 ) -> tuple[str | None, tuple[str, ...]]:
+    from msgspec import structs
+
     from deploytrail.app.connections.issuing import issued
+    from deploytrail.intake.connections import written
     from deploytrail.kit.schemes import scheme
 
+    new = tuple(given or ()) or ("file:/to/be/issued",)
+    # Before anything is made or written: of too many the oldest may be what the tool still uses.
+    _refuse_faulty(written(name, structs.replace(stanza, secrets=(*new, *stanza.secrets))))
     if given:
-        return None, tuple(given)
+        return None, new
     made, reference = issued(scheme(stanza.credential), where, name, clock)
     return made, (reference,)
 

@@ -105,8 +105,8 @@ def _importing(
         try:
             yield job
         finally:
-            job.keep()
             publish(trail)
+            job.keep()
 
 
 class _Job:
@@ -143,7 +143,7 @@ class _Job:
         self, name: str, stream: IO[bytes], since: int = 0, reading: Reading | None = None
     ) -> int:
         """The exit code of what this stream says; where it was stopped, that is told, too."""
-        shown = Path(name).name
+        shown = printable(Path(name).name)
         self._importer.say("integration.import.started", shown, outcome="pending")
         try:
             done, error = self._taken(shown, stream, since, reading)
@@ -209,7 +209,7 @@ def _say(name: str, done: Counted, error: SenderError | None, *, is_json: bool) 
     if is_json:
         from msgspec.structs import asdict
 
-        said = {"file": name, **asdict(done)}
+        said = {"file": printable(name), **asdict(done)}
         say_json(said if error is None else {**said, "error": str(error)})
         return
     parts = [counted(done.events, "new event")]

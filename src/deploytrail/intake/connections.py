@@ -195,17 +195,18 @@ def canonical(found: Mapping[str, Stanza]) -> dict[str, Any]:
 
 def written(name: str, one: Stanza) -> str:
     """The stanza as text of TOML, as `connection add` puts it at the end of the file."""
-    lines = [f"[{name}]", f"source = {_quoted(one.source)}"]
-    lines.append(f"credential = {_quoted(one.credential)}")
+    lines = [f"[{name}]", f"source = {quoted(one.source)}"]
+    lines.append(f"credential = {quoted(one.credential)}")
     if one.secrets:
-        lines.append(f"secrets = [{', '.join(map(_quoted, one.secrets))}]")
+        lines.append(f"secrets = [{', '.join(map(quoted, one.secrets))}]")
     if one.token:
-        lines.append(f"token = {_quoted(one.token)}")
+        lines.append(f"token = {quoted(one.token)}")
     if one.settings:
-        pairs = ", ".join(f"{key} = {_quoted(text)}" for key, text in one.settings.items())
+        pairs = ", ".join(f"{key} = {quoted(text)}" for key, text in one.settings.items())
         lines.append(f"settings = {{ {pairs} }}")
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """As TOML writes it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

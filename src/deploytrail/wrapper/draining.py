@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from deploytrail.errors import EvidenceError, SenderError
+from deploytrail.errors import EvidenceError, NotPermitted, Overloaded, SenderError, Unknown
 from deploytrail.spool.chain import Chain, Piece, pieces
 from deploytrail.spool.line import LINE_BYTES_MAX, Spooled, is_spool
 from deploytrail.trail import TrailProducer
@@ -51,6 +51,9 @@ def drain(
                 # None: its run lives, or another one is at it.
                 if file is not None:
                     _drain_file(trail, path, _read(file), found, is_over)
+        except (Overloaded, Unknown, NotPermitted):
+            # Nothing is wrong with the spool: another time, or with another token, it is taken.
+            raise
         except (SenderError, EvidenceError, NoSpool) as error:
             found.aside.append((_set_aside(path), str(error)))
     return Drained(found.events, tuple(found.aside), tuple(found.gaps), found.waiting)

@@ -14,7 +14,7 @@ from deploytrail.app.followers.inferring import Inferring
 from deploytrail.app.trails.directory import DirectoryTrail
 from deploytrail.entry import fields
 from deploytrail.event import Actor, Event, Links, Source, Target
-from deploytrail.follow.actor import Seen
+from deploytrail.follow.actor import Consequence, Seen
 from deploytrail.log.store import Reader
 from deploytrail.trail import Receipt
 from tests.app.places import Place, place
@@ -43,6 +43,11 @@ class Told:
                 yield reader
 
         return Inferring(reading, self._there.clock, lambda: None)
+
+    def shown_again(self) -> list[Consequence]:
+        """What the actor makes of all that happened, shown to it once more."""
+        shown = [Seen(one.index, one.entry, fields(one.entry)) for one in self._trail.entries()]
+        return list(self.actor.act(shown))
 
     def happens(
         self,
@@ -110,7 +115,7 @@ def test_a_protection_loosened_for_a_merge_and_restored_is_told(told: Told) -> N
         told.ids["code.change.merged"],
         told.ids["code.protection.updated"],
     )
-    assert "20 minutes later" in str(event.reason)
+    assert "again 20 minutes later" in str(event.reason)
 
 
 def test_one_that_was_deleted_and_made_again_is_told(told: Told) -> None:
@@ -169,3 +174,24 @@ def test_its_own_events_make_it_say_nothing(told: Told, there: Place) -> None:
     (event,) = told.happens("code.protection.bypassed", minutes=1)
     assert event.source.tool == "deploytrail"
     assert there.clock.now() - event.time == timedelta(minutes=1)
+
+
+def test_the_same_shown_again_says_the_same(told: Told) -> None:
+    told.happens("code.change.merged", change="acme/infra#7")
+    told.happens("code.protection.bypassed", minutes=1)
+    again = told.shown_again()
+    assert [one.event.action for one in again] == ["code.merge.bypassed"]
+    assert [one.entry_index for one in again] == [1]
+
+
+def test_an_override_is_drawn_upon_once(told: Told) -> None:
+    told.happens("code.protection.bypassed")
+    assert len(told.happens("code.change.merged", change="acme/infra#7", minutes=1)) == 1
+    assert told.happens("code.pushed", minutes=0.1) == []
+
+
+def test_a_protection_changed_once_more_tells_of_no_merge_again(told: Told) -> None:
+    told.happens("code.protection.updated")
+    told.happens("code.change.merged", change="acme/infra#7", minutes=1)
+    assert len(told.happens("code.protection.updated", minutes=1)) == 1
+    assert told.happens("code.protection.updated", minutes=1) == []

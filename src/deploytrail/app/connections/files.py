@@ -113,7 +113,8 @@ class Reading:
 
     def __init__(self, of: dict[str, _State], path: Path, stream: IO[bytes]) -> None:
         self._of = of
-        self._path = str(path.resolve())
+        # A name may be no UTF-8, which JSON is.
+        self._path = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
         self._stream = stream
         self._known = of.get(self._path)
         # Before it is read: what is written to it while it is read is still to be taken in.

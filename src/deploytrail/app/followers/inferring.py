@@ -74,30 +74,29 @@ class Inferring:
         self._reading = reading
         self._clock = clock
         self._close = close
-        self._window: deque[_Clear] | None = None
+        self._window: deque[_Clear] = deque(maxlen=WINDOW_MAX)
+        self._next: int | None = None
+        """What it is shown next, where nothing comes between."""
 
     def begins(self, size: int) -> int:
         """History is left alone."""
         return size
 
     def act(self, seen: Sequence[Seen]) -> Sequence[Consequence]:
-        if self._window is None and seen:
+        if seen and seen[0].entry_index != self._next:
+            # The first, or again, or another node went on meanwhile.
             self._window = deque(self._before(seen[0].entry_index), WINDOW_MAX)
         drawn = []
         for entry_index, _, fields in seen:
+            self._next = entry_index + 1
             found = _clear(fields)
             if found is not None:
                 drawn += [Consequence(entry_index, one) for one in self._consequences(found)]
-                self._window_of().append(found)
+                self._window.append(found)
         return drawn
 
     def close(self) -> None:
         self._close()
-
-    def _window_of(self) -> deque[_Clear]:
-        if self._window is None:
-            self._window = deque(maxlen=WINDOW_MAX)
-        return self._window
 
     def _before(self, index: int) -> Iterator[_Clear]:
         with self._reading() as reader:
@@ -108,23 +107,33 @@ class Inferring:
                         yield found
 
     def _consequences(self, new: _Clear) -> Iterator[Event]:
-        near = [one for one in self._window_of() if one.repository == new.repository]
+        near = [one for one in self._window if one.repository == new.repository]
         if new.action == _OVERRIDDEN or new.action in _MERGED:
             yield from self._overridden(new, near)
         if new.action in _RESTORED:
             yield from self._restored(new, near)
 
     def _overridden(self, new: _Clear, near: Sequence[_Clear]) -> Iterator[Event]:
-        """A merge, and the word of its tool that somebody overrode a protection then."""
-        wanted = _MERGED if new.action == _OVERRIDDEN else {_OVERRIDDEN}
-        pairs = [
-            one for one in near if one.action in wanted and abs(one.time - new.time) <= OVERRIDE
-        ]
-        if pairs:
-            nearest = min(pairs, key=lambda one: abs(one.time - new.time))
-            merge = nearest if new.action == _OVERRIDDEN else new
-            text = "its tool told of an overridden protection at the same time"
-            yield self._event("code.merge.bypassed", merge, [nearest, new], text)
+        """A merge, and the word of its tool that somebody overrode a protection then.
+
+        An override is drawn upon once: a merge is told beside its push, and others may follow.
+        """
+        close = [one for one in near if abs(one.time - new.time) <= OVERRIDE]
+        merges = [one for one in close if one.action in _MERGED]
+        if new.action == _OVERRIDDEN:
+            named = [one for one in merges if one.change is not None] or merges
+            if named:
+                merge = min(named, key=lambda one: abs(one.time - new.time))
+                yield self._bypassed(merge, merge, new)
+            return
+        for override in (one for one in close if one.action == _OVERRIDDEN):
+            if not any(abs(one.time - override.time) <= OVERRIDE for one in merges):
+                yield self._bypassed(new, override, new)
+                return
+
+    def _bypassed(self, merge: _Clear, *causes: _Clear) -> Event:
+        text = "its tool told of an overridden protection at the same time"
+        return self._event("code.merge.bypassed", merge, causes, text)
 
     def _restored(self, new: _Clear, near: Sequence[_Clear]) -> Iterator[Event]:
         """A protection that is as it was, merges before, and before them its loosening."""
@@ -136,13 +145,13 @@ class Inferring:
         ]
         if not loosened:
             return
-        first = loosened[0]
+        first = loosened[-1]
         merges = [
             one for one in near if one.action in _MERGED and first.time <= one.time <= new.time
         ][:_MERGES_MAX]
         if merges:
             minutes = round((new.time - first.time).total_seconds() / 60)
-            text = f"its protection was loosened before it and restored {minutes} minutes later"
+            text = f"its protection was changed before it and again {minutes} minutes later"
             yield self._event("code.protection.bypassed", merges[0], [first, *merges, new], text)
 
     def _event(self, action: str, merge: _Clear, causes: Sequence[_Clear], text: str) -> Event:

@@ -73,10 +73,10 @@ async def take(call: Call) -> Response:
         sender = spooled.Sender(
             call.principal.id, await admitting(call), OWNER_ASSURANCE if is_owner else 0
         )
-        secret = await call.server.lookups.ask(
+        origin, secret = await call.server.lookups.ask(
             lambda served: (served.trail.origin, served.trail.spool_secret())
         )
-        trail = spooled.Trail(secret[0], lambda: secret[1])
+        trail = spooled.Trail(origin, lambda: secret)
         # Signatures take a while: others are not kept waiting by them.
         read = await asyncio.get_running_loop().run_in_executor(
             None, lambda: spooled.read(piece, by=sender, trail=trail, clock=call.server.clock)
