@@ -187,14 +187,16 @@ class _Masking:
         }
         names = [name for name in re.split(r"[./\[\]\"]+", path) if name and not name.isdecimal()]
         key = names[-1] if names else ""
-        if change.sensitive or any(_is_given_away(key, _read(one)) for one in sides.values()):
+        if change.sensitive or any(_is_given_away(key, _said(one)) for one in sides.values()):
             prints = {
                 f"{side}_fingerprint": getattr(kept, f"{side}_fingerprint")
                 or self._fingerprint(path, text)
                 for side, text in sides.items()
             }
             return _with(kept, **dict.fromkeys(sides), **prints, sensitive=True)
-        clean = {side: self._fitting(text, _leaf(text), 16_384) for side, text in sides.items()}
+        clean = {
+            side: self._fitting(text, _leaf(text, key), 16_384) for side, text in sides.items()
+        }
         return _with(kept, **clean)
 
 
@@ -251,12 +253,12 @@ def _is_given_away(key: str, value: Any) -> bool:
     return mask(named) not in (named, f'{key}="{mask(value)}"')
 
 
-def _leaf(text: str) -> str:
+def _leaf(text: str, key: str = "") -> str:
     """JSON as text with the secrets of its own texts masked, else as it came."""
     value = _read(text)
     if value is None:
         return mask(text)
-    clean = _clean(value, "")
+    clean = _clean(value, key)
     return text if clean == value else msgspec.json.encode(clean).decode()
 
 
@@ -270,9 +272,15 @@ def _clean(value: Any, key: str) -> Any:
     return mask(value) if isinstance(value, str) else value
 
 
+def _said(text: str) -> Any:
+    """A changed value; where it is no JSON, the text itself."""
+    value = _read(text)
+    return text if value is None and text != "null" else value
+
+
 def _read(text: str) -> Any:
     """A changed value, None where it is no JSON (or null)."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None

@@ -86,7 +86,8 @@ def decode(octets: bytes, offers: Offers) -> Declared:
     where, who = Faults("applied", None), Faults("applied", None)
     known = {name: Offer(offer.schemes) for name, offer in offers.items()}
     for stanza in tables.get("connections", {}).values():
-        known.setdefault(stanza["source"], Offer((stanza["credential"],)))
+        before = known.get(stanza["source"], Offer(()))
+        known[stanza["source"]] = Offer((*before.schemes, stanza["credential"]))
     declared = Declared(
         mapping.places(tables.get("environments", {}), where),
         connections.connections(tables.get("connections", {}), who, known),

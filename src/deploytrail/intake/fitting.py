@@ -24,6 +24,8 @@ _TEXT_CHARACTERS_MIN: Final = 1_025
 _MARK_CHARACTERS: Final = 17
 MASKED_BYTES_MAX: Final = 262_144
 _WORD_MAX: Final = 64
+_FITTED_BYTES_MAX: Final = EVENT_BYTES_MAX - 2_048
+"""An entry adds subjects, digests and a nonce to its event."""
 _SIZES: Final = ((16_384, 256), (2_048, 256), (512, 64), (128, 16))
 """Of texts and lists, tried in turn until the whole is small enough."""
 
@@ -51,7 +53,7 @@ def fitted(event: Event, octets: bytes | None = None) -> Event:
     `octets` is the event's JSON, where it is known.
     """
     octets = _encode(event) if octets is None else octets
-    if len(octets) <= EVENT_BYTES_MAX:
+    if len(octets) <= _FITTED_BYTES_MAX:
         try:
             _decode(octets)
         except msgspec.DecodeError:
@@ -61,17 +63,17 @@ def fitted(event: Event, octets: bytes | None = None) -> Event:
     said = msgspec.json.decode(octets)
     for text_max, list_max in _SIZES:
         octets = _encode(_plan(Event, text_max, list_max)(said))
-        if len(octets) <= EVENT_BYTES_MAX:
+        if len(octets) <= _FITTED_BYTES_MAX:
             return parse_event(octets)
-    raise Malformed(f"event: expected at most {EVENT_BYTES_MAX} bytes, found more; send less")
+    raise Malformed(f"event: expected at most {_FITTED_BYTES_MAX} bytes, found more; send less")
 
 
 def word(text: str) -> str:
     """At most 64 characters of an id or a name, two of which stay two."""
-    return _cut_id(text, _WORD_CHARACTERS_MAX)
+    return cut_id(text, _WORD_CHARACTERS_MAX)
 
 
-def _cut_id(text: str, characters_max: int) -> str:
+def cut_id(text: str, characters_max: int) -> str:
     if len(text) <= characters_max:
         return text
     whole = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -161,6 +163,6 @@ def _text(kind: inspect.StrType, sizes: _Sizes) -> _Cut:
             return None
         if most is None or kind.pattern is not None:
             return value
-        return _cut_text(value, min(most, sizes.text)) if is_text else _cut_id(value, most)
+        return _cut_text(value, min(most, sizes.text)) if is_text else cut_id(value, most)
 
     return cut

@@ -104,7 +104,9 @@ class Places(NamedTuple):
             project=project,
             unit=unit,
             environment=environment if known is None else known.name,
-            environment_class=None if known is None else _CLASSES[known.class_],
+            environment_class=(
+                claims.environment_class if known is None else _CLASSES[known.class_]
+            ),
             raw=raw,
             mapping=rule.name if rule is not None and said is not None else None,
         )

@@ -19,6 +19,7 @@ FILE_BYTES_MAX: Final = 262_144
 TEXT_CHARACTERS_MAX: Final = 4_096
 _FAULTS_MAX: Final = 50
 _SHOWN_MAX: Final = 60
+_BITS_MAX: Final = 64
 _bare: Final = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 
@@ -168,6 +169,8 @@ def shown(value: object) -> str:
         return "what looks like a secret" if mask(value) != value else f"{value[:_SHOWN_MAX]!a}"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > _BITS_MAX:
+        return "a huge number"
     if isinstance(value, int | float):
         return str(value)[:_SHOWN_MAX]
     if isinstance(value, dict | list):

@@ -25,11 +25,12 @@ from deploytrail.event import (
     Error,
     Event,
     EventId,
+    Raw,
     Target,
     Where,
 )
 from deploytrail.event import Source as How
-from deploytrail.intake.fitting import bounded, fitted, word
+from deploytrail.intake.fitting import bounded, cut_id, fitted, word
 from deploytrail.kit.delivery import Delivery
 from deploytrail.kit.draft import Draft, Place
 from deploytrail.kit.shape import read
@@ -40,6 +41,8 @@ from deploytrail.redacted_event import masked
 DRAFTS_MAX: Final = 10_000
 """So many events come of one telling at most; a source that makes more is at fault."""
 _KINDS_TOLD_MAX: Final = 64
+_PLACE_CHARACTERS_MAX: Final = 512
+_texts_of: Final = attrgetter(*Raw.__struct_fields__)
 SOURCE_FAULT: Final = "source-fault"
 """The code of an error that is none of the sender's."""
 _TEST: Final = b'{"deploytrail_connection_test":'
@@ -143,9 +146,11 @@ def _bounded(drafts: Iterable[Draft]) -> Sequence[Draft]:
 
 def _delivery_id(telling: Telling, octets: bytes, around: Surroundings) -> str:
     """The sender's own id, or one of the bytes: what only a header says proves nothing."""
-    if telling.id is None:
+    if not telling.id:
         return around.content_id(octets)
-    if 0 < len(telling.id) <= _DELIVERY_CHARACTERS_MAX:
+    # Two that a mask makes one would be one thing.
+    is_clean = mask_tokens(telling.id) == telling.id
+    if len(telling.id) <= _DELIVERY_CHARACTERS_MAX and is_clean:
         return telling.id
     return around.content_id(telling.id.encode("utf-8", "surrogatepass"))
 
@@ -171,7 +176,7 @@ class _Told(NamedTuple):
             actor=_vouched(draft.actor, around.auth),
             on_behalf_of=draft.on_behalf_of and _vouched(draft.on_behalf_of, around.auth),
             source=how,
-            where=around.placed(draft.place),
+            where=around.placed(_bounded_place(draft.place)),
             **dict(zip(_SHARED, _shared(draft), strict=True)),
         )
         return _sound(whole, around, self.received)
@@ -185,6 +190,15 @@ class _Told(NamedTuple):
             targets=(Target(type="kind", id=kind or "unknown"),),
         )
         return Translated(_sound(event, self.around, self.received), self.octets)
+
+
+def _bounded_place(place: Place) -> Place:
+    """What rules look at is no longer than what an event can say of it."""
+    if all(text is None or len(text) <= _PLACE_CHARACTERS_MAX for text in _texts_of(place.raw)):
+        return place
+    cut = (text and cut_id(text, _PLACE_CHARACTERS_MAX) for text in _texts_of(place.raw))
+    raw = Raw(**dict(zip(Raw.__struct_fields__, cut, strict=True)))
+    return structs.replace(place, raw=raw)
 
 
 _SHARED: Final = tuple(

@@ -40,11 +40,21 @@ def tellings(
         first, *others = [line for line in body.splitlines() if line.strip()] or [body]
         if not others:
             raise
-        yield from told(first, read(first, shape))
-        for line in others:
+        if not any(_is_read(line, shape) for line in (first, others[0])):
+            # Not lines of documents, but one that is broken.
+            raise
+        for line in (first, *others):
             yield from one_of_many(line, shape, told, faulty=faulty)
     else:
         yield from told(body, outer)
+
+
+def _is_read(octets: bytes, shape: type[S]) -> bool:
+    try:
+        read(octets, shape)
+    except Malformed:
+        return False
+    return True
 
 
 def one_of_many(octets: bytes, shape: type[S], told: Told[S], *, faulty: str) -> Iterator[Telling]:

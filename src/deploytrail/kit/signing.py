@@ -6,23 +6,27 @@ Pure. Tests of sources sign their samples so, and `connection test` the delivery
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from deploytrail.errors import Misconfigured
+from deploytrail.kit import secret as secrets
 from deploytrail.kit.credential import Scheme, Shared, Signature
 from deploytrail.kit.delivery import Delivery
 
 _ID: Final = "msg_sample"
-_WHSEC: Final = "whsec_"
 
 
 def signed(scheme: Scheme, delivery: Delivery, secret: str, *, at: datetime) -> Delivery:
     """The delivery with the headers that prove it by that secret; its time is `at`."""
     evidence = scheme.evidence
     if isinstance(evidence, Signature):
-        return _with(delivery, _signed(evidence, delivery.body, secret, at))
+        key = secrets.key(scheme.form, secret)
+        if key is None:
+            raise Misconfigured(f"secret: expected {secrets.words(scheme.form)}, found another")
+        return _with(delivery, _signed(evidence, delivery.body, key, at))
     if isinstance(evidence, Shared):
         text = secret if evidence.prefix != "Basic" else b64encode(secret.encode()).decode()
         return _with(delivery, {evidence.header: f"{evidence.prefix} {text}".strip()})
@@ -34,11 +38,10 @@ def sample_secret(scheme: Scheme, random: bytes) -> str:
     return scheme.issued(random) or sha256(random).hexdigest()
 
 
-def _signed(form: Signature, body: bytes, secret: str, at: datetime) -> dict[str, str]:
+def _signed(form: Signature, body: bytes, key: bytes, at: datetime) -> dict[str, str]:
     seconds = str(int(at.timestamp()))
     said = {"time": seconds, "id": _ID}
     before = form.joint.join([*(said.get(part, part) for part in form.signs[:-1]), ""])
-    key = b64decode(secret.removeprefix(_WHSEC)) if secret.startswith(_WHSEC) else secret.encode()
     made = hmac.new(key, before.encode() + body, form.digest)
     text = b64encode(made.digest()).decode() if form.coding == "base64" else made.hexdigest()
     entry = f"{form.prefix}{text}"

@@ -50,7 +50,10 @@ _TYPES: Final = frozenset(
     {None, "AwsApiCall", "AwsServiceEvent", "AwsConsoleAction", "AwsConsoleSignIn", "AwsVpceEvent"}
 )
 """Of `eventType`; insights have one of their own."""
-_DENIED: Final = ("AccessDenied", "UnauthorizedOperation", "Unauthorized", "AuthFailure")
+_DENIED: Final = (
+    *("AccessDenied", "UnauthorizedOperation", "Unauthorized", "AuthFailure"),
+    *("AuthorizationError", "NotAuthorized"),
+)
 """Within `errorCode`: each service has its own word around one of these."""
 _decode_head: Final = msgspec.json.Decoder(Head).decode
 
@@ -166,7 +169,7 @@ def called(call: Call, at: Circumstances) -> Iterator[Draft]:
         severity="high" if walls.opens and outcome is None else None,
         changes=(*walls.changes, *changes(asked, _how(action))),
         links=links_of(call, found, someone, asked, answered),
-        approval=approval_of(action, asked),
+        approval=approval_of(action, asked) if outcome is None else None,
         artifact=artifact_of(found, asked, answered),
         access=access_of(action, found, asked, some),
     )
@@ -231,8 +234,16 @@ def _how(action: str) -> Literal["add", "update"]:
 
 
 def _pending(found: Meaning) -> Outcome | None:
-    is_pending = found.call in {"kms:ScheduleKeyDeletion", "organizations:CreateAccount"}
-    return "pending" if is_pending else None
+    return "pending" if found.call in _ONLY_ASKED else None
+
+
+_ONLY_ASKED: Final = frozenset(
+    {
+        *("kms:ScheduleKeyDeletion", "organizations:CreateAccount", "cloudformation:DeleteStack"),
+        *("cloudformation:DeleteStackInstances", "elasticbeanstalk:TerminateEnvironment"),
+        "servicecatalog:TerminateProvisionedProduct",
+    }
+)
 
 
 def _error(call: Call) -> Error | None:

@@ -128,6 +128,9 @@ def tell(delivery: Delivery) -> Iterator[Telling]:
         body = read(octets, dict[str, Raw], what="body.payload")
     event = event or _told_by_fields(body)
     event = ALIASES.get(event, event)
+    if "." in event:
+        # So our own kinds are written, whose marks would not be looked at.
+        raise Malformed(f"{HEADER}: expected the name of an event, found one with a full stop")
     if event in EVENTS:
         why = fault(event, body)
         if why is not None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from deploytrail.errors import Malformed
 from deploytrail.event import (
@@ -29,7 +29,7 @@ from deploytrail.event import (
 )
 from deploytrail.event import Raw as Words
 from deploytrail.kit.delivery import Delivery
-from deploytrail.kit.draft import UNKNOWN, Draft, Place
+from deploytrail.kit.draft import CLAIMED, UNKNOWN, Draft, Place
 from deploytrail.kit.schemes import SCHEMES
 from deploytrail.kit.shape import Shape, read, texts
 from deploytrail.kit.source import Circumstances, Kind, Source, Telling
@@ -98,6 +98,7 @@ _PAIRS: Final = (
 _PULL: Final = re.compile(r"/([^/]+/[^/]+)/pull/([0-9]{1,12})$")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|\+00:00)?")
 _DAY_SECONDS: Final = 86_400
+_MILLISECONDS_MAX: Final = 1e15
 
 
 def _first(said: Names) -> str | None:
@@ -112,6 +113,8 @@ def _time(body: Entry, at: Circumstances) -> datetime:
         if isinstance(said, bool):
             continue
         if isinstance(said, int | float):
+            if abs(said) > _MILLISECONDS_MAX:
+                continue
             seconds = said / 1000
             if 0 < seconds <= at.received.timestamp() + _DAY_SECONDS:
                 return moment(datetime.fromtimestamp(seconds, UTC), at)
@@ -204,7 +207,9 @@ def completed(body: Entry, at: Circumstances) -> Iterator[Draft]:
 
 
 def failed_sign_in(body: Entry, at: Circumstances) -> Iterator[Draft]:
-    yield _draft(body, at, ACTIONS[body.action], "denied")
+    draft = _draft(body, at, ACTIONS[body.action], "denied")
+    # Nobody proved to be whom it names.
+    yield structs.replace(draft, actor=structs.replace(draft.actor, auth=CLAIMED))
 
 
 _VISIBLE: Final = {
@@ -281,7 +286,7 @@ def _telling(part: bytes | Raw) -> Telling:
         head = read(part, _Head)
     if head.action is None:
         raise Malformed("body.action: is missing")
-    return Telling(_kind(head.action), part, head.document)
+    return Telling(_kind(head.action), part, head.document or None)
 
 
 def _kind(action: str) -> str:

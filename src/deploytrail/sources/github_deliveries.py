@@ -45,7 +45,7 @@ _ROWS: Final = 100
 _WHOM: Final = "GitHub"
 _is_guid: Final = re.compile(r"[A-Za-z0-9-]{1,64}").fullmatch
 _cursor: Final = re.compile(
-    r"[?&]cursor=([A-Za-z0-9_.%=-]{1,200})(?:&[^>]*)?>;\s*rel=\"next\""
+    r"[?&]cursor=([A-Za-z0-9_.%=-]{1,200})(?:&[^>]{0,500})?>;\s*rel=\"next\""
 ).search
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -26,7 +26,7 @@ Differences = dict[str, dict[str, Raw]]
 Time = Annotated[datetime, Meta(tz=True)]
 _TIME_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD_SECONDS_MAX: Final = 86_400
-_RUN: Final = re.compile(r"/actions/runs/([0-9]{1,20})(?:/|$)")
+_RUN: Final = re.compile(r"/([^/?#]+/[^/?#]+)/actions/runs/([0-9]{1,20})(?:/|$)")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -136,7 +136,10 @@ def run_id(repository: str, number: int) -> str:
 def run_of(repository: str, url: str | None) -> str | None:
     """The run of GitHub Actions to which a URL points."""
     found = _RUN.search(url) if url else None
-    return run_id(repository, int(found[1])) if found else None
+    if found is None or found[1].lower() != repository.lower():
+        # Whoever may set a status may point to any run.
+        return None
+    return run_id(repository, int(found[2]))
 
 
 def commit(sha: str | None) -> str | None:

@@ -282,6 +282,8 @@ def _changes(action: str, details: Mapping[str, Any]) -> Iterator[Change]:
         if path is None:
             continue
         if is_secret or _hides(path):
+            # GitLab's own sentence about it repeats the values.
+            is_secret = True
             yield Change(path=path, op=op, sensitive=True)
         elif op == "update":
             yield _change(path, op, details.get("from"), details.get("to"))

@@ -147,7 +147,12 @@ def tell(delivery: Delivery) -> Iterator[Telling]:
         yield _telling(head, delivery.body)
         return
     for octets in head.data:
-        yield _telling(read(octets, Head, what="body.data[]"), octets)
+        try:
+            found = read(octets, Head, what="body.data[]")
+        except Malformed:
+            yield Telling("event without resource.type", octets)
+            continue
+        yield _telling(found, octets)
 
 
 def _telling(head: Head, octets: bytes | msgspec.Raw) -> Telling:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Raw
@@ -36,6 +37,7 @@ from deploytrail.kit.schemes import SCHEMES
 from deploytrail.kit.source import Circumstances, Kind, Source, Telling
 from deploytrail.sources.cloudtrail_actor import Work, session_trace, work_of_session
 from deploytrail.sources.kubernetes_actions import (
+    READS,
     SESSIONS,
     action,
     is_heartbeat,
@@ -89,8 +91,8 @@ def _telling(octets: Raw | bytes) -> Telling:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # What is wrong with it is said where it is read.
         return Telling("resource", octets)
-    is_whole = isinstance(head.audit_id, str) and isinstance(head.stage, str) and head.audit_id
-    return Telling(_kind(head), octets, f"{head.audit_id}:{head.stage}" if is_whole else None)
+    # Whoever asks may choose the auditID (header Audit-ID): it names nothing here.
+    return Telling(_kind(head), octets)
 
 
 def _kind(head: Head) -> str:
@@ -105,11 +107,12 @@ def _kind(head: Head) -> str:
     is_started = head.stage == "ResponseStarted"
     if is_started and part not in SESSIONS:
         return "started"
-    if is_heartbeat(resource, part):
+    if is_heartbeat(resource, part, group):
         return "heartbeat"
-    if "dryRun=All" in _text(head.request_uri):
+    verb = head.verb.lower()
+    if _is_dry(head, verb, part):
         return "dry run"
-    done = action(head.verb.lower(), resource, part, group)
+    done = action(verb, resource, part, group)
     if done is None:
         return "access" if _is_forbidden(head) else "read"
     is_over = not is_started and part in SESSIONS and part != "exec" and not _is_refused(head)
@@ -119,6 +122,13 @@ def _kind(head: Head) -> str:
     if is_housekeeping(username, done) and not _is_forbidden(head):
         return "controller"
     return done.partition(".")[0]
+
+
+def _is_dry(head: Head, verb: str, part: str) -> bool:
+    """Whether nothing could be changed: reads and sessions know no dry run, whoever says it."""
+    if verb in READS or part not in {"", "scale"} or _is_forbidden(head):
+        return False
+    return ("dryRun", "All") in parse_qsl(_text(head.request_uri).partition("?")[2])
 
 
 def _text(value: Any) -> str:
@@ -255,7 +265,7 @@ def _client(event: Audited) -> Client | None:
     if not (addresses or event.user_agent or runner):
         return None
     return Client(
-        address=addresses[0] if addresses else None, user_agent=event.user_agent, runner=runner
+        address=addresses[-1] if addresses else None, user_agent=event.user_agent, runner=runner
     )
 
 

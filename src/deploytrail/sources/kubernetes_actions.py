@@ -137,9 +137,19 @@ def missing(uri: str, resource: str, subresource: str, group: str) -> str | None
     return "objectRef.subresource" if len(rest) > 2 and not subresource else None
 
 
-def is_heartbeat(resource: str, subresource: str) -> bool:
+_HEARTBEAT_GROUPS: Final = frozenset(
+    {
+        *("", "apps", "metrics.k8s.io", "storage.k8s.io", "authentication.k8s.io"),
+        *("authorization.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"),
+    }
+)
+"""Anybody may define resources of the same names in groups of his own."""
+
+
+def is_heartbeat(resource: str, subresource: str, group: str) -> bool:
     """Whether it is how a cluster tells itself that it lives."""
-    return resource in _HEARTBEATS or subresource in _HEARTBEAT_PARTS
+    is_one = resource in _HEARTBEATS and group in _HEARTBEAT_GROUPS
+    return is_one or subresource in _HEARTBEAT_PARTS
 
 
 def is_own(username: str) -> bool:
@@ -151,7 +161,7 @@ def is_own(username: str) -> bool:
         return username.startswith(_OWN)
     space, _, name = username.removeprefix("system:serviceaccount:").partition(":")
     if space != "kube-system":
-        return name == "argocd-application-controller"
+        return space == "argocd" and name == "argocd-application-controller"
     return name.endswith("-controller") or name in _OWN_ACCOUNTS
 
 

@@ -100,7 +100,12 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
 def tell(delivery: Delivery) -> Iterator[Telling]:
     """A batch is an array; a line of a file is one decision, or one line of OPA's own log."""
     for octets in _parts(delivery.body):
-        head = read(octets, Head)
+        try:
+            head = read(octets, Head)
+        except Malformed:
+            # What is wrong with it is said where it is read; its neighbours are told.
+            yield Telling("decision", octets)
+            continue
         yield Telling("log" if _is_log(head) else "decision", octets, head.decision_id)
 
 

@@ -173,7 +173,7 @@ def opened(octets: bytes) -> Opened:
     try:
         header = msgspec.json.decode(text, type=Header)
         key = Ed25519PublicKey.from_public_bytes(b64decode(header.key, validate=True))
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise Malformed(f"spool: expected a header of ours, found another: {error}"[:300]) from None
     _check(key, text, signature, "header")
     return Opened(header, spool_id(octets), octets, key)
@@ -189,10 +189,10 @@ def spooled(octets: bytes, key: Ed25519PublicKey, *, at: int) -> Spooled:
     try:
         read = msgspec.json.decode(text, type=Line)
         sealed = None if read.sealed is None else b64decode(read.sealed, validate=True)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise Malformed(f"spool: line {at}: expected a line of ours; {error}"[:300]) from None
     body = None if isinstance(read.body, UnsetType) else bytes(read.body)
-    if (body is None) == (sealed is None) or read.n < 1:
+    if (body is None) == (sealed is None) or not 1 <= read.n < 2**53:
         raise Malformed(f"spool: line {at}: expected a body, clear or sealed, and a counter")
     return Spooled(read.n, octets, read.prev, read.of, read.last, body, sealed)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from deploytrail.errors import EvidenceError, NotPermitted, Overloaded, SenderError, Unknown
+from deploytrail.errors import Malformed, SenderError, Tampered, TooLarge
 from deploytrail.spool.chain import Chain, Piece, pieces
 from deploytrail.spool.line import LINE_BYTES_MAX, Spooled, is_spool
 from deploytrail.trail import TrailProducer
@@ -51,10 +51,8 @@ def drain(
                 # None: its run lives, or another one is at it.
                 if file is not None:
                     _drain_file(trail, path, _read(file), found, is_over)
-        except (Overloaded, Unknown, NotPermitted):
-            # Nothing is wrong with the spool: another time, or with another token, it is taken.
-            raise
-        except (SenderError, EvidenceError, NoSpool) as error:
+        except (Malformed, TooLarge, Tampered, NoSpool) as error:
+            # What else is raised says nothing of the spool: another time it is taken.
             found.aside.append((_set_aside(path), str(error)))
     return Drained(found.events, tuple(found.aside), tuple(found.gaps), found.waiting)
 
@@ -62,18 +60,24 @@ def drain(
 def _drain_file(
     trail: TrailProducer, path: Path, read: Reading, found: _Found, is_over: Callable[[], bool]
 ) -> None:
-    refusals: list[str] = []
-    for piece in read.pieces():
-        if is_over():
-            found.waiting += 1
-            return
-        answers = trail.record_spool(piece)
-        refused = [str(answer) for answer in answers if isinstance(answer, SenderError)]
-        refusals += refused[: _TOLD_MAX - len(refusals)]
-        found.events += len(answers) - len(refused)
-    read.chain.end()
-    found.gaps += [f"{path.name}: line {gap.lines}: {gap.reason}" for gap in read.chain.gaps]
-    faults = [*refusals, *read.chain.faults]
+    faults: list[str] = []
+    reading: Reading | None = read
+    # A file that was exported may hold several, one behind the other.
+    while reading is not None:
+        refusals: list[str] = []
+        for piece in reading.pieces():
+            if is_over():
+                found.waiting += 1
+                return
+            answers = trail.record_spool(piece)
+            refused = [str(answer) for answer in answers if isinstance(answer, SenderError)]
+            refusals += refused[: _TOLD_MAX - len(refusals)]
+            found.events += len(answers) - len(refused)
+        chain = reading.chain
+        chain.end()
+        found.gaps += [f"{path.name}: line {gap.lines}: {gap.reason}" for gap in chain.gaps]
+        faults += [*refusals, *chain.faults]
+        reading = reading.following()
     if faults:
         found.aside.append((_set_aside(path), faults[0]))
     else:

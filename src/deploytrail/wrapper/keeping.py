@@ -165,5 +165,8 @@ def _text(path: Path) -> str:
 def _named(url: str) -> str:
     """Which trail, without what opens it."""
     scheme, mark, rest = url.partition("://")
+    if "@" in rest.partition("?")[2]:
+        # A password that nobody escaped may hold a question mark.
+        return ""
     place = rest.partition("?")[0].rpartition("@")[2]
     return f"{scheme}{mark}{place}"[:512] if mark else ""

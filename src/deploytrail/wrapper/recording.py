@@ -88,6 +88,11 @@ class Recording:
         return found or "async"
 
     @property
+    def mode(self) -> Mode:
+        """What the start needs."""
+        return self._mode
+
+    @property
     def is_output_read(self) -> bool:
         return self._reading is not None or self._tail is not None
 

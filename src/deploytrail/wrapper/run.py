@@ -56,7 +56,8 @@ def _may_start(request: Request, recording: Recording | None, tell: Tell) -> boo
         begun = guarded(recording.begin, "the start is not recorded", tell)
     if begun is not None:
         return begun
-    return request.mode in {None, "async"} or request.break_glass is not None
+    mode = request.mode if recording is None else recording.mode
+    return mode in {None, "async"} or request.break_glass is not None
 
 
 def _refusal(request: Request, recording: Recording | None) -> str:

@@ -78,6 +78,7 @@ def glass(
         links=replace(start.links, plan=None) if start.links else None,
         plan=None,
         command=None,
+        source=replace(start.source, delivery=f"{start.source.delivery}:{action}"),
     )
 
 

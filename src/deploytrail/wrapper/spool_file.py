@@ -133,6 +133,7 @@ class SpoolFile:
         partial = self.path.with_name(f".{self.path.name}.partial")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.open(partial, flags, 0o600)
+        lines = list(self._unwritten)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write(file)
@@ -145,6 +146,8 @@ class SpoolFile:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
             os.close(file)
+            # A later try makes the whole file again, in place of one that may have its name.
+            self._unwritten, self._size = lines, 0
             raise
         self._file = file
 

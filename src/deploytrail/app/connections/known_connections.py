@@ -139,6 +139,8 @@ class KnownConnections:
         self._lock = Lock()
         self._seen = _Seen(float("-inf"), Applied(NOTHING, None), {})
         self._secrets: dict[str, _Secret] = {}
+        self._failed: dict[str, _Secret] = {}
+        """Of commands, why they gave none, and when."""
 
     def at_hand(self, name: str) -> Connected | None:
         seen = self._seen
@@ -208,11 +210,19 @@ class KnownConnections:
             if now - kept.tried_at < _COMMAND_SECONDS:
                 return kept.text
             self._secrets[reference] = kept._replace(tried_at=now)
+        failed = self._failed.get(reference)
+        if failed is not None and now - failed.tried_at < _COMMAND_SECONDS:
+            raise Misconfigured(failed.text)
         try:
             text = resolved(reference, self._environment)
-        except Misconfigured:
+        except Misconfigured as error:
             if kept is not None and is_young:
                 return kept.text
+            if reference.startswith("command:"):
+                # One that hangs holds up all others, so it is not asked each time.
+                tried = self._clock.monotonic()
+                self._failed[reference] = _Secret(str(error), tried, tried)
             raise
+        self._failed.pop(reference, None)
         self._secrets[reference] = _Secret(text, now, now)
         return text

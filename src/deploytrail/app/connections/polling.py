@@ -15,6 +15,7 @@ from deploytrail.actions import OWN_TOOL
 from deploytrail.app.connections.taking import Connected, Keys, imported_one_by_one
 from deploytrail.app.events.recording import Recorder, Submission, submission
 from deploytrail.clock import Clock
+from deploytrail.errors import Conflict, SenderError
 from deploytrail.event import Actor, Auth, Error, Event, Source, Target
 from deploytrail.follow.actor import Bookmarks
 from deploytrail.kit.answer import Asks
@@ -74,7 +75,10 @@ class Poll:
     def _record(self, step: Polled, over: Connected) -> None:
         made = self._made(step, over)
         while batch := list(islice(made, BATCH_EVENTS)):
-            self._recorder.record(batch)
+            for answer in self._recorder.record(batch):
+                # A conflict has a notice of its own in the log; nothing else may pass for taken.
+                if isinstance(answer, SenderError) and not isinstance(answer, Conflict):
+                    raise answer
 
     def _made(self, step: Polled, over: Connected) -> Iterator[Submission]:
         if step.body is not None:

@@ -39,8 +39,8 @@ def _whole(text: str, whence: str) -> str:
 
 def _of_file(path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        # A pipe that nobody writes into is not waited for.
+        with open(path, "rb", opener=_unblocked) as file:
             octets = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise Misconfigured(
@@ -48,6 +48,10 @@ def _of_file(path: Path) -> str:
             "there, readable by whoever runs the server"
         ) from None
     return _text(octets, str(path))
+
+
+def _unblocked(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _printed(command: str) -> str:

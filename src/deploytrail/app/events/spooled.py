@@ -17,6 +17,7 @@ from deploytrail.app.events.recording import Submission
 from deploytrail.clock import Clock
 from deploytrail.errors import Malformed, SenderError, Tampered, TooLarge
 from deploytrail.event import Actor, Error, Event, EventId, Links, Source, Target
+from deploytrail.redact import mask_tokens
 from deploytrail.spool.chain import Chain, Gap, Piece
 from deploytrail.spool.line import Opened, Spooled, delivery
 from deploytrail.spool.seal import unseal
@@ -53,6 +54,9 @@ class Read(NamedTuple):
 
 def read(piece: Piece, *, by: Sender, trail: Trail, clock: Clock) -> Read:
     """Raises Malformed for what is no piece of a spool, and TooLarge for too much of one."""
+    if piece.is_imported:
+        # Whoever made the file made its key, too: nobody vouches for whom it names.
+        by = by._replace(assurance_max=0)
     header, *lines = piece.octets.split(b"\n")
     if len(lines) > 2 * LINES_MAX:
         raise TooLarge(f"spool: expected at most {2 * LINES_MAX} lines, found {len(lines)}")
@@ -91,6 +95,11 @@ class _Opening(NamedTuple):
     def body(self, line: Spooled) -> bytes:
         if line.sealed is None:
             return line.body or b""
+        if not self.private:
+            raise Malformed(
+                f"spool: line {line.counter}: expected a clear body, found a sealed one below a "
+                "header that names no key"
+            )
         return unseal(
             line.sealed, self.private, origin=self.origin, spool=self.of.id, counter=line.counter
         )
@@ -167,7 +176,7 @@ def _own(
         actor=Actor(type="system"),
         source=Source(tool=OWN_TOOL, instance=INSTANCE, delivery=name),
         targets=(Target(type="spool", id=opened.id),),
-        links=Links(run=f"run:{opened.header.run}"[:512]),
+        links=Links(run=mask_tokens(f"run:{opened.header.run}")[:512]),
         error=error,
     )
     return Submission(event, name.encode())
