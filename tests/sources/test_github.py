@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from deploytrail.intake.translating import SOURCE_FAULT
 from deploytrail.kit.delivery import Delivery, fetched, heard
 from deploytrail.sources.github import SOURCE
 from deploytrail.sources.github_fit import ALIASES, EVENTS
@@ -57,6 +58,15 @@ def test_a_former_name_of_an_event_is_read_as_its_present_one(alias: str) -> Non
 def test_a_delivery_without_the_name_of_its_event_is_refused() -> None:
     found = only(heard(BY_NAME["push"].body, [(b"X-GitHub-Delivery", b"1")], RECEIVED))
     assert "X-GitHub-Event: expected the name" in found["error"]["text"]
+
+
+def test_an_action_that_is_no_utf_8_is_refused() -> None:
+    body = BY_NAME["branch_protection_rule_edited"].body.replace(b'"edited"', b'"\xff"', 1)
+    head = [(b"X-GitHub-Event", b"branch_protection_rule")]
+    found = only(heard(body, head, RECEIVED))
+    assert found["action"] in REFUSED
+    assert found["error"]["text"].startswith("body")
+    assert found["error"]["code"] != SOURCE_FAULT
 
 
 def test_two_names_of_an_event_are_refused() -> None:

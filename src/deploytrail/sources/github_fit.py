@@ -296,5 +296,5 @@ def action(body: Body) -> str | None:
         return None
     try:
         return msgspec.json.decode(said, type=str)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Malformed("body.action: expected text, found something else") from None
