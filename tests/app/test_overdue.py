@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,9 @@ class Site:
 
     def noticed(self) -> list[str]:
         """The starts of which it was said."""
-        shown = [one.event for one in self.trail.entries()]
+        shown: list[Mapping[str, Any]] = [one.event for one in self.trail.entries()]
         gaps = [one for one in shown if one["action"] == "audit.gap.noticed"]
-        return [str(one["links"]["caused_by"][0]) for one in gaps]  # type: ignore[index]  # as JSON
+        return [str(one["links"]["caused_by"][0]) for one in gaps]
 
 
 @pytest.fixture

@@ -64,6 +64,14 @@ def test_an_id_that_is_too_long_stays_one() -> None:
     assert len(one) < 64
 
 
+def test_ids_that_a_mask_would_make_one_stay_two() -> None:
+    """And neither shows the token."""
+    one, other = (TOKEN, TOKEN[:-1] + "b")
+    found = [events(told(id=each))[0]["source"]["delivery"] for each in (one, other)]
+    assert found[0] != found[1]
+    assert all(each.startswith("body:") for each in found)
+
+
 def test_a_kind_that_nobody_knows_is_kept() -> None:
     (event,) = events({"kind": "sailed"})
     assert event["action"] == "integration.delivery.unrecognised"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 from cryptography.hazmat.bindings._rust import openssl
@@ -61,22 +61,31 @@ def test_a_line_opens_with_the_key_of_its_trail() -> None:
     assert b"deployed" not in sealed()
 
 
-OTHERWISE: Final[dict[str, dict[str, object]]] = {
-    "another trail's name": {"origin": "deploytrail.local/other/1"},
-    "another spool": {"spool": "cd" * 16},
-    "another line": {"counter": 8},
-    "another key": {"private": bytes(32)},
-    "a changed byte": {"sealed": b"\0" + sealed()[1:]},
-    "nothing": {"sealed": b""},
+class Given(NamedTuple):
+    """What a line is opened with."""
+
+    sealed: bytes
+    private: bytes = PRIVATE
+    origin: str = ORIGIN
+    spool: str = SPOOL
+    counter: int = 7
+
+
+OTHERWISE: Final = {
+    "another trail's name": Given(sealed(), origin="deploytrail.local/other/1"),
+    "another spool": Given(sealed(), spool="cd" * 16),
+    "another line": Given(sealed(), counter=8),
+    "another key": Given(sealed(), private=bytes(32)),
+    "a changed byte": Given(b"\0" + sealed()[1:]),
+    "nothing": Given(b""),
 }
 
 
 @pytest.mark.parametrize("reason", OTHERWISE)
 def test_a_line_opens_nowhere_else(reason: str) -> None:
-    given: dict[str, object] = {"sealed": sealed(), "private": PRIVATE, "origin": ORIGIN}
-    given |= {"spool": SPOOL, "counter": 7} | OTHERWISE[reason]
+    sealed, private, origin, spool, counter = OTHERWISE[reason]
     with pytest.raises(Malformed, match="import it into the trail to which it was sealed"):
-        unseal(given.pop("sealed"), given.pop("private"), **given)  # type: ignore[arg-type]  # as the table has them
+        unseal(sealed, private, origin=origin, spool=spool, counter=counter)
 
 
 def test_a_key_of_no_order_is_refused() -> None:

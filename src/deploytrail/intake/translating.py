@@ -148,9 +148,7 @@ def _delivery_id(telling: Telling, octets: bytes, around: Surroundings) -> str:
     """The sender's own id, or one of the bytes: what only a header says proves nothing."""
     if not telling.id:
         return around.content_id(octets)
-    # Two that a mask makes one would be one thing.
-    is_clean = mask_tokens(telling.id) == telling.id
-    if len(telling.id) <= _DELIVERY_CHARACTERS_MAX and is_clean:
+    if len(telling.id) <= _DELIVERY_CHARACTERS_MAX:
         return telling.id
     return around.content_id(telling.id.encode("utf-8", "surrogatepass"))
 
@@ -227,6 +225,11 @@ def _sound(event: Event, around: Surroundings, received: datetime) -> Event:
 
     event, octets = bounded(event)
     clean = masked(event, fingerprint, encoded=octets)
+    said = event.source.delivery
+    if said is not None and clean.source.delivery != said:
+        # Two that a mask makes one would be one thing.
+        own = around.content_id(said.encode("utf-8", "surrogatepass"))
+        clean = structs.replace(clean, source=structs.replace(clean.source, delivery=own))
     return actions.check(fitted(clean, octets if clean is event else None), received)
 
 
